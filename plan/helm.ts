@@ -1,0 +1,29 @@
+import execa from "execa";
+
+/** The helm command line failed, or is not there; the message is helm's own, cleaned of its noise. */
+export class HelmError extends Error {}
+
+/**
+ * Runs helm and returns what it printed. Secret values never belong in `args` (any user of the machine reads argv);
+ * they go through a file of mode 0600.
+ *
+ * @throws HelmError with helm's error text, or how to get helm when it is missing.
+ */
+export async function helm(args: string[], options: { timeoutSeconds?: number } = {}): Promise<string> {
+  const timeout = (options.timeoutSeconds ?? 120) * 1000;
+  const result = await execa("helm", args, { reject: false, timeout, maxBuffer: 512 * 1024 * 1024 });
+  // execa reports a program that could not be started without an exit code.
+  if (result.failed && result.exitCode === undefined && !result.timedOut) {
+    throw new HelmError("helm is not on PATH. Install helm 3.14 or newer (https://helm.sh/docs/intro/install/).");
+  }
+  if (result.timedOut) throw new HelmError(`helm ${args[0] ?? ""} did not answer within ${timeout / 1000} s`);
+  if (result.exitCode !== 0) throw new HelmError(cleanHelmError(result.stderr));
+  return result.stdout;
+}
+
+/** Drops warnings and the advice to use `--debug` from helm's stderr, keeps the error itself. */
+export function cleanHelmError(stderr: string): string {
+  const lines = stderr.split("\n").filter((line) => !/^(WARNING:|Use --debug flag|walk\.go)|^\s*$/.test(line));
+  const start = lines.findIndex((line) => line.startsWith("Error:"));
+  return (start >= 0 ? lines.slice(start) : lines).join("\n").replace(/^Error: /, "") || "helm failed without a word";
+}

@@ -1,0 +1,88 @@
+import { parseDocument } from "yaml";
+import { z } from "zod";
+
+/** Any Kubernetes object: what every kind has is typed, the rest is kept as it came. */
+export const kubeObjectSchema = z.looseObject({
+  apiVersion: z.string().min(1),
+  kind: z.string().min(1),
+  metadata: z.looseObject({
+    name: z.string().optional(),
+    namespace: z.string().optional(),
+    labels: z.record(z.string(), z.string()).nullish(),
+    annotations: z.record(z.string(), z.string()).nullish(),
+  }),
+});
+
+export type KubeObject = z.infer<typeof kubeObjectSchema>;
+
+/** One document of a manifest and the chart file it was rendered from (empty when the text does not say). */
+export interface SourcedObject {
+  source: string;
+  object: KubeObject;
+}
+
+/** A manifest that is not valid YAML, or holds something that is no Kubernetes object. */
+export class ManifestError extends Error {}
+
+/**
+ * Parses a multi-document manifest as helm prints it. `List` objects are flattened, empty documents dropped. A document
+ * without a `# Source:` line belongs to the file of the one before: helm copies a `crds/` file whole, with one such
+ * line for all its documents.
+ *
+ * @throws ManifestError naming the chart file.
+ */
+export function parseManifest(text: string): SourcedObject[] {
+  const found: SourcedObject[] = [];
+  let source = "";
+  // Kubernetes reads YAML 1.1 (`yes` is a boolean there); the document separator is split off first so that an error
+  // can name the chart file it comes from.
+  for (const part of text.split(/^---(?:[ \t].*)?$/m)) {
+    source = /^\s*# Source: (.+)$/m.exec(part.slice(0, 500))?.[1]?.trim() ?? source;
+    const doc = parseDocument(part, { version: "1.1" });
+    const error = doc.errors[0];
+    if (error) throw new ManifestError(`${source || "manifest"} is not valid YAML: ${firstLine(error.message)}`);
+    const value: unknown = doc.toJS();
+    if (value !== null && value !== undefined) found.push(...flatten(value, source));
+  }
+  return found;
+}
+
+function flatten(value: unknown, source: string): SourcedObject[] {
+  const list = z.looseObject({ kind: z.string().regex(/List$/), items: z.array(z.unknown()) }).safeParse(value);
+  if (list.success) return list.data.items.flatMap((item) => flatten(item, source));
+  const parsed = kubeObjectSchema.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const where = issue?.path.length ? `"${issue.path.join(".")}"` : "the document";
+    throw new ManifestError(
+      `${source || "manifest"} is not a Kubernetes object: ${where}: ${issue?.message ?? "invalid"}`,
+    );
+  }
+  return [{ source, object: parsed.data }];
+}
+
+/** `group/Kind namespace/name`: what makes an object the same one in two renderings. */
+export function objectKey(object: KubeObject, defaultNamespace: string): string {
+  const group = object.apiVersion.includes("/") ? object.apiVersion.split("/")[0] : "";
+  return `${group}/${object.kind} ${object.metadata.namespace ?? defaultNamespace}/${object.metadata.name ?? ""}`;
+}
+
+/** Reads `a.b.c` of an unknown tree; undefined where a step is no map. */
+export function dig(value: unknown, ...path: string[]): unknown {
+  let at = value;
+  for (const step of path) {
+    if (typeof at !== "object" || at === null || Array.isArray(at)) return undefined;
+    at = (at as Record<string, unknown>)[step];
+  }
+  return at;
+}
+
+/** Reads a list of an unknown tree; empty where there is none. */
+export function digList(value: unknown, ...path: string[]): unknown[] {
+  const at = dig(value, ...path);
+  return Array.isArray(at) ? at : [];
+}
+
+function firstLine(text: string): string {
+  return text.split("\n")[0] ?? text;
+}

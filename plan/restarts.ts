@@ -1,0 +1,188 @@
+/** Kinds whose pods a new template replaces. */
+export type WorkloadKind = "Deployment" | "StatefulSet";
+
+/** A workload by name; without a kind it may be either. */
+export interface WorkloadRef {
+  kind?: WorkloadKind;
+  namespace: string;
+  name: string;
+}
+
+/** A workload as it is on the cluster; what the restart decision needs of it. */
+export interface WorkloadFacts {
+  kind: WorkloadKind;
+  namespace: string;
+  name: string;
+  /** Desired replicas. */
+  replicas: number;
+  /** `spec.paused` of a Deployment. */
+  paused: boolean;
+  /** StatefulSet or Deployment update strategy, e.g. `RollingUpdate`, `OnDelete`. */
+  updateStrategy: string;
+  /** Stamp on the pod template; undefined before this program first restarted it. */
+  stamp?: string;
+  /** Every replica runs the current template and is available. */
+  rolledOut: boolean;
+}
+
+/** A workload somebody named, and who: the MAS it belongs to decides the order. */
+export interface NamedWorkload {
+  /** The kind as written; `Pod` and unknown kinds are reported, never attempted. */
+  kind?: string;
+  namespace: string;
+  name: string;
+  /** Group that is finished before the next one starts: `MultiAgentSystem ns/name`, `CASAPolicy ns/name`, `explicit`. */
+  group: string;
+}
+
+/** What is known of the stamps of workloads that carry none themselves. */
+export interface RecordedStamp {
+  /** Configuration that unstamped workloads run under. */
+  stamp: string;
+  /** Unstamped workloads (`Kind/ns/name`) that were skipped earlier and so run under something older. */
+  stale: string[];
+}
+
+export interface RestartSettings {
+  canaries: WorkloadRef[];
+  exclude: WorkloadRef[];
+}
+
+/** One workload to restart, or one restarted for this configuration earlier. */
+export interface RestartTarget {
+  kind: WorkloadKind;
+  namespace: string;
+  name: string;
+  group: string;
+}
+
+export interface SkippedWorkload {
+  /** `Kind/namespace/name`, or `namespace/name` where the kind is not known. */
+  workload: string;
+  reason: string;
+}
+
+export interface RestartPlan {
+  /** To restart, in order, by group: all of a group is done before the next group starts. */
+  pending: RestartTarget[][];
+  /** Restarted for this configuration before, and fully available. */
+  done: RestartTarget[];
+  skipped: SkippedWorkload[];
+  /** Skipped ones that keep running under an older configuration; remembered until they are restarted. */
+  stale: string[];
+}
+
+const CANARIES = "canaries";
+
+/** Decides which workloads are restarted, in which order, and says why the others are not. */
+export function planRestarts(
+  named: NamedWorkload[],
+  live: WorkloadFacts[],
+  desiredStamp: string,
+  recorded: RecordedStamp,
+  settings: RestartSettings,
+): RestartPlan {
+  const plan: RestartPlan = { pending: [], done: [], skipped: [], stale: [] };
+  const groups = new Map<string, RestartTarget[]>([[CANARIES, []]]);
+  for (const { facts, group } of resolve(named, live, plan.skipped)) {
+    const target = { kind: facts.kind, namespace: facts.namespace, name: facts.name };
+    const id = workloadId(facts);
+    const current = runsUnder(facts, recorded) === desiredStamp;
+    const obstacle = whyNot(facts, settings.exclude);
+    if (obstacle) {
+      plan.skipped.push({ workload: id, reason: obstacle.reason });
+      if (!current && obstacle.keepsOldPods) plan.stale.push(id);
+    } else if (current && facts.stamp === undefined) {
+      plan.skipped.push({ workload: id, reason: "its injected configuration does not change" });
+    } else if (current && facts.rolledOut) {
+      plan.done.push({ ...target, group });
+    } else {
+      const at = settings.canaries.some((ref) => matches(ref, facts)) ? CANARIES : group;
+      groups.set(at, [...(groups.get(at) ?? []), { ...target, group: at }]);
+    }
+  }
+  plan.skipped.push(...canariesNotFound(settings.canaries, live));
+  plan.pending = [...groups.values()].filter((group) => group.length > 0);
+  plan.stale.sort();
+  return plan;
+}
+
+/** Finds the live objects behind the names, each once: the first group that names a workload has it. */
+function resolve(named: NamedWorkload[], live: WorkloadFacts[], skipped: SkippedWorkload[]) {
+  const byName = new Map<string, WorkloadFacts[]>();
+  for (const facts of live) {
+    const key = `${facts.namespace}/${facts.name}`;
+    byName.set(key, [...(byName.get(key) ?? []), facts]);
+  }
+  const taken = new Set<string>();
+  const found: { facts: WorkloadFacts; group: string }[] = [];
+  for (const { kind, namespace, name, group } of named) {
+    const written = `${kind ? `${kind}/` : ""}${namespace}/${name}`;
+    const known = kind === undefined || kind === "Deployment" || kind === "StatefulSet";
+    const candidates = known
+      ? (byName.get(`${namespace}/${name}`) ?? []).filter((facts) => kind === undefined || facts.kind === kind)
+      : [];
+    for (const facts of candidates) {
+      const id = workloadId(facts);
+      if (!taken.has(id)) found.push({ facts, group });
+      taken.add(id);
+    }
+    if (candidates.length === 0 && !taken.has(written)) {
+      taken.add(written);
+      skipped.push({
+        workload: written,
+        reason: known ? `not found (named by ${group})` : notRestartable(kind, group),
+      });
+    }
+  }
+  return found;
+}
+
+function notRestartable(kind: string, group: string): string {
+  if (kind === "Pod") return `a Pod without a controller cannot be restarted; delete and create it (named by ${group})`;
+  return `${kind} is not restarted, only Deployments and StatefulSets are (named by ${group})`;
+}
+
+function runsUnder(facts: WorkloadFacts, recorded: RecordedStamp): string | undefined {
+  if (facts.stamp !== undefined) return facts.stamp;
+  return recorded.stale.includes(workloadId(facts)) ? undefined : recorded.stamp;
+}
+
+/** Why a workload must be left alone; `keepsOldPods` when its pods go on running under the old configuration. */
+function whyNot(facts: WorkloadFacts, exclude: WorkloadRef[]): { reason: string; keepsOldPods: boolean } | undefined {
+  if (exclude.some((ref) => matches(ref, facts))) {
+    return { reason: "excluded by restarts.exclude", keepsOldPods: true };
+  }
+  if (facts.replicas === 0) {
+    return { reason: "has no replicas; pods started later get the new configuration", keepsOldPods: false };
+  }
+  if (facts.paused) {
+    return { reason: "its rollout is paused; kubectl rollout resume, then pulumi up again", keepsOldPods: true };
+  }
+  if (facts.updateStrategy === "OnDelete") {
+    return { reason: "its update strategy is OnDelete; delete its pods one by one", keepsOldPods: true };
+  }
+  return undefined;
+}
+
+function canariesNotFound(canaries: WorkloadRef[], live: WorkloadFacts[]): SkippedWorkload[] {
+  return canaries
+    .filter((ref) => !live.some((facts) => matches(ref, facts)))
+    .map((ref) => ({ workload: refText(ref), reason: "not found (named by restarts.canaries)" }));
+}
+
+/** True when a written name means this workload. */
+export function matches(ref: WorkloadRef, facts: { kind: string; namespace: string; name: string }): boolean {
+  return (
+    ref.namespace === facts.namespace && ref.name === facts.name && (ref.kind === undefined || ref.kind === facts.kind)
+  );
+}
+
+/** `Kind/namespace/name`. */
+export function workloadId(workload: { kind: string; namespace: string; name: string }): string {
+  return `${workload.kind}/${workload.namespace}/${workload.name}`;
+}
+
+function refText(ref: WorkloadRef): string {
+  return `${ref.kind ? `${ref.kind}/` : ""}${ref.namespace}/${ref.name}`;
+}
