@@ -1,0 +1,75 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { UpgradePlan } from "../plan/upgrade";
+import { CrdSet } from "./crd-set";
+import { RuntimeRelease } from "./runtime-release";
+import { restartRecord, WorkloadRestarts } from "./workload-restarts";
+
+/** What {@link CasaUpgrade} carries out. */
+export interface CasaUpgradeArgs {
+  /** The decisions, made from config, chart and cluster before the first resource. */
+  readonly plan: UpgradePlan;
+}
+
+/**
+ * One upgrade of a CASA runtime: CRDs, then the chart, then the MAS workloads. Each step depends on the one before; a
+ * failed step leaves the later ones untouched, and the next `pulumi up` goes on from there.
+ */
+export class CasaUpgrade extends pulumi.ComponentResource {
+  /** Chart version before this upgrade and after it; `before` is null after a first install. */
+  readonly versions: pulumi.Output<{ before: string | null; after: string }>;
+  /** CRDs applied for this chart version. */
+  readonly crdsApplied: pulumi.Output<string[]>;
+  /** CRDs that stay on the cluster although this chart version does not ship them. */
+  readonly crdsRetained: pulumi.Output<string[]>;
+  /** MAS workloads (`Kind/namespace/name`) restarted for this configuration. */
+  readonly workloadsRestarted: pulumi.Output<string[]>;
+  /** MAS workloads left alone, and why. */
+  readonly workloadsSkipped: pulumi.Output<{ workload: string; reason: string }[]>;
+
+  constructor(name: string, args: CasaUpgradeArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { plan } = args;
+    super(
+      "casa-upgrade:index:CasaUpgrade",
+      name,
+      { cluster: plan.cluster, before: plan.versions.before, after: plan.versions.after },
+      opts,
+    );
+    const provider = new k8s.Provider(
+      `${name}-cluster`,
+      {
+        kubeconfig: plan.access.kubeconfig,
+        context: plan.access.context,
+        // One fixed identifier per stack: a kubeconfig that moved or a renamed context must never make the engine
+        // replace (uninstall here, install there) the runtime. Pre-flight guards against the wrong cluster.
+        clusterIdentifier: `${pulumi.getProject()}/${pulumi.getStack()}`,
+        enableConfigMapMutable: true,
+      },
+      { parent: this },
+    );
+    const step = (dependsOn: pulumi.Resource[]) => ({ parent: this, providers: { kubernetes: provider }, dependsOn });
+
+    const before = restartRecord(plan.before, plan.release.namespace, plan.before.recorded, {
+      parent: this,
+      provider,
+    });
+    const crds = new CrdSet(`${name}-crds`, { ...plan.crds, access: plan.access }, step([]));
+    const runtime = new RuntimeRelease(name, plan.release, step([crds, before]));
+    const restarts = plan.restarts
+      ? new WorkloadRestarts(`${name}-restarts`, { ...plan.restarts, access: plan.access }, step([runtime]))
+      : undefined;
+
+    this.versions = runtime.version.apply((after) => ({ before: plan.versions.before ?? null, after }));
+    this.crdsApplied = crds.applied;
+    this.crdsRetained = crds.retained;
+    this.workloadsRestarted = restarts ? restarts.restarted : pulumi.output([]);
+    this.workloadsSkipped = restarts ? restarts.skipped : pulumi.output([]);
+    this.registerOutputs({
+      versions: this.versions,
+      crdsApplied: this.crdsApplied,
+      crdsRetained: this.crdsRetained,
+      workloadsRestarted: this.workloadsRestarted,
+      workloadsSkipped: this.workloadsSkipped,
+    });
+  }
+}

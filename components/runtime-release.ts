@@ -1,0 +1,102 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+
+/** What {@link RuntimeRelease} installs. */
+export interface RuntimeReleaseArgs {
+  /** Helm release name. */
+  readonly release: string;
+  /** Namespace of the release. */
+  readonly namespace: string;
+  /** Local folder or package, `oci://…`, or a chart name together with `repository`. */
+  readonly chart: string;
+  /** Chart repository URL. */
+  readonly repository?: string;
+  /** Exact chart version. */
+  readonly version: string;
+  /** Hash of what the chart renders; a changed template without a new version shows by it. */
+  readonly digest: string;
+  /** All values, merged; secret leaves are secret outputs. */
+  readonly values: pulumi.Input<Record<string, unknown>>;
+  /** The values hold a null, which removes a chart default. */
+  readonly hasNullValues: boolean;
+  /** The release exists on the cluster, so it is adopted. */
+  readonly exists: boolean;
+  /** Revisions that `helm history` keeps. */
+  readonly maxHistory: number;
+  /** Longest wait for all workloads of the release, in seconds. */
+  readonly timeoutSeconds: number;
+  /** Says why an upgrade failed: the failing workloads, their pods' states and events. */
+  readonly explain: () => Promise<string>;
+}
+
+/**
+ * The CASA runtime as a Helm release: `helm history` stays true, because helm itself does the upgrade and the waiting.
+ *
+ * - Adopts an existing `helm install` by `import`, and upgrades it in the same run.
+ * - `skipCrds`: CRDs belong to CrdSet.
+ * - The digest of what the chart renders is the revision's description. The provider compares inputs only and would
+ *   not see a template that changed without a version bump (DESIGN section 5).
+ * - When helm's wait fails, the error names the failing workload instead of "context deadline exceeded" alone.
+ */
+export class RuntimeRelease extends pulumi.ComponentResource {
+  /** Chart version that is installed once this component is done. */
+  readonly version: pulumi.Output<string>;
+  /** Helm's state of the release, `deployed` when all is well. */
+  readonly status: pulumi.Output<string>;
+
+  constructor(name: string, args: RuntimeReleaseArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(
+      "casa-upgrade:index:RuntimeRelease",
+      name,
+      {
+        release: args.release,
+        namespace: args.namespace,
+        chart: args.chart,
+        repository: args.repository,
+        version: args.version,
+        digest: args.digest,
+        adopted: args.exists,
+        maxHistory: args.maxHistory,
+        timeoutSeconds: args.timeoutSeconds,
+      },
+      opts,
+    );
+
+    const explain = new pulumi.ErrorHook(`${name}-explain`, async () => {
+      pulumi.log.error(await args.explain(), this);
+      return false; // the user fixes the cause and runs up again; a blind retry would only wait once more
+    });
+    const release = new k8s.helm.v3.Release(
+      name,
+      {
+        name: args.release,
+        namespace: args.namespace,
+        chart: args.chart,
+        ...(args.repository ? { repositoryOpts: { repo: args.repository } } : {}),
+        version: args.version,
+        values: args.values,
+        ...(args.hasNullValues ? { allowNullValues: true } : {}),
+        skipCrds: true,
+        createNamespace: !args.exists,
+        maxHistory: args.maxHistory,
+        timeout: args.timeoutSeconds,
+        description: `casa-upgrade ${args.version} rendered ${args.digest}`,
+      },
+      {
+        parent: this,
+        import: args.exists ? `${args.namespace}/${args.release}` : undefined,
+        // helm's own time-out ends the wait; the engine's must not cut it short.
+        customTimeouts: timeouts(args.timeoutSeconds + 60),
+        hooks: { onError: [explain] },
+      },
+    );
+
+    this.version = release.status.version;
+    this.status = release.status.status;
+    this.registerOutputs({ version: this.version, status: this.status });
+  }
+}
+
+function timeouts(seconds: number): pulumi.CustomTimeouts {
+  return { create: `${seconds}s`, update: `${seconds}s`, delete: `${seconds}s` };
+}

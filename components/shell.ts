@@ -1,0 +1,27 @@
+/** How a command line reaches the cluster of the stack. */
+export interface ClusterAccess {
+  /** Kubeconfig context; always named, so that a changed current-context never sends a command elsewhere. */
+  context: string;
+  /** Kubeconfig path; unset: `$KUBECONFIG`, else `~/.kube/config`. */
+  kubeconfig?: string;
+}
+
+/** Quotes a word for `sh`. */
+export function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** A `kubectl` command line against the stack's cluster. */
+export function kubectl(access: ClusterAccess, ...args: string[]): string {
+  return ["kubectl", "--context", access.context, ...args].map(quote).join(" ");
+}
+
+/** One of this project's TypeScript programs as a command line; the working directory of a command is the project's. */
+export function program(path: string, access: ClusterAccess, ...args: string[]): string {
+  return ["node", "--import", "tsx", path, "--context", access.context, ...args].map(quote).join(" ");
+}
+
+/** Environment of a command: only what it needs beyond the one `pulumi` was started with. */
+export function environment(access: ClusterAccess, extra: Record<string, string>): Record<string, string> {
+  return { ...(access.kubeconfig ? { KUBECONFIG: access.kubeconfig } : {}), ...extra };
+}

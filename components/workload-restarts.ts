@@ -1,0 +1,182 @@
+import { local } from "@pulumi/command";
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { RecordedStamp, RestartPlan, RestartTarget } from "../plan/restarts";
+import { workloadId } from "../plan/restarts";
+import { STAMP_ANNOTATION } from "../plan/stamp";
+import { windowDependencies } from "../plan/windows";
+import { type ClusterAccess, environment, kubectl, program, quote } from "./shell";
+
+/** What {@link WorkloadRestarts} restarts. */
+export interface WorkloadRestartsArgs {
+  /** Which workloads, in which order, and which not. */
+  readonly plan: RestartPlan;
+  /** Hash of the injected configuration; written to each workload's pod template. */
+  readonly stamp: string;
+  /** Workloads that may be between first patch and fully available at any moment. */
+  readonly maxConcurrent: number;
+  /** Longest wait for one workload, in seconds. */
+  readonly timeoutSeconds: number;
+  /** The check that new pods will really get the new configuration, run before the first restart. */
+  readonly injection: {
+    readonly mode: string;
+    /** Namespace of the runtime. */
+    readonly namespace: string;
+    readonly sidecarDeployment: string;
+    /** MutatingWebhookConfiguration of mode `cilium`. */
+    readonly webhook: string;
+    readonly timeoutSeconds: number;
+  };
+  readonly access: ClusterAccess;
+  /** ConfigMap that remembers for which configuration all workloads were restarted. */
+  readonly record: { readonly name: string; readonly exists: boolean };
+}
+
+/**
+ * Restarts the MAS workloads whose injected configuration changed: at most `maxConcurrent` at once, one system after
+ * the other, the first failure stops the rest.
+ *
+ * Each workload is a Patch that writes the stamp to its pod template, and a gate of its own that waits until every
+ * replica runs the new template and is available; the provider's wait for a patched Deployment is no gate (DESIGN
+ * section 5). The order is in the dependencies, so the engine keeps it. Because the stamp is a hash, patching twice
+ * restarts once: a run that was killed goes on where it was.
+ *
+ * Nothing is restarted on `destroy`: the patches are retained, giving the annotation up would roll the pods again.
+ */
+export class WorkloadRestarts extends pulumi.ComponentResource {
+  /** Workloads that run under this configuration because they were restarted for it. */
+  readonly restarted: pulumi.Output<string[]>;
+  /** Workloads left alone, and why. */
+  readonly skipped: pulumi.Output<{ workload: string; reason: string }[]>;
+
+  constructor(name: string, args: WorkloadRestartsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(
+      "casa-upgrade:index:WorkloadRestarts",
+      name,
+      {
+        stamp: args.stamp,
+        maxConcurrent: args.maxConcurrent,
+        timeoutSeconds: args.timeoutSeconds,
+        groups: args.plan.pending.map((group) => ({ group: group[0]?.group, workloads: group.map(workloadId) })),
+        done: args.plan.done.map(workloadId),
+        skipped: args.plan.skipped,
+      },
+      opts,
+    );
+
+    const pending = args.plan.pending.flat();
+    const start = pending.length + args.plan.done.length > 0 ? [this.injectionReady(name, args)] : [];
+    const waits = windowDependencies(
+      args.plan.pending.map((group) => group.length),
+      args.maxConcurrent,
+    );
+    const gates: pulumi.Resource[] = [];
+    pending.forEach((target, i) => {
+      const after = (waits[i] ?? []).flatMap((j) => gates[j] ?? []);
+      gates.push(this.restart(target, args, [...start, ...after]));
+    });
+    // Restarted by an earlier run: declared again so that they stay in state, without a place in the queue.
+    for (const target of args.plan.done) gates.push(this.restart(target, args, start));
+
+    const record = this.record(args, gates);
+    const restarted = [...pending, ...args.plan.done].map(workloadId).sort();
+    this.restarted = record.id.apply(() => restarted);
+    this.skipped = pulumi.output(args.plan.skipped);
+    this.registerOutputs({ restarted: this.restarted, skipped: this.skipped });
+  }
+
+  /** Pods restarted before the injector (or the sidecar they talk to) is ready would keep the old configuration. */
+  private injectionReady(name: string, args: WorkloadRestartsArgs): pulumi.Resource {
+    const { mode, namespace, sidecarDeployment, webhook, timeoutSeconds } = args.injection;
+    const flags = ["--mode", mode, "--namespace", namespace, "--sidecar", sidecarDeployment, "--webhook", webhook];
+    return new local.Command(
+      `${name}-injection-ready`,
+      {
+        create: program("cluster/injection-cli.ts", args.access, ...flags, "--timeout", `${timeoutSeconds}`),
+        environment: environment(args.access, { STAMP: args.stamp }),
+        logging: "none",
+      },
+      { parent: this },
+    );
+  }
+
+  private restart(target: RestartTarget, args: WorkloadRestartsArgs, after: pulumi.Resource[]): pulumi.Resource {
+    const id = workloadId(target);
+    const patch = patchResource(target, args.stamp, {
+      parent: this,
+      dependsOn: after,
+      retainOnDelete: true,
+    });
+    const wait = kubectl(
+      args.access,
+      "rollout",
+      "status",
+      `${target.kind.toLowerCase()}/${target.name}`,
+      "--namespace",
+      target.namespace,
+      `--timeout=${args.timeoutSeconds}s`,
+    );
+    const explain = program("cluster/explain-cli.ts", args.access, target.kind, target.namespace, target.name);
+    const failed = `echo ${quote(`${id} did not become available; no further workload is restarted.`)} >&2`;
+    return new local.Command(
+      `${id}-available`,
+      {
+        create: `${wait} || { ${failed}; ${explain}; exit 1; }`,
+        environment: environment(args.access, { STAMP: args.stamp }),
+        logging: "none",
+      },
+      { parent: this, dependsOn: [patch] },
+    );
+  }
+
+  /** Written last: from then on a workload without a stamp is known to run under this configuration. */
+  private record(args: WorkloadRestartsArgs, gates: pulumi.Resource[]): k8s.core.v1.ConfigMap {
+    return restartRecord(
+      args.record,
+      args.injection.namespace,
+      { stamp: args.stamp, stale: args.plan.stale },
+      {
+        parent: this,
+        dependsOn: gates,
+      },
+    );
+  }
+}
+
+/** A ConfigMap that remembers what unstamped workloads run under; see plan/restart-record.ts for how it is read. */
+export function restartRecord(
+  at: { readonly name: string; readonly exists: boolean },
+  namespace: string,
+  recorded: RecordedStamp,
+  opts: pulumi.CustomResourceOptions,
+): k8s.core.v1.ConfigMap {
+  return new k8s.core.v1.ConfigMap(
+    at.name,
+    {
+      metadata: { name: at.name, namespace },
+      data: { stamp: recorded.stamp, stale: JSON.stringify(recorded.stale) },
+    },
+    { ...opts, import: at.exists ? `${namespace}/${at.name}` : undefined },
+  );
+}
+
+function patchResource(target: RestartTarget, stamp: string, opts: pulumi.CustomResourceOptions): pulumi.Resource {
+  const args = {
+    metadata: {
+      name: target.name,
+      namespace: target.namespace,
+      annotations: {
+        "pulumi.com/patchFieldManager": "casa-upgrade",
+        // Only our own annotation is written; taking it over from a hand edit is meant.
+        "pulumi.com/patchForce": "true",
+        // The gate that follows waits; waiting twice only makes the window slower.
+        "pulumi.com/skipAwait": "true",
+      },
+    },
+    spec: { template: { metadata: { annotations: { [STAMP_ANNOTATION]: stamp } } } },
+  };
+  const name = workloadId(target);
+  return target.kind === "Deployment"
+    ? new k8s.apps.v1.DeploymentPatch(name, args, opts)
+    : new k8s.apps.v1.StatefulSetPatch(name, args, opts);
+}

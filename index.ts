@@ -1,0 +1,30 @@
+import "./plan/stack-traces";
+import * as pulumi from "@pulumi/pulumi";
+import { CasaUpgrade } from "./components/casa-upgrade";
+import { loadConfig } from "./plan/config-load";
+import { planUpgrade } from "./plan/upgrade";
+
+/**
+ * The upgrade of a CASA runtime, for `pulumi preview` and `pulumi up` alike:
+ * config -> pre-flight and plan -> CRDs -> chart release -> MAS restarts.
+ */
+export = async () => {
+  // A wrong key or value stops here, with the line that fixes it.
+  const loaded = loadConfig();
+
+  // Reads chart and cluster and changes nothing. What cannot work is refused now, in the preview too.
+  const plan = await planUpgrade(loaded);
+  for (const warning of plan.warnings) await pulumi.log.warn(warning);
+
+  // CRDs first, the chart next, the MAS workloads gently last; each step waits for the one before.
+  const upgrade = new CasaUpgrade("casa", { plan });
+
+  return {
+    cluster: plan.cluster,
+    versions: upgrade.versions,
+    crdsApplied: upgrade.crdsApplied,
+    crdsRetained: upgrade.crdsRetained,
+    workloadsRestarted: upgrade.workloadsRestarted,
+    workloadsSkipped: upgrade.workloadsSkipped,
+  };
+};

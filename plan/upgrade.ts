@@ -1,0 +1,229 @@
+import { RunError } from "@pulumi/pulumi";
+import type { ClusterClient } from "../cluster/connect";
+import { readLiveCrds } from "../cluster/crds";
+import { explainRelease } from "../cluster/diagnose";
+import { PreflightError } from "../cluster/problem";
+import type { ReleaseState } from "../cluster/release";
+import { listCasaPolicies, listMultiAgentSystems, readWorkloads } from "../cluster/workloads";
+import type { CrdSetArgs } from "../components/crd-set";
+import type { RuntimeReleaseArgs } from "../components/runtime-release";
+import type { ClusterAccess } from "../components/shell";
+import type { WorkloadRestartsArgs } from "../components/workload-restarts";
+import { ChartError, loadChart, type LoadedChart } from "./chart";
+import type { UpgradeConfig } from "./config";
+import type { LoadedConfig } from "./config-load";
+import { CrdError, droppedCrds, keepForeign, parseCrds } from "./crds";
+import { lostValues, sameValues } from "./installed-values";
+import * as live from "./live";
+import { parseManifest } from "./objects";
+import { recordNames } from "./restart-record";
+import { planRestarts, type RecordedStamp } from "./restarts";
+import { configStamp, type StampRules } from "./stamp";
+import { nameWorkloads } from "./targets";
+import type { UnstableFields } from "./unstable";
+
+/** Every decision of one upgrade, made before the first resource exists. */
+export interface UpgradePlan {
+  readonly access: ClusterAccess;
+  /** The cluster that is upgraded. */
+  readonly cluster: { readonly context: string; readonly id: string; readonly version: string };
+  /** Chart versions; `before` is the last different one, so that a repeated run says the same. */
+  readonly versions: { readonly before?: string; readonly after: string };
+  /** The ConfigMap written before the chart changes, and what it says. */
+  readonly before: { readonly name: string; readonly exists: boolean; readonly recorded: RecordedStamp };
+  readonly crds: Omit<CrdSetArgs, "access">;
+  readonly release: RuntimeReleaseArgs;
+  /** Undefined when `restarts.enabled` is false. */
+  readonly restarts?: Omit<WorkloadRestartsArgs, "access">;
+  /** What a reviewer should know although it stops nothing. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads chart and cluster, decides what the upgrade does, and refuses what cannot work. Changes nothing anywhere.
+ *
+ * @throws RunError, which the engine shows without a stack trace: the problem and its fix.
+ */
+export async function planUpgrade(loaded: LoadedConfig): Promise<UpgradePlan> {
+  try {
+    return await plan(loaded);
+  } catch (error) {
+    throw refusal(error);
+  }
+}
+
+async function plan({ config, values, programValues, hasNullValues }: LoadedConfig): Promise<UpgradePlan> {
+  const access: ClusterAccess = { context: config.context, kubeconfig: config.kubeconfig };
+  await live.checkTools();
+  const client = await live.connectTo(config);
+  const installed = await live.installedRelease(client, config);
+  const chart = await loadChart(config, {
+    release: config.release,
+    namespace: config.namespace,
+    values,
+    kubeVersion: client.gitVersion,
+    apiVersions: await client.apiVersions(),
+    isUpgrade: installed !== undefined,
+  });
+
+  const crds = await planCrds(client, chart, installed);
+  const rules = stampRules(config);
+  const stamp = configStamp(chart.objects, chart.unstable, rules);
+  const installedStamp = stampOf(installed, chart.unstable, rules);
+  const records = await live.restartRecords(client, config);
+  const recorded = records.after ?? records.before ?? { stamp: installedStamp ?? "none", stale: [] };
+  const restarts = await planWorkloads(client, config, stamp, recorded);
+
+  await live.refuseWhatCannotWork(client, config, { chart, hasCrds: crds.crds.length > 0, installed, restarts });
+  const unchanged = installed !== undefined && isInstalled(installed, chart, values);
+  if (unchanged && restarts.pending.length > 0) {
+    await live.refuseUnlessInjectionReady(client, config, rules.sidecarDeployment);
+  }
+
+  const names = recordNames(config.release);
+  return {
+    access,
+    cluster: { context: config.context, id: client.uid ?? "unknown", version: client.gitVersion },
+    versions: { before: versionBefore(installed, chart.version), after: chart.version },
+    before: { name: names.before, exists: records.exists.before, recorded: records.before ?? recorded },
+    crds: { ...crds, timeoutSeconds: config.timeouts.crds },
+    release: {
+      release: config.release,
+      namespace: config.namespace,
+      chart: config.chart,
+      repository: config.repository,
+      version: chart.version,
+      digest: chart.digest,
+      values: programValues,
+      hasNullValues,
+      exists: installed !== undefined,
+      maxHistory: config.maxHistory,
+      timeoutSeconds: config.timeouts.release,
+      explain: () => explainRelease(client, config.namespace, chart.objects),
+    },
+    restarts: config.restarts.enabled
+      ? {
+          plan: restarts,
+          stamp,
+          maxConcurrent: config.restarts.maxConcurrent,
+          timeoutSeconds: config.timeouts.restart,
+          injection: {
+            mode: config.mode,
+            namespace: config.namespace,
+            sidecarDeployment: rules.sidecarDeployment,
+            webhook: config.webhook,
+            timeoutSeconds: config.timeouts.injection,
+          },
+          record: { name: names.after, exists: records.exists.after },
+        }
+      : undefined,
+    warnings: warnings(config, chart, crds.dropped, installed, values),
+  };
+}
+
+async function planCrds(client: ClusterClient, chart: LoadedChart, installed: ReleaseState | undefined) {
+  const shipped = parseCrds(chart.crds);
+  const before = installedCrds(installed);
+  const onCluster = await readLiveCrds(
+    client,
+    shipped.map((crd) => crd.metadata.name),
+  );
+  return {
+    crds: shipped.map((crd) => {
+      const name = crd.metadata.name;
+      const old = before.find((candidate) => candidate.metadata.name === name);
+      return { name, manifest: keepForeign(crd, onCluster.get(name), old), exists: onCluster.has(name) };
+    }),
+    dropped: droppedCrds(before, shipped),
+  };
+}
+
+/** CRDs of the installed chart version; a CRD file that does not parse is passed over, it is not ours to repair. */
+function installedCrds(installed: ReleaseState | undefined) {
+  try {
+    const files = installed?.latest.crdFiles ?? [];
+    return parseCrds(files.flatMap((file) => parseManifest(`---\n# Source: ${file.name}\n${file.data}`)));
+  } catch {
+    return [];
+  }
+}
+
+async function planWorkloads(client: ClusterClient, config: UpgradeConfig, stamp: string, recorded: RecordedStamp) {
+  const { discovery, workloads, canaries, exclude, enabled } = config.restarts;
+  if (!enabled) return { pending: [], done: [], skipped: [], stale: [] };
+  const [systems, policies] = discovery
+    ? await Promise.all([listMultiAgentSystems(client), listCasaPolicies(client)])
+    : [[], []];
+  const named = nameWorkloads(systems, policies, workloads);
+  const namespaces = [...new Set(named.map(({ namespace }) => namespace))];
+  const facts = await readWorkloads(client, namespaces);
+  return planRestarts(named, facts, stamp, recorded, { canaries, exclude });
+}
+
+function stampRules(config: UpgradeConfig): StampRules {
+  return {
+    namespace: config.namespace,
+    sidecarDeployment: config.restarts.sidecarDeployment ?? `${config.release}-sidecar`,
+    inputs: config.restarts.inputs,
+  };
+}
+
+function stampOf(installed: ReleaseState | undefined, unstable: UnstableFields, rules: StampRules) {
+  if (!installed) return undefined;
+  const objects = parseManifest(installed.latest.manifest).map(({ object }) => object);
+  return configStamp(objects, unstable, rules);
+}
+
+function isInstalled(installed: ReleaseState, chart: LoadedChart, values: Record<string, unknown>): boolean {
+  const { latest } = installed;
+  return latest.status === "deployed" && latest.chartVersion === chart.version && sameValues(latest.config, values);
+}
+
+/** The newest version in the release's history that is not the configured one. */
+function versionBefore(installed: ReleaseState | undefined, configured: string): string | undefined {
+  if (!installed) return undefined;
+  if (installed.latest.chartVersion !== configured) return installed.latest.chartVersion;
+  const earlier = [...installed.revisions].sort((a, b) => b.revision - a.revision);
+  return earlier.find((revision) => revision.chartVersion !== configured)?.chartVersion ?? configured;
+}
+
+function warnings(
+  config: UpgradeConfig,
+  chart: LoadedChart,
+  dropped: string[],
+  installed: ReleaseState | undefined,
+  values: Record<string, unknown>,
+): string[] {
+  const found: string[] = [];
+  for (const name of dropped) {
+    found.push(
+      `CRD ${name} is no longer shipped by ${chart.name} ${chart.version}. It stays on the cluster with all its ` +
+        `objects; delete it by hand once nothing uses it: kubectl delete crd ${name}`,
+    );
+  }
+  const lost = installed ? lostValues(installed.latest.config, values) : [];
+  if (lost.length > 0) {
+    found.push(
+      `release ${config.release} was installed with values that the config does not have; they go back to the chart's ` +
+        `defaults: ${lost.join(", ")}. To keep them: helm get values ${config.release} --namespace ` +
+        `${config.namespace} --output yaml > values.yaml && pulumi config set --path 'valueFiles[0]' values.yaml`,
+    );
+  }
+  if (installed?.latest.status === "failed") {
+    found.push(`revision ${installed.latest.revision} of release ${config.release} failed; this run upgrades it again`);
+  }
+  if (chart.deprecated) found.push(`chart ${chart.name} ${chart.version} is marked deprecated`);
+  for (const { source, object } of chart.strayCrdFiles) {
+    found.push(`${source} holds ${object.kind} ${object.metadata.name ?? ""}, no CRD; an upgrade does not apply it`);
+  }
+  return found;
+}
+
+/** One text for the user: the problem with its fix, no stack trace (RunError prints none). Unknown errors keep theirs. */
+function refusal(error: unknown): unknown {
+  if (error instanceof ChartError || error instanceof PreflightError) return new RunError(error.message);
+  if (error instanceof CrdError) {
+    return new RunError(`${error.message}\n  Fix: repair the chart's crds/ folder, or choose another version`);
+  }
+  return error;
+}
