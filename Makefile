@@ -1,0 +1,49 @@
+# Everything a developer or CI runs. Each target does its own set-up; a second run reuses it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+TS := node --import tsx
+NPM_MARKER := node_modules/.installed
+NAME ?= casa
+NODE_CHECK := const [a, b] = process.versions.node.split("."); \
+  if (a < 20 || (a == 20 && b < 19)) { console.error("Node.js 20.19 or newer is needed, this is " + process.version); process.exit(1); }
+
+.PHONY: help setup demo test bench start stop status clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+# Installed again only when the lock file or npm's settings change.
+$(NPM_MARKER): package.json package-lock.json .npmrc
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20.19 or newer, https://nodejs.org" >&2; exit 1; }
+	@node -e '$(NODE_CHECK)'
+	@echo "npm ci ..."; start=$$SECONDS; npm ci --no-progress --loglevel=error; echo "npm ci: done in $$((SECONDS - start)) s"
+	@touch $@
+
+setup: $(NPM_MARKER) ## Install npm packages, check system packages, find or build the tools
+	@$(TS) sandbox/main.ts setup
+
+demo: $(NPM_MARKER) ## Upgrade a running CASA runtime on a real API server
+	@$(TS) sandbox/demo.ts
+
+test: $(NPM_MARKER) ## Type check, lint, and all tests
+	@npm run --silent check
+	@$(TS) sandbox/main.ts setup
+	@npx --no-install mocha
+
+bench: $(NPM_MARKER) ## Compare with helm and kubectl by hand; time previews
+	@$(TS) sandbox/main.ts setup
+	@$(TS) test/bench/main.ts
+
+start: $(NPM_MARKER) ## Start an embedded cluster that stays (NAME=casa)
+	@$(TS) sandbox/main.ts start --name $(NAME)
+
+stop: $(NPM_MARKER) ## Stop it
+	@$(TS) sandbox/main.ts stop --name $(NAME)
+
+status: $(NPM_MARKER) ## List the embedded clusters of this checkout
+	@$(TS) sandbox/main.ts status
+
+clean: ## Stop everything and remove what set-up and runs left here, the tool cache included
+	@if [ -d .sandbox ] && [ ! -e $(NPM_MARKER) ]; then $(MAKE) --no-print-directory $(NPM_MARKER); fi
+	@if [ -d node_modules ]; then $(TS) sandbox/main.ts clean; fi

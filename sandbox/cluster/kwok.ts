@@ -1,0 +1,83 @@
+import * as path from "node:path";
+import { stringify } from "yaml";
+
+import type { Tools } from "../tools";
+import { podStages } from "./stages";
+
+/** The loopback ports of one cluster. */
+export interface Ports {
+  etcd: number;
+  etcdPeer: number;
+  apiServer: number;
+  controllerManager: number;
+  scheduler: number;
+  kwok: number;
+}
+
+/** Where `kubectl logs` finds the output of pods that name no file of their own, in the CRI log format. */
+export const defaultLogFile = (dir: string) => path.join(dir, "pod-logs", "default.log");
+
+const args = (values: Record<string, string>) => Object.entries(values).map(([key, value]) => ({ key, value }));
+
+/** The configuration file for `kwokctl create cluster`, several YAML documents. */
+export function kwokctlConfig(tools: Tools, dir: string, ports: Ports, execEnv: Record<string, string>): string {
+  const documents = [
+    {
+      apiVersion: "config.kwok.x-k8s.io/v1alpha1",
+      kind: "KwokctlConfiguration",
+      options: {
+        runtime: "binary",
+        bindAddress: "127.0.0.1",
+        etcdBinary: tools.path("etcd"),
+        kubeApiserverBinary: tools.path("kube-apiserver"),
+        kubeControllerManagerBinary: tools.path("kube-controller-manager"),
+        kubeSchedulerBinary: tools.path("kube-scheduler"),
+        kwokControllerBinary: tools.path("kwok"),
+        kubectlBinary: tools.path("kubectl"),
+        etcdPort: ports.etcd,
+        etcdPeerPort: ports.etcdPeer,
+        kubeApiserverPort: ports.apiServer,
+        kubeControllerManagerPort: ports.controllerManager,
+        kubeSchedulerPort: ports.scheduler,
+        kwokControllerPort: ports.kwok,
+        // Client-side throttling would slow roll-outs in a way no real cluster of this size does.
+        disableQPSLimits: true,
+        // Per-pod objects; the cluster-wide defaults below stay in force for all other pods.
+        enableCRDs: ["Logs", "Exec"],
+      },
+      componentsPatches: [
+        // Nothing has to survive a power cut here.
+        { name: "etcd", extraArgs: args({ "unsafe-no-fsync": "true" }) },
+        {
+          name: "kube-controller-manager",
+          // Without leader election the controllers start at once, and do not exit when the API server is taken away.
+          extraArgs: args({ "leader-elect": "false", "enable-hostpath-provisioner": "true" }),
+        },
+        { name: "kube-scheduler", extraArgs: args({ "leader-elect": "false" }) },
+      ],
+    },
+    ...podStages(),
+    {
+      apiVersion: "kwok.x-k8s.io/v1alpha1",
+      kind: "ClusterExec",
+      metadata: { name: "default" },
+      spec: {
+        execs: [
+          {
+            local: {
+              workDir: path.join(dir, "exec"),
+              envs: Object.entries(execEnv).map(([name, value]) => ({ name, value })),
+            },
+          },
+        ],
+      },
+    },
+    {
+      apiVersion: "kwok.x-k8s.io/v1alpha1",
+      kind: "ClusterLogs",
+      metadata: { name: "default" },
+      spec: { logs: [{ logsFile: defaultLogFile(dir), previousLogsFile: defaultLogFile(dir) }] },
+    },
+  ];
+  return documents.map((document) => stringify(document)).join("---\n");
+}
