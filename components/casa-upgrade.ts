@@ -59,7 +59,7 @@ export class CasaUpgrade extends pulumi.ComponentResource {
       ? new WorkloadRestarts(`${name}-restarts`, { ...plan.restarts, access: plan.access }, step([runtime]))
       : undefined;
 
-    this.versions = runtime.version.apply((after) => ({ before: plan.versions.before ?? null, after }));
+    this.versions = pulumi.output({ before: plan.versions.before ?? null, after: plan.versions.after });
     this.crdsApplied = crds.applied;
     this.crdsRetained = crds.retained;
     this.workloadsRestarted = restarts ? restarts.restarted : pulumi.output([]);

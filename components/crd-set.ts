@@ -28,7 +28,7 @@ export interface CrdSetArgs {
  *   custom resource of its kind.
  */
 export class CrdSet extends pulumi.ComponentResource {
-  /** Names of the CRDs applied, known once they are Established. */
+  /** Names of the CRDs applied. */
   readonly applied: pulumi.Output<string[]>;
   /** Names of CRDs of the installed version that stay on the cluster although this version does not ship them. */
   readonly retained: pulumi.Output<string[]>;
@@ -39,7 +39,7 @@ export class CrdSet extends pulumi.ComponentResource {
       "casa-upgrade:index:CrdSet",
       name,
       {
-        crds: args.crds.map((crd) => ({ name: crd.name, adopted: crd.exists, digest: shortDigest(crd.manifest) })),
+        crds: args.crds.map((crd) => ({ name: crd.name, digest: shortDigest(crd.manifest) })),
         retained: args.dropped,
         timeoutSeconds: args.timeoutSeconds,
       },
@@ -56,8 +56,8 @@ export class CrdSet extends pulumi.ComponentResource {
         ),
     );
 
-    const established = names.length > 0 ? this.established(name, args, names, applied) : undefined;
-    this.applied = established ? established.id.apply(() => names) : pulumi.output(names);
+    if (names.length > 0) this.established(name, args, names, applied);
+    this.applied = pulumi.output(names);
     this.retained = pulumi.output([...args.dropped]);
     this.registerOutputs({ applied: this.applied, retained: this.retained });
   }

@@ -55,7 +55,6 @@ export class RuntimeRelease extends pulumi.ComponentResource {
         repository: args.repository,
         version: args.version,
         digest: args.digest,
-        adopted: args.exists,
         maxHistory: args.maxHistory,
         timeoutSeconds: args.timeoutSeconds,
       },

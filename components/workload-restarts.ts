@@ -2,7 +2,7 @@ import { local } from "@pulumi/command";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { RecordedStamp, RestartPlan, RestartTarget } from "../plan/restarts";
-import { workloadId } from "../plan/restarts";
+import { pendingGroups, workloadId } from "../plan/restarts";
 import { STAMP_ANNOTATION } from "../plan/stamp";
 import { windowDependencies } from "../plan/windows";
 import { type ClusterAccess, environment, kubectl, program, quote } from "./shell";
@@ -57,30 +57,29 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
         stamp: args.stamp,
         maxConcurrent: args.maxConcurrent,
         timeoutSeconds: args.timeoutSeconds,
-        groups: args.plan.pending.map((group) => ({ group: group[0]?.group, workloads: group.map(workloadId) })),
-        done: args.plan.done.map(workloadId),
+        groups: args.plan.groups.map(({ name: group, targets }) => ({ group, workloads: targets.map(workloadId) })),
         skipped: args.plan.skipped,
       },
       opts,
     );
 
-    const pending = args.plan.pending.flat();
-    const start = pending.length + args.plan.done.length > 0 ? [this.injectionReady(name, args)] : [];
+    const all = args.plan.groups.flatMap(({ targets }) => targets);
+    const pending = pendingGroups(args.plan);
+    const start = all.length > 0 ? [this.injectionReady(name, args)] : [];
     const waits = windowDependencies(
-      args.plan.pending.map((group) => group.length),
+      pending.map((group) => group.length),
       args.maxConcurrent,
     );
     const gates: pulumi.Resource[] = [];
-    pending.forEach((target, i) => {
+    pending.flat().forEach((target, i) => {
       const after = (waits[i] ?? []).flatMap((j) => gates[j] ?? []);
       gates.push(this.restart(target, args, [...start, ...after]));
     });
     // Restarted by an earlier run: declared again so that they stay in state, without a place in the queue.
-    for (const target of args.plan.done) gates.push(this.restart(target, args, start));
+    for (const target of all.filter(({ done }) => done)) gates.push(this.restart(target, args, start));
 
-    const record = this.record(args, gates);
-    const restarted = [...pending, ...args.plan.done].map(workloadId).sort();
-    this.restarted = record.id.apply(() => restarted);
+    this.record(args, gates);
+    this.restarted = pulumi.output(all.map(workloadId).sort());
     this.skipped = pulumi.output(args.plan.skipped);
     this.registerOutputs({ restarted: this.restarted, skipped: this.skipped });
   }

@@ -1,7 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { type UpgradeConfig, ConfigError, parseConfig } from "./config";
-import { hasNulls, markSecrets, mergeValues, readValueFiles, type Values } from "./values";
+import { ConfigError, parseConfig, type UpgradeConfig } from "./config";
+import { schemaAt } from "./config-schema";
+import { hasNulls, markSecretLeaves, mergeValues, readValueFiles, type Values } from "./values";
 
 /** The configuration of the stack, ready for the plan. */
 export interface LoadedConfig {
@@ -10,6 +11,7 @@ export interface LoadedConfig {
   readonly values: Values;
   /** The same values for resources: secret leaves are secret outputs. */
   readonly programValues: Record<string, unknown>;
+  /** Whether a value is null anywhere, by which a chart's default is removed. */
   readonly hasNullValues: boolean;
 }
 
@@ -20,13 +22,8 @@ export interface LoadedConfig {
  */
 export function loadConfig(): LoadedConfig {
   try {
-    const { raw, secretKeys } = rawConfig(pulumi.getProject(), pulumi.runtime.allConfig());
-    const config = parseConfig(raw, secretKeys);
-    const files = readValueFiles(config.valueFiles);
-    const values = mergeValues(...files, config.values, config.secretValues);
-    const hidden = mergeValues(secretKeys.includes("values") ? config.values : {}, config.secretValues);
-    const marked = markSecrets(values, hidden, (value) => pulumi.secret(value));
-    return { config, values, programValues: marked as Record<string, unknown>, hasNullValues: hasNulls(values) };
+    const secretKeys = parseSecretKeys(process.env["PULUMI_CONFIG_SECRET_KEYS"]);
+    return prepareConfig(pulumi.getProject(), pulumi.runtime.allConfig(), secretKeys);
   } catch (error) {
     if (error instanceof ConfigError) throw new pulumi.RunError(error.message);
     throw error;
@@ -34,29 +31,36 @@ export function loadConfig(): LoadedConfig {
 }
 
 /**
- * The project's own keys, without its name. The engine hands every value over as text, maps and lists as JSON; text that is
- * no JSON is what it is.
+ * {@link loadConfig} on given input: full keys (`project:key`) to the text the engine hands over, and the full keys that
+ * are stored encrypted.
+ *
+ * @throws ConfigError listing every problem.
  */
-export function rawConfig(project: string, all: Record<string, string>) {
-  const own = Object.entries(all).filter(([key]) => key.startsWith(`${project}:`));
-  const raw = Object.fromEntries(own.map(([key, text]) => [key.slice(project.length + 1), fromText(key, text)]));
-  const secretKeys = secretConfigKeys().flatMap((key) =>
-    key.startsWith(`${project}:`) ? key.slice(project.length + 1) : [],
+export function prepareConfig(project: string, all: Record<string, string>, secrets: readonly string[]): LoadedConfig {
+  const ownKey = (full: string) => (full.startsWith(`${project}:`) ? [full.slice(project.length + 1)] : []);
+  const raw = Object.fromEntries(
+    Object.entries(all).flatMap(([full, text]) => ownKey(full).map((key) => [key, fromText(key, text)] as const)),
   );
-  return { raw, secretKeys };
+  const secretKeys = secrets.flatMap(ownKey);
+  const config = parseConfig(raw, secretKeys);
+  const values = mergeValues(...readValueFiles(config.valueFiles), config.values, config.secretValues);
+  // The engine says which top-level keys hold a secret, not where in them it is: all of `values` is hidden then.
+  const hidden = mergeValues(secretKeys.includes("values") ? config.values : {}, config.secretValues);
+  const programValues = markSecretLeaves(values, hidden, (value) => pulumi.secret(value));
+  return { config, values, programValues, hasNullValues: hasNulls(values) };
 }
 
-/** Keys that were set with `--secret`: the language host says so in the environment; the SDK has no public way to ask. */
-function secretConfigKeys(): string[] {
-  const keys = z.array(z.string()).safeParse(JSON.parse(process.env["PULUMI_CONFIG_SECRET_KEYS"] ?? "[]"));
-  return keys.data ?? [];
+/** Keys stored encrypted, as the language host puts them into the environment; the SDK has no public way to ask. */
+function parseSecretKeys(text = "[]"): string[] {
+  return z.array(z.string()).parse(JSON.parse(text));
 }
 
-/** Keys whose value is text even when it looks like something else, e.g. version `1`. */
-const TEXT_KEYS = ["context", "kubeconfig", "clusterId", "chart", "repository", "version", "release", "namespace", "mode", "webhook"];
-
+/**
+ * The engine hands every value over as text: maps and lists as JSON, numbers and booleans as they are written. Text stays
+ * text where the schema wants text, even when it looks like a number.
+ */
 function fromText(key: string, text: string): unknown {
-  if (TEXT_KEYS.some((name) => key.endsWith(`:${name}`))) return text;
+  if (schemaAt([key])?.type === "string") return text;
   try {
     return JSON.parse(text);
   } catch {

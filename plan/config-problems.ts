@@ -1,99 +1,100 @@
-import { closest, distance } from "fastest-levenshtein";
-import { z } from "zod";
-import { configSchema } from "./config";
+import { distance } from "fastest-levenshtein";
+import type { z } from "zod";
+import { exampleLine, keyText, removeLine } from "./config-commands";
+import { allKeys, type KeySchema, keysOf, schemaAt } from "./config-schema";
 
-type Issue = z.core.$ZodIssue;
-type SchemaNode = z.core.JSONSchema.BaseSchema;
+type Path = readonly PropertyKey[];
 
-/** One text per problem: key, value, what is allowed, and the line that fixes it. */
-export function describeProblems(issues: Issue[], raw: unknown, secretKeys: readonly string[]): string[] {
-  const schema = z.toJSONSchema(configSchema, { io: "input" }) as SchemaNode;
-  return issues.flatMap((issue) =>
+const LONGEST_VALUE = 80;
+
+/** One problem for the user: the key, what is wrong, the line that fixes it. */
+export function problem(path: Path, what: string, fix: string): string {
+  return `- ${keyText(path)}: ${what}.\n    Fix: ${fix}`;
+}
+
+/** One text per problem: key, value (a secret one is never shown), what is allowed, and the line that fixes it. */
+export function describeProblems(
+  issues: readonly z.core.$ZodIssue[],
+  raw: unknown,
+  secretKeys: readonly string[],
+): string[] {
+  const texts = issues.flatMap((issue) =>
     issue.code === "unrecognized_keys"
-      ? issue.keys.map((key) => unknownKey([...issue.path], key, schema))
-      : [wrongValue(issue, schema, raw, secretKeys)],
+      ? issue.keys.map((key) => unknownKey(issue.path, key))
+      : [wrongValue(issue.path, raw, secretKeys)],
   );
+  // A value can break two rules at once (too long and misspelt); the text is the same then.
+  return [...new Set(texts)];
 }
 
-function unknownKey(path: PropertyKey[], key: string, schema: SchemaNode): string {
-  const known = Object.keys(properties(nodeAt(schema, path)));
-  const nearest = known.length > 0 ? closest(key, known) : undefined;
-  const near = nearest !== undefined && distance(key, nearest) <= Math.max(2, key.length / 3);
-  const full = keyText([...path, key]);
-  const hint = near ? ` Did you mean "${keyText([...path, nearest])}"?` : ` Known keys: ${known.join(", ")}.`;
-  return `- ${full}: is not a key of this project.${hint}\n    Fix: ${command("rm", [...path, key])}`;
+/** Never says the value: a misspelt `secretValues` is an unknown key too. */
+function unknownKey(above: Path, key: string): string {
+  const path = [...above, key];
+  const near = nearestKey(above, key);
+  const known = Object.keys(keysOf(schemaAt(above))).join(", ");
+  const hint = near ? `the nearest one is "${near}"` : `known keys here: ${known}`;
+  return problem(path, `is not a key of this project; ${hint}`, removeLine(path));
 }
 
-function wrongValue(issue: Issue, schema: SchemaNode, raw: unknown, secretKeys: readonly string[]): string {
-  const value = valueAt(raw, issue.path);
-  const secret = secretKeys.includes(String(issue.path[0]));
-  const shown = value === undefined || value === "" ? "is not set" : `is ${secret ? "[secret]" : JSON.stringify(value)}`;
-  const node = nodeAt(schema, issue.path);
-  const allowed = allowedText(node, issue);
-  const example = exampleFor(schema, issue.path);
-  return (
-    `- ${keyText(issue.path)}: ${shown}; allowed: ${allowed}.\n` +
-    `    Fix: ${command("set", issue.path)} ${shellWord(example)}`
-  );
+/** The known key that was probably meant, here or elsewhere in the schema (`maxConcurrent` for `restarts.maxConcurrent`). */
+function nearestKey(above: Path, key: string): string | undefined {
+  const isHere = (path: string[]) => keyText(path.slice(0, -1)) === keyText(above);
+  const candidates = allKeys()
+    .map((path) => ({ path, off: distance(key.toLowerCase(), (path.at(-1) ?? "").toLowerCase()), here: isHere(path) }))
+    .filter(({ off, here }) => off <= (here ? Math.max(1, Math.floor(key.length / 3)) : 1))
+    .sort((a, b) => a.off - b.off || Number(b.here) - Number(a.here));
+  return candidates[0] && keyText(candidates[0].path);
 }
 
-/** What a schema node allows, in words. */
-function allowedText(node: SchemaNode | undefined, issue: Issue): string {
-  if (issue.code === "invalid_format" || (issue.code === "too_small" && issue.origin === "string")) return issue.message;
+function wrongValue(path: Path, raw: unknown, secretKeys: readonly string[]): string {
+  const node = schemaAt(path);
+  const value = valueAt(raw, path);
+  const set = value !== undefined && value !== "";
+  const shown = set ? `is ${shownValue(path, value, secretKeys)}` : "is not set";
+  const line = exampleLine(path, exampleFor(path, node), {
+    secret: path[0] === "secretValues",
+    type: typeof value === "string" && path.length > 1 ? cliType(node) : undefined,
+  });
+  // Below a value of another type the CLI cannot set anything.
+  const fix = set && (node?.type === "object" || node?.type === "array") ? `${removeLine(path)} && ${line}` : line;
+  return problem(path, `${shown}; allowed: ${allowedText(node)}`, fix);
+}
+
+function cliType(node: KeySchema | undefined): "int" | "bool" | undefined {
+  if (node?.type === "integer") return "int";
+  return node?.type === "boolean" ? "bool" : undefined;
+}
+
+/** A value as a message may show it: no secret, no password of a URL, no chart values, and nothing long. */
+export function shownValue(path: Path, value: unknown, secretKeys: readonly string[]): string {
+  const key = String(path[0]);
+  if (secretKeys.includes(key)) return "[secret]";
+  // Chart values may hold passwords even when nobody marked them.
+  if (key === "values") return Array.isArray(value) ? "a list" : `a ${typeof value}`;
+  const text = JSON.stringify(value).replace(/(:\/\/)[^/@\s]*@/g, "$1[secret]@");
+  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
+}
+
+/** What a key allows, in words. */
+export function allowedText(node: KeySchema | undefined): string {
+  if (node?.allowed) return node.allowed;
   if (node?.enum) return node.enum.map(String).join(" or ");
-  switch (node?.type) {
-    case "integer":
-      return `a whole number from ${node.minimum ?? ""} to ${node.maximum ?? ""}`;
-    case "boolean":
-      return "true or false";
-    case "array":
-      return "a list";
-    case "object":
-      return "a map";
-    case "string":
-      return node.maxLength ? `text of at most ${node.maxLength} characters` : "text";
-    default:
-      return issue.message;
-  }
+  if (node?.type === "integer") return `a whole number from ${node.minimum} to ${node.maximum}`;
+  if (node?.type === "boolean") return "true or false";
+  if (node?.type === "array") return "a list";
+  return node?.type === "object" ? "a map" : "text";
 }
 
-function exampleFor(schema: SchemaNode, path: PropertyKey[]): string {
-  const node = nodeAt(schema, path) as (SchemaNode & { example?: unknown }) | undefined;
-  const listNode = typeof path.at(-1) === "number" ? (nodeAt(schema, path.slice(0, -1)) as { example?: unknown }) : undefined;
-  const example = node?.example ?? (Array.isArray(listNode?.example) ? (listNode.example as unknown[])[0] : undefined);
-  const value = node?.enum ? node.default : (example ?? node?.default);
-  return typeof value === "string" ? value : JSON.stringify(value ?? "…");
+function exampleFor(path: Path, node: KeySchema | undefined): unknown {
+  if (node?.enum) return node.default;
+  if (typeof path.at(-1) !== "number") return node?.example ?? node?.default;
+  const list = schemaAt(path.slice(0, -1))?.example;
+  return Array.isArray(list) ? list[0] : undefined;
 }
 
-function nodeAt(schema: SchemaNode, path: PropertyKey[]): SchemaNode | undefined {
-  let at: SchemaNode | undefined = schema;
-  for (const step of path) {
-    const next: unknown = typeof step === "number" ? at?.items : properties(at)[String(step)];
-    at = next as SchemaNode | undefined;
-  }
-  return at;
-}
-
-function properties(node: SchemaNode | undefined): Record<string, unknown> {
-  return (node?.properties ?? {}) as Record<string, unknown>;
-}
-
-function valueAt(raw: unknown, path: PropertyKey[]): unknown {
+function valueAt(raw: unknown, path: Path): unknown {
   return path.reduce<unknown>(
     (at, step) => (typeof at === "object" && at !== null ? (at as Record<PropertyKey, unknown>)[step] : undefined),
     raw,
   );
-}
-
-function keyText(path: PropertyKey[]): string {
-  return path.map((step, i) => (typeof step === "number" ? `[${step}]` : `${i > 0 ? "." : ""}${String(step)}`)).join("");
-}
-
-/** The `pulumi config` command for a key; keys inside another one need `--path`. */
-function command(verb: "set" | "rm", path: PropertyKey[]): string {
-  return path.length > 1 ? `pulumi config ${verb} --path ${shellWord(keyText(path))}` : `pulumi config ${verb} ${keyText(path)}`;
-}
-
-function shellWord(word: string): string {
-  return /^[\w./:@-]+$/.test(word) ? word : `'${word}'`;
 }

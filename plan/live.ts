@@ -78,7 +78,7 @@ export async function refuseWhatCannotWork(
 ): Promise<void> {
   const { chart, hasCrds, installed, restarts } = upgrade;
   const release = { name: config.release, namespace: config.namespace };
-  const workloads = [...restarts.pending.flat(), ...restarts.done];
+  const workloads = restarts.groups.flatMap(({ targets }) => targets);
   const needed = await neededPermissions(client, chart.objects, {
     namespace: config.namespace,
     hasCrds,

@@ -53,7 +53,14 @@ export interface RestartTarget {
   kind: WorkloadKind;
   namespace: string;
   name: string;
-  group: string;
+  /** It runs under this configuration already and is fully available: nothing to do, no place in the queue. */
+  done: boolean;
+}
+
+/** Workloads that are restarted together: all of a group are done before the next group starts. */
+export interface RestartGroup {
+  name: string;
+  targets: RestartTarget[];
 }
 
 export interface SkippedWorkload {
@@ -63,10 +70,8 @@ export interface SkippedWorkload {
 }
 
 export interface RestartPlan {
-  /** To restart, in order, by group: all of a group is done before the next group starts. */
-  pending: RestartTarget[][];
-  /** Restarted for this configuration before, and fully available. */
-  done: RestartTarget[];
+  /** What runs under this configuration in the end, in order; the same before and after the restarts. */
+  groups: RestartGroup[];
   skipped: SkippedWorkload[];
   /** Skipped ones that keep running under an older configuration; remembered until they are restarted. */
   stale: string[];
@@ -82,10 +87,9 @@ export function planRestarts(
   recorded: RecordedStamp,
   settings: RestartSettings,
 ): RestartPlan {
-  const plan: RestartPlan = { pending: [], done: [], skipped: [], stale: [] };
+  const plan: RestartPlan = { groups: [], skipped: [], stale: [] };
   const groups = new Map<string, RestartTarget[]>([[CANARIES, []]]);
   for (const { facts, group } of resolve(named, live, plan.skipped)) {
-    const target = { kind: facts.kind, namespace: facts.namespace, name: facts.name };
     const id = workloadId(facts);
     const current = runsUnder(facts, recorded) === desiredStamp;
     const obstacle = whyNot(facts, settings.exclude);
@@ -94,17 +98,22 @@ export function planRestarts(
       if (!current && obstacle.keepsOldPods) plan.stale.push(id);
     } else if (current && facts.stamp === undefined) {
       plan.skipped.push({ workload: id, reason: "its injected configuration does not change" });
-    } else if (current && facts.rolledOut) {
-      plan.done.push({ ...target, group });
     } else {
       const at = settings.canaries.some((ref) => matches(ref, facts)) ? CANARIES : group;
-      groups.set(at, [...(groups.get(at) ?? []), { ...target, group: at }]);
+      const { kind, namespace, name } = facts;
+      groups.set(at, [...(groups.get(at) ?? []), { kind, namespace, name, done: current && facts.rolledOut }]);
     }
   }
   plan.skipped.push(...canariesNotFound(settings.canaries, live));
-  plan.pending = [...groups.values()].filter((group) => group.length > 0);
+  plan.groups = [...groups].map(([name, targets]) => ({ name, targets })).filter(({ targets }) => targets.length > 0);
   plan.stale.sort();
   return plan;
+}
+
+/** The workloads still to restart, group by group. */
+export function pendingGroups(plan: RestartPlan): RestartTarget[][] {
+  const pending = plan.groups.map(({ targets }) => targets.filter(({ done }) => !done));
+  return pending.filter((targets) => targets.length > 0);
 }
 
 /** Finds the live objects behind the names, each once: the first group that names a workload has it. */

@@ -7,15 +7,16 @@ import { findSourceMap } from "node:module";
  * do not exist and send the colouring of `util.inspect` in Node 20 into a loop that ends only when memory for the string runs
  * out: every failing preview then takes half a minute longer. And lines of TypeScript come out as they were after compilation.
  */
-Error.prepareStackTrace = (error, frames) => [String(error), ...frames.map((frame) => `    at ${locate(frame)}`)].join("\n");
+Error.prepareStackTrace = (error, frames) =>
+  [String(error), ...frames.map((frame) => `    at ${locate(frame)}`)].join("\n");
 
 function locate(frame: NodeJS.CallSite): string {
   const file = frame.getFileName();
-  if (file == null || file.includes("node_modules")) return String(frame);
+  if (!file || file.includes("node_modules")) return frame.toString();
   const map = findSourceMap(file);
   // Both count from 0, a stack trace from 1.
   const entry = map?.findEntry((frame.getLineNumber() ?? 1) - 1, (frame.getColumnNumber() ?? 1) - 1);
-  if (entry === undefined || !("originalLine" in entry)) return String(frame);
+  if (entry === undefined || !("originalLine" in entry)) return frame.toString();
   const place = `${file}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
   const name = frame.getFunctionName();
   return name === null ? place : `${frame.isAsync() ? "async " : ""}${name} (${place})`;

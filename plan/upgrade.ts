@@ -17,7 +17,7 @@ import { lostValues, sameValues } from "./installed-values";
 import * as live from "./live";
 import { parseManifest } from "./objects";
 import { recordNames } from "./restart-record";
-import { planRestarts, type RecordedStamp } from "./restarts";
+import { pendingGroups, planRestarts, type RecordedStamp, type RestartPlan } from "./restarts";
 import { configStamp, type StampRules } from "./stamp";
 import { nameWorkloads } from "./targets";
 import type { UnstableFields } from "./unstable";
@@ -76,7 +76,7 @@ async function plan({ config, values, programValues, hasNullValues }: LoadedConf
 
   await live.refuseWhatCannotWork(client, config, { chart, hasCrds: crds.crds.length > 0, installed, restarts });
   const unchanged = installed !== undefined && isInstalled(installed, chart, values);
-  if (unchanged && restarts.pending.length > 0) {
+  if (unchanged && pendingGroups(restarts).length > 0) {
     await live.refuseUnlessInjectionReady(client, config, rules.sidecarDeployment);
   }
 
@@ -148,9 +148,9 @@ function installedCrds(installed: ReleaseState | undefined) {
   }
 }
 
-async function planWorkloads(client: ClusterClient, config: UpgradeConfig, stamp: string, recorded: RecordedStamp) {
+async function planWorkloads(client: ClusterClient, config: UpgradeConfig, stamp: string, recorded: RecordedStamp): Promise<RestartPlan> {
   const { discovery, workloads, canaries, exclude, enabled } = config.restarts;
-  if (!enabled) return { pending: [], done: [], skipped: [], stale: [] };
+  if (!enabled) return { groups: [], skipped: [], stale: [] };
   const [systems, policies] = discovery
     ? await Promise.all([listMultiAgentSystems(client), listCasaPolicies(client)])
     : [[], []];

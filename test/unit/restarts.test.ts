@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { type NamedWorkload, planRestarts, type WorkloadFacts } from "../../plan/restarts";
+import { type NamedWorkload, pendingGroups, planRestarts, type WorkloadFacts } from "../../plan/restarts";
 import { nameWorkloads } from "../../plan/targets";
 
 const facts = (name: string, extra: Partial<WorkloadFacts> = {}): WorkloadFacts => ({
@@ -26,21 +26,22 @@ describe("planRestarts", () => {
   it("restarts workloads that run under another configuration, stamped or not", () => {
     const live = [facts("a"), facts("b", { stamp: "older" })];
     const plan = planRestarts([named("a"), named("b")], live, "new", old, none);
-    expect(names(plan.pending)).to.deep.equal([["a", "b"]]);
+    expect(names(pendingGroups(plan))).to.deep.equal([["a", "b"]]);
     expect(plan.skipped).to.deep.equal([]);
   });
 
   it("restarts nothing when the configuration does not change", () => {
     const plan = planRestarts([named("a")], [facts("a")], "old", old, none);
-    expect(plan.pending).to.deep.equal([]);
+    expect(pendingGroups(plan)).to.deep.equal([]);
     expect(plan.skipped[0]?.reason).to.contain("does not change");
   });
 
   it("keeps a workload that an earlier run finished, and goes on with one that it left half-way", () => {
     const live = [facts("a", { stamp: "new" }), facts("b", { stamp: "new", rolledOut: false }), facts("c")];
     const plan = planRestarts([named("a"), named("b"), named("c")], live, "new", old, none);
-    expect(plan.done.map((target) => target.name)).to.deep.equal(["a"]);
-    expect(names(plan.pending)).to.deep.equal([["b", "c"]]);
+    const targets = plan.groups.flatMap((group) => group.targets);
+    expect(targets.map(({ name, done }) => `${name} ${done}`)).to.deep.equal(["a true", "b false", "c false"]);
+    expect(names(pendingGroups(plan))).to.deep.equal([["b", "c"]]);
   });
 
   it("reports missing, paused, scaled-to-zero, OnDelete, excluded and Pod targets and attempts none of them", () => {
@@ -55,7 +56,7 @@ describe("planRestarts", () => {
       canaries: [],
       exclude: [{ namespace: "mas", name: "left-out" }],
     });
-    expect(plan.pending).to.deep.equal([]);
+    expect(pendingGroups(plan)).to.deep.equal([]);
     const reasons = Object.fromEntries(plan.skipped.map(({ workload, reason }) => [workload, reason]));
     expect(reasons["mas/missing"]).to.contain("not found");
     expect(reasons["Pod/mas/pod"]).to.contain("cannot be restarted");
@@ -69,7 +70,7 @@ describe("planRestarts", () => {
   it("restarts a workload that was paused during an earlier upgrade once it is resumed", () => {
     const recorded = { stamp: "new", stale: ["Deployment/mas/a"] };
     const plan = planRestarts([named("a"), named("b")], [facts("a"), facts("b")], "new", recorded, none);
-    expect(names(plan.pending)).to.deep.equal([["a"]]);
+    expect(names(pendingGroups(plan))).to.deep.equal([["a"]]);
     expect(plan.stale).to.deep.equal([]);
   });
 
@@ -82,15 +83,14 @@ describe("planRestarts", () => {
     ];
     const live = ["a1", "a2", "b1", "b2"].map((name) => facts(name));
     const plan = planRestarts(list, live, "new", old, { canaries: [{ namespace: "mas", name: "b2" }], exclude: [] });
-    expect(names(plan.pending)).to.deep.equal([["b2"], ["a1", "a2"], ["b1"]]);
+    expect(names(pendingGroups(plan))).to.deep.equal([["b2"], ["a1", "a2"], ["b1"]]);
   });
 
   it("takes a workload that several name once, and both kinds where a name without a kind means both", () => {
     const live = [facts("a"), facts("a", { kind: "StatefulSet" })];
     const plan = planRestarts([named("a"), named("a", { kind: "Deployment", group: "B" })], live, "new", old, none);
-    expect(plan.pending.flat().map((target) => `${target.kind} ${target.group}`)).to.deep.equal([
-      "Deployment MultiAgentSystem mas/one",
-      "StatefulSet MultiAgentSystem mas/one",
+    expect(plan.groups.map(({ name, targets }) => [name, ...targets.map(({ kind }) => kind)])).to.deep.equal([
+      ["MultiAgentSystem mas/one", "Deployment", "StatefulSet"],
     ]);
   });
 

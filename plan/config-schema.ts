@@ -1,0 +1,218 @@
+import { z } from "zod";
+import type { WorkloadRef } from "./restarts";
+
+const WORKLOAD =
+  /^(?:(Deployment|StatefulSet)\/)?([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)\/([a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?)$/;
+const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+const OBJECT_NAME = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const IDENTIFIERS = "[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*";
+const NUMBER = "(?:0|[1-9]\\d*)";
+const VERSION = new RegExp(`^v?${NUMBER}\\.${NUMBER}\\.${NUMBER}(?:-${IDENTIFIERS})?(?:\\+${IDENTIFIERS})?$`);
+
+/** Parses `[Deployment/|StatefulSet/]namespace/name`; undefined when it is not of that form. */
+export function parseWorkloadRef(text: string): WorkloadRef | undefined {
+  const match = WORKLOAD.exec(text);
+  if (!match) return undefined;
+  const [, kind, namespace = "", name = ""] = match;
+  return kind === "Deployment" || kind === "StatefulSet" ? { kind, namespace, name } : { namespace, name };
+}
+
+/** What every key says of itself; the table, Pulumi.yaml and the error messages are made from it. */
+export interface KeyMeta {
+  /** Meaning, with the unit. */
+  description: string;
+  /** A value for the example line. */
+  example: unknown;
+  /** What is allowed, in words, where type and limits do not say it. */
+  allowed?: string;
+}
+
+/** Text that may be left empty: the engine hands the default of Pulumi.yaml in for a key that is not set. */
+function optionalText(meta: KeyMeta, pattern = /^/) {
+  return z
+    .string()
+    .refine((text) => text === "" || pattern.test(text))
+    .default("")
+    .transform((text) => (text === "" ? undefined : text))
+    .meta({ ...meta });
+}
+
+function label(byDefault: string, longest: number, description: string) {
+  const allowed = `lower-case letters, digits and "-", at most ${longest}`;
+  const meta: KeyMeta = { description, example: byDefault, allowed };
+  return z
+    .string()
+    .regex(DNS_LABEL)
+    .max(longest)
+    .default(byDefault)
+    .meta({ ...meta });
+}
+
+function objectName(byDefault: string, description: string) {
+  const meta: KeyMeta = { description, example: byDefault, allowed: "the name of a Kubernetes object" };
+  return z
+    .string()
+    .regex(OBJECT_NAME)
+    .default(byDefault)
+    .meta({ ...meta });
+}
+
+function wholeNumber(least: number, most: number, byDefault: number, example: number, description: string) {
+  return z.number().int().min(least).max(most).default(byDefault).meta({ description, example });
+}
+
+const seconds = (byDefault: number, most: number, meaning: string) =>
+  wholeNumber(1, most, byDefault, byDefault * 2, `${meaning}, in seconds`);
+
+function workloads(description: string) {
+  const form = z.string().regex(WORKLOAD).meta({ allowed: "[Deployment/|StatefulSet/]namespace/name" });
+  return z
+    .array(form)
+    .default([])
+    .transform((list) => list.flatMap((text) => parseWorkloadRef(text) ?? []))
+    .meta({ description, example: ["Deployment/mas-travel/planner"] });
+}
+
+const tree = (description: string, example: object) =>
+  z.record(z.string(), z.unknown()).default({}).meta({ description, example });
+
+const restarts = z.strictObject({
+  enabled: z.boolean().default(true).meta({ description: "restart MAS workloads at all", example: false }),
+  discovery: z.boolean().default(true).meta({
+    description: "find workloads through MultiAgentSystem and CASAPolicy objects; false: only `restarts.workloads`",
+    example: false,
+  }),
+  maxConcurrent: wholeNumber(
+    1,
+    1000,
+    1,
+    3,
+    "MAS workloads that may be between first patch and fully available at any moment",
+  ),
+  canaries: workloads("workloads restarted first, before all others"),
+  exclude: workloads("workloads never restarted; they are reported"),
+  workloads: workloads("workloads restarted in addition to the discovered ones, last"),
+  inputs: z
+    .array(
+      z
+        .string()
+        .regex(/^[A-Z][A-Za-z0-9]*\/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/)
+        .meta({ allowed: "Kind/name" }),
+    )
+    .default([])
+    .meta({
+      description: "further objects of the chart whose change makes a restart necessary, as `Kind/name`",
+      example: ["ConfigMap/casa-routing"],
+    }),
+  sidecarDeployment: optionalText(
+    {
+      description: "Deployment of the ext-authz sidecar; empty: `<release>-sidecar`",
+      example: "casa-sidecar",
+      allowed: "the name of a Deployment",
+    },
+    OBJECT_NAME,
+  ),
+});
+
+const timeouts = z.strictObject({
+  connect: seconds(10, 600, "longest wait for the API server to answer in pre-flight"),
+  crds: seconds(60, 3600, "longest wait for all CRDs to be Established"),
+  release: seconds(600, 86_400, "longest wait of helm for all workloads of the release"),
+  injection: seconds(120, 3600, "longest wait for the sidecar or injector before the first restart"),
+  restart: seconds(300, 86_400, "longest wait for one restarted workload"),
+});
+
+/** The one schema of the stack's configuration. Everything is strict: a key that is not here is an error. */
+export const configSchema = z.strictObject({
+  context: z.string().min(1).meta({
+    description: "kubeconfig context of the cluster; always named, so that no upgrade goes to the wrong cluster",
+    example: "prod-eu",
+    allowed: "the name of a kubeconfig context",
+  }),
+  kubeconfig: optionalText({
+    description: "kubeconfig file; empty: `$KUBECONFIG`, else `~/.kube/config`",
+    example: "/etc/kube/prod.yaml",
+  }),
+  clusterId: optionalText(
+    {
+      description: "UID of the cluster's kube-system namespace; when set, any other cluster is refused",
+      example: "8a1c3f0e-2b5d-4c6f-9e7a-1d2c3b4a5f60",
+      allowed: "a UID as `kubectl get namespace kube-system -o jsonpath={.metadata.uid}` prints it",
+    },
+    UUID,
+  ),
+  chart: z.string().min(1).meta({
+    description: "the chart: local folder or `.tgz`, `oci://…`, or a name together with `repository`",
+    example: "oci://registry.example.com/charts/casa-runtime",
+    allowed: "a folder, a .tgz, oci://…, or a chart name together with `repository`",
+  }),
+  repository: optionalText(
+    {
+      description: "chart repository URL, with a chart name only",
+      example: "https://charts.example.com",
+      allowed: "an http(s):// URL (for an OCI registry, set `chart` to oci://… instead)",
+    },
+    /^https?:\/\/[^\s/]/,
+  ),
+  version: optionalText(
+    {
+      description: "exact chart version; required unless the chart is local",
+      example: "0.1.18",
+      allowed: "an exact version such as 0.1.18, no range: two runs must mean the same",
+    },
+    VERSION,
+  ),
+  release: label("casa", 53, "helm release name"),
+  namespace: label("casa-runtime", 63, "namespace of the release"),
+  values: tree("chart values", { authService: { replicaCount: 2 } }),
+  secretValues: tree("chart values that never show: merged over `values`, always stored encrypted", {
+    postgresAuth: { password: "…" },
+  }),
+  valueFiles: z
+    .array(z.string().min(1).meta({ allowed: "the path of a YAML file" }))
+    .default([])
+    .meta({
+      description: "YAML value files, relative to the project's folder; later ones win, `values` wins over all",
+      example: ["values.yaml"],
+    }),
+  mode: z.enum(["istio", "cilium"]).default("istio").meta({
+    description: "how configuration reaches the MAS pods; decides what must be ready before the first restart",
+    example: "cilium",
+  }),
+  webhook: objectName("casa-sidecar-injector", "MutatingWebhookConfiguration of mode `cilium`"),
+  allowInstall: z.boolean().default(false).meta({
+    description: "install when the release does not exist; false: that is an error, it is probably the wrong cluster",
+    example: true,
+  }),
+  maxHistory: wholeNumber(2, 1000, 10, 5, "revisions that `helm history` keeps"),
+  restarts: restarts.prefault({}).meta({ description: "restarts of MAS workloads", example: { maxConcurrent: 3 } }),
+  timeouts: timeouts.prefault({}).meta({ description: "time limits, in seconds", example: { release: 900 } }),
+});
+
+/** The configuration, with every default filled in. Durations are seconds. */
+export type UpgradeConfig = z.output<typeof configSchema>;
+
+/** A key of the schema as JSON Schema describes it, with what {@link KeyMeta} says. */
+export type KeySchema = z.core.JSONSchema.BaseSchema & Partial<KeyMeta>;
+
+/** The schema as plain data: what may be given, before defaults are filled in. */
+export const inputSchema = z.toJSONSchema(configSchema, { io: "input" }) as KeySchema;
+
+/** The keys right below a schema node; empty for anything but a map with fixed keys. */
+export function keysOf(node: KeySchema | undefined): Record<string, KeySchema> {
+  return (node?.properties ?? {}) as Record<string, KeySchema>;
+}
+
+/** The schema node of a path such as `["restarts", "workloads", 0]`. */
+export function schemaAt(path: readonly PropertyKey[]): KeySchema | undefined {
+  return path.reduce<KeySchema | undefined>(
+    (at, step) => (typeof step === "number" ? (at?.items as KeySchema | undefined) : keysOf(at)[String(step)]),
+    inputSchema,
+  );
+}
+
+/** Every fixed key, a map before the keys in it. */
+export function allKeys(node: KeySchema = inputSchema, above: string[] = []): string[][] {
+  return Object.entries(keysOf(node)).flatMap(([key, below]) => [[...above, key], ...allKeys(below, [...above, key])]);
+}
