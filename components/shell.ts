@@ -18,7 +18,7 @@ export function kubectl(access: ClusterAccess, ...args: string[]): string {
 
 /** One of this project's TypeScript programs as a command line; the working directory of a command is the project's. */
 export function program(path: string, access: ClusterAccess, ...args: string[]): string {
-  return ["node", "--import", "tsx", path, "--context", access.context, ...args].map(quote).join(" ");
+  return ["node", "--require", "esbuild-register", path, "--context", access.context, ...args].map(quote).join(" ");
 }
 
 /** Environment of a command: only what it needs beyond the one `pulumi` was started with. */
