@@ -1,7 +1,11 @@
 import * as http from "node:http";
 import * as https from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import type { KubeConfig } from "@kubernetes/client-node";
+import { DISCOVERY_ACCEPT, kindsByVersion, type ServedResource, versionsIn, type Kinds } from "./discovery";
+
+export type { ServedResource } from "./discovery";
 
 /** What the API server answered when it refused. */
 export class ApiError extends Error {
@@ -17,95 +21,175 @@ export class ApiError extends Error {
 /** The API server did not answer. */
 export class UnreachableError extends Error {}
 
-const statusSchema = z.looseObject({ reason: z.string().optional(), message: z.string().optional() });
-const resourceListSchema = z.looseObject({
-  resources: z.array(z.looseObject({ name: z.string(), kind: z.string(), namespaced: z.boolean() })),
-});
-
-/** One resource type as the API server serves it. */
-export interface ServedResource {
-  plural: string;
-  namespaced: boolean;
+/** Where the API server is and how to log in; the library's `KubeConfig` is one. */
+export interface ApiAccess {
+  getCurrentCluster(): { server: string } | null;
+  applyToHTTPSOptions(options: https.RequestOptions): Promise<void>;
 }
 
-interface RequestOptions {
+export interface RequestOptions {
   body?: unknown;
   contentType?: string;
   query?: Record<string, string | undefined>;
+  /** Default `application/json`. */
+  accept?: string;
+  /** Resolve to the answer as it came, for logs. */
+  text?: boolean;
 }
+
+export interface ListOptions {
+  labelSelector?: string;
+  fieldSelector?: string;
+}
+
+const statusSchema = z.looseObject({ reason: z.string().optional(), message: z.string().optional() });
+const listSchema = z.looseObject({
+  metadata: z.looseObject({ continue: z.string().optional() }).optional(),
+  items: z
+    .array(z.looseObject({}))
+    .nullish()
+    .transform((items) => items ?? []),
+});
 
 /** Requests under way at once; more only queue up at the API server. */
 const MAX_SOCKETS = 16;
+/** Objects of one page of a list. */
+const PAGE = "500";
+/** Credentials are asked for again after this time, in milliseconds: those of credential plugins live minutes only. */
+const CREDENTIALS_MS = 60_000;
+/** How often a request is sent again when the API server is too busy, and the longest pause before that in seconds. */
+const BUSY = { retries: 3, maxPause: 5 };
+
+interface Answer {
+  code: number;
+  text: string;
+  /** Seconds. */
+  retryAfter?: number;
+}
 
 /**
- * A small client for any kind of object, with the library's kubeconfig, credentials and TLS. The generated typed clients
- * cover built-in kinds only, and loading them all costs more than a preview's other work.
+ * A small client for any kind of object. The library's generated clients cover built-in kinds only, and loading them all costs
+ * more than a preview's other work.
  */
 export class KubeApi {
   /** Requests sent so far. */
   requestCount = 0;
-  private tlsOptions: Promise<https.RequestOptions> | undefined;
-  private readonly discovered = new Map<string, Promise<Map<string, ServedResource>>>();
+  private credentials: Promise<https.RequestOptions> | undefined;
+  private credentialsUntil = 0;
+  private agent: { agent: http.Agent; tls: object } | undefined;
+  private readonly discovered = new Map<string, Promise<Kinds>>();
 
-  /** @param timeoutSeconds longest wait for one answer. */
+  /** @param timeoutSeconds longest wait for one answer, or between two parts of one. */
   constructor(
-    private readonly kubeConfig: KubeConfig,
+    private readonly access: ApiAccess,
     private readonly timeoutSeconds = 60,
   ) {}
 
-  private async tls(): Promise<https.RequestOptions> {
-    const options: https.RequestOptions = {};
-    await this.kubeConfig.applyToHTTPSOptions(options);
-    const agent = new https.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS, ...agentOptions(options) });
-    return { ...options, agent };
-  }
-
   /**
-   * Sends one request; resolves to the parsed answer.
+   * Sends one request; resolves to the parsed answer. Sent again when the API server says it is too busy.
    *
    * @throws ApiError when the server refuses, UnreachableError when it does not answer.
    */
   async request(method: string, path: string, options: RequestOptions = {}): Promise<unknown> {
-    const server = this.kubeConfig.getCurrentCluster()?.server ?? "";
+    const server = this.access.getCurrentCluster()?.server ?? "";
     const url = new URL(server.replace(/\/$/, "") + path);
     for (const [key, value] of Object.entries(options.query ?? {})) {
       if (value !== undefined) url.searchParams.set(key, value);
     }
-    const { code, text } = await this.send(method, url, options);
-    const answer: unknown = text.startsWith("{") ? JSON.parse(text) : text;
+    const { code, text } = await this.sendPatiently(method, url, options);
+    if (code < 400 && options.text) return text;
+    const answer = parseAnswer(text);
     if (code < 400) return answer;
     const status = statusSchema.safeParse(answer);
-    throw new ApiError(code, status.data?.reason ?? "", status.data?.message ?? text);
+    throw new ApiError(code, status.data?.reason ?? "", status.data?.message || text || `HTTP status ${code}`);
   }
 
-  private async send(method: string, url: URL, { body, contentType }: RequestOptions) {
-    this.requestCount++;
-    const tls = await (this.tlsOptions ??= this.tls());
-    const payload = body === undefined ? undefined : JSON.stringify(body);
+  private async sendPatiently(method: string, url: URL, options: RequestOptions): Promise<Answer> {
+    for (let attempt = 0; ; attempt++) {
+      const answer = await this.send(method, url, options);
+      if (answer.code !== 429 || attempt >= BUSY.retries) return answer;
+      await sleep(Math.min(answer.retryAfter ?? 1, BUSY.maxPause) * 1000);
+    }
+  }
+
+  private async send(method: string, url: URL, options: RequestOptions): Promise<Answer> {
+    const { agent: _none, ...login } = await this.login();
+    const agent = this.agentFor(url, login, _none);
+    const payload = options.body === undefined ? undefined : JSON.stringify(options.body);
     const headers: http.OutgoingHttpHeaders = {
-      accept: "application/json",
-      ...(tls.headers as http.OutgoingHttpHeaders | undefined),
+      ...(login.headers as http.OutgoingHttpHeaders | undefined),
+      accept: options.accept ?? "application/json",
     };
     if (payload !== undefined) {
-      headers["content-type"] = contentType ?? "application/json";
+      headers["content-type"] = options.contentType ?? "application/json";
       headers["content-length"] = Buffer.byteLength(payload);
     }
-    return new Promise<{ code: number; text: string }>((resolve, reject) => {
-      const transport = url.protocol === "http:" ? http : https;
-      const { agent, ...rest } = tls;
-      const options = url.protocol === "http:" ? { method, headers } : { ...rest, agent, method, headers };
-      const request = transport.request(url, options, (response) => {
-        const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk));
-        response.on("end", () => resolve({ code: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
-        response.on("error", reject);
-      });
-      request.setTimeout(this.timeoutSeconds * 1000, () =>
-        request.destroy(new Error(`no answer within ${this.timeoutSeconds} s`)),
+    const request = { ...(url.protocol === "http:" ? { auth: login.auth } : login), agent, method, headers };
+    try {
+      return await this.exchange(url, request, payload);
+    } catch (error) {
+      // The server may close an idle connection at the moment we use it; nothing was answered, and a GET can be repeated.
+      if (method === "GET" && error instanceof StaleConnection) return this.exchange(url, request, payload);
+      throw error;
+    }
+  }
+
+  private exchange(url: URL, options: https.RequestOptions, payload: string | undefined): Promise<Answer> {
+    this.requestCount++;
+    return new Promise((resolve, reject) => {
+      const request = (url.protocol === "http:" ? http : https).request(url, options);
+      // A socket's own time-out starts only once it is connected, so a server that drops packets would never run into it.
+      const timer = setTimeout(
+        () => request.destroy(new Error(`no answer within ${this.timeoutSeconds} s`)),
+        this.timeoutSeconds * 1000,
       );
-      request.on("error", (error) => reject(new UnreachableError(error.message)));
+      const fail = (error: Error) => {
+        clearTimeout(timer);
+        reject(request.reusedSocket && isReset(error) ? new StaleConnection(error.message) : new UnreachableError(reasonOf(error)));
+      };
+      request.on("error", fail);
+      request.on("response", (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => {
+          timer.refresh();
+          chunks.push(chunk);
+        });
+        response.on("error", fail);
+        response.on("end", () => {
+          clearTimeout(timer);
+          const retryAfter = Number(response.headers["retry-after"]);
+          const answer = { code: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() };
+          resolve(Number.isFinite(retryAfter) ? { ...answer, retryAfter } : answer);
+        });
+      });
       request.end(payload);
     });
+  }
+
+  private login(): Promise<https.RequestOptions> {
+    if (this.credentials && Date.now() < this.credentialsUntil) return this.credentials;
+    const fresh = async () => {
+      const options: https.RequestOptions = {};
+      await this.access.applyToHTTPSOptions(options);
+      return options;
+    };
+    this.credentialsUntil = Date.now() + CREDENTIALS_MS;
+    this.credentials = fresh();
+    this.credentials.catch(() => (this.credentials = undefined));
+    return this.credentials;
+  }
+
+  /** One agent for all requests, so that connections are kept; a new one only when the certificates are. */
+  private agentFor(url: URL, login: https.RequestOptions, given: https.RequestOptions["agent"]): http.Agent {
+    if (isProxy(given)) return given;
+    const { ca, cert, key, rejectUnauthorized, servername, pfx, passphrase } = login;
+    const tls = { ca, cert, key, rejectUnauthorized, servername, pfx, passphrase };
+    if (!this.agent || !isDeepStrictEqual(this.agent.tls, tls)) {
+      const options = { keepAlive: true, maxSockets: MAX_SOCKETS };
+      const agent = url.protocol === "http:" ? new http.Agent(options) : new https.Agent({ ...options, ...tls });
+      this.agent = { agent, tls };
+    }
+    return this.agent.agent;
   }
 
   /** Plural name and scope of a kind; undefined when the server does not serve it (now). */
@@ -116,7 +200,17 @@ export class KubeApi {
     return (await this.kinds(apiVersion)).get(kind);
   }
 
-  private kinds(apiVersion: string): Promise<Map<string, ServedResource>> {
+  /** All API versions and their kinds: two requests where the server knows aggregated discovery, else one for each version. */
+  async allKinds(): Promise<Map<string, Kinds>> {
+    const answers = await Promise.all(["/api", "/apis"].map((path) => this.request("GET", path, { accept: DISCOVERY_ACCEPT })));
+    const found = new Map(answers.flatMap((answer) => [...(kindsByVersion(answer) ?? [])]));
+    const others = answers.flatMap((answer) => versionsIn(answer));
+    await Promise.all(others.map(async (version) => found.set(version, await this.kinds(version).catch(brokenIsEmpty))));
+    for (const [version, kinds] of found) this.discovered.set(version, Promise.resolve(kinds));
+    return found;
+  }
+
+  private kinds(apiVersion: string): Promise<Kinds> {
     const cached = this.discovered.get(apiVersion);
     if (cached) return cached;
     const found = this.discover(apiVersion);
@@ -125,11 +219,10 @@ export class KubeApi {
     return found;
   }
 
-  private async discover(apiVersion: string): Promise<Map<string, ServedResource>> {
+  private async discover(apiVersion: string): Promise<Kinds> {
     try {
-      const { resources } = resourceListSchema.parse(await this.request("GET", apiRoot(apiVersion)));
-      const own = resources.filter(({ name }) => !name.includes("/"));
-      return new Map(own.map(({ kind, name, namespaced }) => [kind, { plural: name, namespaced }]));
+      const answer = await this.request("GET", apiRoot(apiVersion));
+      return kindsByVersion(answer)?.get(apiVersion) ?? new Map();
     } catch (error) {
       if (error instanceof ApiError && error.code === 404) return new Map();
       throw error;
@@ -160,35 +253,79 @@ export class KubeApi {
     }
   }
 
-  /** All objects of a kind in a namespace (all namespaces without one), page by page; none when the kind is not served. */
-  async list(object: { apiVersion: string; kind: string }, namespace?: string, labelSelector?: string): Promise<object[]> {
+  /**
+   * All objects of a kind in a namespace (all namespaces without one), page by page; none when the kind is not served.
+   *
+   * @param select a label selector, or label and field selectors.
+   */
+  async list(
+    object: { apiVersion: string; kind: string },
+    namespace?: string,
+    select: string | ListOptions = {},
+  ): Promise<object[]> {
     const served = await this.resource(object.apiVersion, object.kind);
     if (!served) return [];
     const scope = served.namespaced && namespace !== undefined ? `/namespaces/${namespace}` : "";
     const path = `${apiRoot(object.apiVersion)}${scope}/${served.plural}`;
+    const query = typeof select === "string" ? { labelSelector: select } : { ...select };
+    const items = await this.pages(path, query).catch((error: unknown) => {
+      // The rest of a list that took too long is gone from etcd's history: take it in one piece.
+      if (error instanceof ApiError && error.code === 410) return this.page(path, query).then((page) => page.items);
+      throw error;
+    });
+    // Items of a list carry no kind of their own.
+    return items.map((item) => ({ ...item, apiVersion: object.apiVersion, kind: object.kind }));
+  }
+
+  private async pages(path: string, query: Record<string, string | undefined>): Promise<object[]> {
     const found: object[] = [];
     let next: string | undefined;
     do {
-      const query = { labelSelector, limit: "500", continue: next };
-      const page = listSchema.parse(await this.request("GET", path, { query }));
-      // Items of a list carry no kind of their own.
-      found.push(...page.items.map((item) => ({ ...item, apiVersion: object.apiVersion, kind: object.kind })));
+      const page = await this.page(path, { ...query, limit: PAGE, continue: next });
+      found.push(...page.items);
       next = page.metadata?.continue || undefined;
     } while (next);
     return found;
   }
+
+  private async page(path: string, query: Record<string, string | undefined>) {
+    return listSchema.parse(await this.request("GET", path, { query }));
+  }
 }
 
-const listSchema = z.looseObject({
-  metadata: z.looseObject({ continue: z.string().optional() }).optional(),
-  items: z.array(z.looseObject({})).nullish().transform((items) => items ?? []),
-});
+/** The server had closed the kept connection that a request was sent on. */
+class StaleConnection extends UnreachableError {}
+
+function isReset(error: Error): boolean {
+  return ["ECONNRESET", "EPIPE"].includes((error as NodeJS.ErrnoException).code ?? "");
+}
+
+/** The reason in one text; a host with several addresses gives an error of errors, without a message of its own. */
+function reasonOf(error: Error): string {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
+  return first instanceof Error ? first.message : error.message;
+}
+
+/** The library gives an agent for every cluster; one that is no plain agent is there for a proxy. */
+function isProxy(agent: https.RequestOptions["agent"]): agent is http.Agent {
+  return agent instanceof http.Agent && agent.constructor !== https.Agent && agent.constructor !== http.Agent;
+}
+
+function parseAnswer(text: string): unknown {
+  if (!text.startsWith("{")) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UnreachableError("the answer is no JSON; something else than a Kubernetes API server answers there");
+  }
+}
+
+/** An aggregated API whose server is down must not stop an upgrade that does not need it. */
+function brokenIsEmpty(error: unknown): Kinds {
+  if (error instanceof ApiError) return new Map();
+  throw error;
+}
 
 function apiRoot(apiVersion: string): string {
   return apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
 }
-
-function agentOptions({ ca, cert, key, rejectUnauthorized, servername, pfx, passphrase }: https.RequestOptions) {
-  return { ca, cert, key, rejectUnauthorized, servername, pfx, passphrase };
-}
-

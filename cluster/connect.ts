@@ -1,56 +1,83 @@
-import { existsSync } from "node:fs";
-import { KubeConfig } from "@kubernetes/client-node";
-import { closest } from "fastest-levenshtein";
+import { distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { ApiError, KubeApi, UnreachableError } from "./api";
+import { ContextAccess, type Kubeconfig, loadKubeconfig } from "./kubeconfig";
 import { PreflightError } from "./problem";
 
 export interface ConnectOptions {
-  /** Kubeconfig path; unset: `$KUBECONFIG`, else `~/.kube/config`. */
+  /** Kubeconfig path; unset: `$KUBECONFIG` (may list several files), else `~/.kube/config`. */
   kubeconfig?: string;
   context: string;
   /** Longest wait for one answer. */
   timeoutSeconds: number;
 }
 
-const version = z.looseObject({ gitVersion: z.string() });
+const version = z.looseObject({ gitVersion: z.string(), major: z.string(), minor: z.string() });
 const named = z.looseObject({ metadata: z.looseObject({ uid: z.string() }) });
-const groups = z.looseObject({
-  groups: z.array(z.looseObject({ versions: z.array(z.looseObject({ groupVersion: z.string() })) })),
-});
-const kinds = z.looseObject({ resources: z.array(z.looseObject({ kind: z.string(), name: z.string() })) });
 
 /** The cluster of the stack, read-only. */
 export class ClusterClient {
   constructor(
     readonly api: KubeApi,
     readonly context: string,
+    /** As configured; undefined: the default ones. */
+    readonly kubeconfigPath: string | undefined,
     /** The server's Kubernetes version, e.g. `v1.34.4`. */
     readonly gitVersion: string,
+    /** The same as numbers. */
+    readonly serverVersion: { major: number; minor: number },
     /** UID of the kube-system namespace, which identifies a cluster; undefined when it may not be read. */
     readonly uid: string | undefined,
   ) {}
 
-  /** API versions as helm lists them for a chart's capabilities: `apps/v1` and `apps/v1/Deployment`. */
-  async apiVersions(): Promise<string[]> {
-    const served = groups.parse(await this.api.request("GET", "/apis"));
-    const all = ["v1", ...served.groups.flatMap((group) => group.versions.map(({ groupVersion }) => groupVersion))];
-    const perVersion = await Promise.all(all.map((groupVersion) => this.kindsOf(groupVersion)));
-    return perVersion.flat();
+  /** Requests sent so far. */
+  get requestCount(): number {
+    return this.api.requestCount;
   }
 
-  private async kindsOf(groupVersion: string): Promise<string[]> {
-    const path = groupVersion.includes("/") ? `/apis/${groupVersion}` : `/api/${groupVersion}`;
-    try {
-      const { resources } = kinds.parse(await this.api.request("GET", path));
-      const own = resources.filter(({ name }) => !name.includes("/")).map(({ kind }) => `${groupVersion}/${kind}`);
-      return [groupVersion, ...new Set(own)];
-    } catch (error) {
-      // An aggregated API whose server is down must not stop an upgrade that does not need it.
-      if (error instanceof ApiError) return [groupVersion];
-      throw error;
-    }
+  /** API versions as helm lists them for a chart's capabilities: `apps/v1` and `apps/v1/Deployment`. */
+  async apiVersions(): Promise<string[]> {
+    const all = await this.api.allKinds();
+    return [...all].flatMap(([groupVersion, kinds]) => [groupVersion, ...[...kinds.keys()].map((kind) => `${groupVersion}/${kind}`)]);
   }
+
+  /**
+   * Reads one object through a schema; undefined when it (or its kind) does not exist.
+   *
+   * @throws PreflightError when it is not what the schema says; ApiError, UnreachableError.
+   */
+  async get<T>(type: { apiVersion: string; kind: string }, namespace: string, name: string, schema: z.ZodType<T>): Promise<T | undefined> {
+    const found = await this.api.get(type, namespace, name);
+    return found === undefined ? undefined : parseObject(type.kind, found, schema);
+  }
+
+  /** Reads all objects of a kind through a schema, in one namespace or, without one, in all; errors as in {@link get}. */
+  async list<T>(
+    type: { apiVersion: string; kind: string },
+    namespace: string | undefined,
+    schema: z.ZodType<T>,
+    select: { labelSelector?: string; fieldSelector?: string } = {},
+  ): Promise<T[]> {
+    const found = await this.api.list(type, namespace, select);
+    return found.map((item) => parseObject(type.kind, item, schema));
+  }
+}
+
+const identity = z.looseObject({
+  metadata: z.looseObject({ namespace: z.string().optional(), name: z.string().optional() }).optional(),
+});
+
+/** Parses what the API server sent; an object that is not as its kind says is named, its content is not shown. */
+export function parseObject<T>(kind: string, value: unknown, schema: z.ZodType<T>): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const { namespace, name } = identity.safeParse(value).data?.metadata ?? {};
+  const issue = parsed.error.issues[0];
+  throw new PreflightError(
+    `${kind} ${namespace ? `${namespace}/` : ""}${name ?? ""} on the cluster is not as expected: ` +
+      `${issue?.path.join(".") || "the object"}: ${issue?.message ?? "invalid"}`,
+    `look at it (kubectl get ${kind.toLowerCase()} ${name ?? ""}${namespace ? ` --namespace ${namespace}` : ""} --output yaml) and correct it`,
+  );
 }
 
 /**
@@ -59,68 +86,58 @@ export class ClusterClient {
  * @throws PreflightError when the kubeconfig is unreadable, the context unknown, the server unreachable or unwilling.
  */
 export async function connect(options: ConnectOptions): Promise<ClusterClient> {
-  const kubeConfig = loadKubeconfig(options.kubeconfig);
-  useContext(kubeConfig, options.context);
-  const api = new KubeApi(kubeConfig, options.timeoutSeconds);
-  const server = kubeConfig.getCurrentCluster()?.server ?? "";
+  const { context } = options;
+  const kubeconfig = loadKubeconfig(options.kubeconfig);
+  requireContext(kubeconfig, context);
+  const access = ContextAccess.of(kubeconfig, context);
+  const api = new KubeApi(access, options.timeoutSeconds);
   try {
-    const { gitVersion } = version.parse(await api.request("GET", "/version"));
-    const system = await api.get({ apiVersion: "v1", kind: "Namespace" }, "", "kube-system").catch(forbiddenIsAbsent);
-    return new ClusterClient(api, options.context, gitVersion, system ? named.parse(system).metadata.uid : undefined);
+    const [{ gitVersion, major, minor }, uid] = await Promise.all([
+      api.request("GET", "/version").then((answer) => version.parse(answer)),
+      clusterUid(api),
+    ]);
+    // Managed clusters have versions such as 1.34+.
+    const numbers = { major: Number.parseInt(major, 10), minor: Number.parseInt(minor, 10) };
+    return new ClusterClient(api, context, options.kubeconfig, gitVersion, numbers, uid);
   } catch (error) {
-    throw connectionProblem(error, options.context, server);
+    throw connectionProblem(error, context, access.getCurrentCluster().server);
   }
 }
 
-function forbiddenIsAbsent(error: unknown): undefined {
-  if (error instanceof ApiError && error.code === 403) return undefined;
-  throw error;
-}
-
-function loadKubeconfig(path: string | undefined): KubeConfig {
-  const kubeConfig = new KubeConfig();
-  const source = path ?? process.env["KUBECONFIG"] ?? "~/.kube/config";
-  const setIt = "pulumi config set kubeconfig <path>, or set KUBECONFIG";
-  if (path !== undefined && !existsSync(path)) throw new PreflightError(`kubeconfig ${path} does not exist`, setIt);
+async function clusterUid(api: KubeApi): Promise<string | undefined> {
   try {
-    if (path === undefined) kubeConfig.loadFromDefault();
-    else kubeConfig.loadFromFile(path);
+    return named.parse(await api.request("GET", "/api/v1/namespaces/kube-system")).metadata.uid;
   } catch (error) {
-    const why = (error instanceof Error ? error.message : String(error)).split("\n")[0];
-    throw new PreflightError(`kubeconfig ${source} cannot be read: ${why}`, setIt);
+    // Nobody is logged in: every later request would fail the same way.
+    if (!(error instanceof ApiError) || error.code !== 403 || error.message.includes('"system:anonymous"')) throw error;
+    return undefined;
   }
-  return kubeConfig;
 }
 
-function useContext(kubeConfig: KubeConfig, context: string): void {
-  const known = kubeConfig.getContexts().map(({ name }) => name);
-  if (known.includes(context)) {
-    kubeConfig.setCurrentContext(context);
-    if (kubeConfig.getCurrentCluster()) return;
-    throw new PreflightError(`context "${context}" names a cluster that the kubeconfig does not have`, "repair the kubeconfig");
-  }
-  const list = known.length > 0 ? `known: ${known.join(", ")}` : "it has none at all";
-  const example = known.length > 0 ? closest(context, known) : "<context>";
-  throw new PreflightError(`context "${context}" is not in the kubeconfig (${list})`, `pulumi config set context ${example}`);
+function requireContext({ contexts, files }: Kubeconfig, context: string): void {
+  if (contexts.has(context)) return;
+  const known = [...contexts.keys()].sort((a, b) => distance(context, a) - distance(context, b));
+  const list = known.length > 0 ? `known, nearest first: ${known.join(", ")}` : "it has none at all";
+  const problem = `context "${context}" is not in the kubeconfig ${files.join(", ")} (${list})`;
+  throw new PreflightError(problem, `pulumi config set context ${known[0] ?? "<context>"}`);
 }
 
-function connectionProblem(error: unknown, context: string, server: string): unknown {
+function connectionProblem(error: unknown, context: string, server: string): PreflightError {
+  const tryIt = `make "kubectl --context ${context} get namespaces" work`;
   if (error instanceof ApiError && (error.code === 401 || error.code === 403)) {
     return new PreflightError(
       `${server} does not accept the credentials of context "${context}": ${error.message}`,
-      "log in again (the kubeconfig's user is unknown or expired), then repeat",
+      `log in again (the kubeconfig's user is unknown or expired), ${tryIt}, then repeat`,
     );
   }
   if (error instanceof UnreachableError || error instanceof ApiError || error instanceof z.ZodError) {
     const why = error instanceof z.ZodError ? "what answers there is no Kubernetes API server" : error.message;
     return new PreflightError(
       `the API server of context "${context}" (${server}) cannot be reached: ${why}`,
-      `make "kubectl --context ${context} get namespaces" work (network, VPN, proxy, server down), then repeat`,
+      `${tryIt} (network, VPN, proxy, server down), then repeat`,
     );
   }
-  // A credential plugin of the kubeconfig that fails throws whatever it likes.
-  return new PreflightError(
-    `context "${context}" cannot be used: ${error instanceof Error ? error.message.split("\n")[0] : String(error)}`,
-    `make "kubectl --context ${context} get namespaces" work, then repeat`,
-  );
+  // A credential plugin or certificate file of the kubeconfig that fails throws whatever it likes.
+  const why = error instanceof Error ? error.message.trim().split("\n")[0] : String(error);
+  return new PreflightError(`context "${context}" cannot be used: ${why}`, `${tryIt}, then repeat`);
 }

@@ -3,7 +3,10 @@ import type { LiveCrdMetadata } from "../plan/crds";
 import type { ClusterClient } from "./connect";
 
 const CRD = { apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition" };
-const texts = z.record(z.string(), z.string()).nullish().transform((value) => value ?? {});
+const texts = z
+  .record(z.string(), z.string())
+  .nullish()
+  .transform((value) => value ?? {});
 const crd = z.looseObject({
   metadata: z.looseObject({ name: z.string(), labels: texts, annotations: texts }),
   spec: z.looseObject({

@@ -19,7 +19,11 @@ const containerState = z.looseObject({
   name: z.string(),
   ready: z.boolean().default(false),
   restartCount: z.number().default(0),
-  state: z.looseObject({ waiting: z.looseObject({ reason: z.string().optional(), message: z.string().optional() }).nullish() }).nullish(),
+  state: z
+    .looseObject({
+      waiting: z.looseObject({ reason: z.string().optional(), message: z.string().optional() }).nullish(),
+    })
+    .nullish(),
   lastState: z
     .looseObject({
       terminated: z.looseObject({ exitCode: z.number().optional(), reason: z.string().optional() }).nullish(),
@@ -132,12 +136,20 @@ async function podLines(client: ClusterClient, namespace: string, item: Pod): Pr
 }
 
 /** The end of a container's log; none when it cannot be read, the rest is still worth showing. */
-async function logLines(client: ClusterClient, namespace: string, podName: string, container: string): Promise<string[]> {
+async function logLines(
+  client: ClusterClient,
+  namespace: string,
+  podName: string,
+  container: string,
+): Promise<string[]> {
   const path = `/api/v1/namespaces/${namespace}/pods/${podName}/log`;
   const query = { container, tailLines: `${MAX_LOG_LINES}` };
   const text = await client.api.request("GET", path, { query }).catch(() => "");
   if (typeof text !== "string") return [];
-  return text.split("\n").filter((line) => line !== "").map((line) => `      | ${maskSecrets(line)}`);
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => `      | ${maskSecrets(line)}`);
 }
 
 /** Hides what looks like a secret in a log line: `password=…`, `token: …`, user info in a URL. */

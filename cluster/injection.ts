@@ -80,7 +80,8 @@ async function serviceProblem(client: ClusterClient, target: { name: string; nam
     const labels = podLabels.parse(item).spec.template.metadata.labels ?? {};
     return selector.every(([key, value]) => labels[key] === value);
   });
-  if (behind.length === 0) return `no Deployment stands behind Service ${target.namespace}/${target.name} of the webhook`;
+  if (behind.length === 0)
+    return `no Deployment stands behind Service ${target.namespace}/${target.name} of the webhook`;
   return behind.map(notRolledOut).find((problem) => problem !== undefined);
 }
 

@@ -70,7 +70,9 @@ export function ownershipProblem(
   });
   const [ownerNamespace, ownerName] = first.owner?.split("/") ?? [];
   const uninstall = ownerName
-    ? [`helm uninstall ${ownerName} --namespace ${ownerNamespace} --kube-context ${context}, if it is no longer needed; or`]
+    ? [
+        `helm uninstall ${ownerName} --namespace ${ownerNamespace} --kube-context ${context}, if it is no longer needed; or`,
+      ]
     : [];
   const at = (kind: string, name: string, namespace?: string) =>
     `--context ${context} ${namespace ? `--namespace ${namespace} ` : ""}${kind.toLowerCase()} ${name}`;

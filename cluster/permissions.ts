@@ -22,9 +22,16 @@ export async function neededPermissions(
   options: { namespace: string; hasCrds: boolean; workloadNamespaces: string[] },
 ): Promise<Permission[]> {
   const { namespace } = options;
-  const kinds = new Map(objects.map((object) => [`${object.apiVersion} ${object.kind} ${object.metadata.namespace ?? ""}`, object]));
+  const kinds = new Map(
+    objects.map((object) => [`${object.apiVersion} ${object.kind} ${object.metadata.namespace ?? ""}`, object]),
+  );
   const rendered = await Promise.all([...kinds.values()].map((object) => permissionsFor(client, object, namespace)));
-  const helm = ["list", "create", "update", "delete"].map((verb) => ({ verb, group: "", resource: "secrets", namespace }));
+  const helm = ["list", "create", "update", "delete"].map((verb) => ({
+    verb,
+    group: "",
+    resource: "secrets",
+    namespace,
+  }));
   const records = ["get", "create", "patch"].map((verb) => ({ verb, group: "", resource: "configmaps", namespace }));
   const crds = ["get", "create", "update"].map((verb) => ({
     verb,

@@ -57,7 +57,11 @@ const secret = z.looseObject({ data: z.looseObject({ release: z.string() }) });
  * Reads a release from helm's Secrets (its default storage driver; another one is not supported, and an install kept in
  * ConfigMaps looks absent to helm without `HELM_DRIVER` as well). Undefined when there is none.
  */
-export async function readRelease(client: ClusterClient, namespace: string, name: string): Promise<ReleaseState | undefined> {
+export async function readRelease(
+  client: ClusterClient,
+  namespace: string,
+  name: string,
+): Promise<ReleaseState | undefined> {
   const selector = `owner=helm,name=${name}`;
   const secrets = await client.api.list({ apiVersion: "v1", kind: "Secret" }, namespace, selector);
   const stored = secrets.map((item) => decode(secret.parse(item).data.release)).sort((a, b) => a.version - b.version);

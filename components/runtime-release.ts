@@ -62,7 +62,7 @@ export class RuntimeRelease extends pulumi.ComponentResource {
     );
 
     const explain = new pulumi.ErrorHook(`${name}-explain`, async () => {
-      pulumi.log.error(await args.explain(), this);
+      await pulumi.log.error(await args.explain(), this);
       return false; // the user fixes the cause and runs up again; a blind retry would only wait once more
     });
     const release = new k8s.helm.v3.Release(

@@ -123,7 +123,7 @@ function assemble(
 /** A Secret reduced to the names of its keys: its values must not be guessable from a hash that everybody may read. */
 function withoutSecretData(object: KubeObject): unknown {
   if (object.kind !== "Secret" || object.apiVersion !== "v1") return object;
-  const keys = (field: unknown) => Object.keys((field ?? {}) as object).sort();
+  const keys = (field: unknown) => Object.keys(field ?? {}).sort();
   return { ...object, data: keys(object["data"]), stringData: keys(object["stringData"]) };
 }
 

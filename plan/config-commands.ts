@@ -11,22 +11,16 @@ function stepText(step: PropertyKey, first: boolean): string {
   return /^[\w-]+$/.test(key) ? `.${key}` : `["${key.replaceAll('"', '\\"')}"]`;
 }
 
-/** How a value is stored. */
-export interface SetOptions {
-  /** Encrypted; the line has no value then, so that the CLI asks for it and it stays out of the shell's history. */
-  secret?: boolean;
-  /** Overrides the type of the value before: the CLI stores text where text was, a number given or not. */
-  type?: "int" | "bool";
-}
-
-/** The line that sets a key to text, a number or a boolean. */
-export function setLine(path: readonly PropertyKey[], value: unknown, options: SetOptions = {}): string {
+/**
+ * The line that sets a key to text, a number or a boolean. A secret's line has no value: the CLI asks for it, which keeps
+ * it out of the shell's history.
+ */
+export function setLine(path: readonly PropertyKey[], value: unknown, secret = false): string {
   const words = ["pulumi config set"];
-  if (options.secret) words.push("--secret");
+  if (secret) words.push("--secret");
   if (path.length > 1) words.push("--path");
-  if (options.type) words.push(`--type ${options.type}`);
   words.push(shellWord(keyText(path)));
-  if (!options.secret) words.push(shellWord(typeof value === "string" ? value : JSON.stringify(value)));
+  if (!secret) words.push(shellWord(typeof value === "string" ? value : JSON.stringify(value)));
   return words.join(" ");
 }
 
@@ -36,10 +30,10 @@ export function removeLine(path: readonly PropertyKey[]): string {
 }
 
 /** The line that sets an example; of a map or list it sets the first leaf, so that this is stored with its type. */
-export function exampleLine(path: readonly PropertyKey[], example: unknown, options: SetOptions = {}): string {
-  if (typeof example !== "object" || example === null) return setLine(path, example, options);
+export function exampleLine(path: readonly PropertyKey[], example: unknown, secret = false): string {
+  if (typeof example !== "object" || example === null) return setLine(path, example, secret);
   const [key, value] = Object.entries(example)[0] ?? [];
-  return exampleLine([...path, Array.isArray(example) ? Number(key) : String(key)], value, options);
+  return exampleLine([...path, Array.isArray(example) ? Number(key) : String(key)], value, secret);
 }
 
 function shellWord(word: string): string {

@@ -51,18 +51,15 @@ function wrongValue(path: Path, raw: unknown, secretKeys: readonly string[]): st
   const value = valueAt(raw, path);
   const set = value !== undefined && value !== "";
   const shown = set ? `is ${shownValue(path, value, secretKeys)}` : "is not set";
-  const line = exampleLine(path, exampleFor(path, node), {
-    secret: path[0] === "secretValues",
-    type: typeof value === "string" && path.length > 1 ? cliType(node) : undefined,
-  });
-  // Below a value of another type the CLI cannot set anything.
-  const fix = set && (node?.type === "object" || node?.type === "array") ? `${removeLine(path)} && ${line}` : line;
+  const line = exampleLine(path, exampleFor(path, node), path[0] === "secretValues");
+  const fix = set && outlives(path, value, node) ? `${removeLine(path)} && ${line}` : line;
   return problem(path, `${shown}; allowed: ${allowedText(node)}`, fix);
 }
 
-function cliType(node: KeySchema | undefined): "int" | "bool" | undefined {
-  if (node?.type === "integer") return "int";
-  return node?.type === "boolean" ? "bool" : undefined;
+/** Whether setting the key would not be enough: the CLI sets nothing below text, and keeps text in a map text. */
+function outlives(path: Path, value: unknown, node: KeySchema | undefined): boolean {
+  if (node?.type === "object" || node?.type === "array") return true;
+  return path.length > 1 && typeof value === "string" && node?.type !== "string";
 }
 
 /** A value as a message may show it: no secret, no password of a URL, no chart values, and nothing long. */

@@ -88,6 +88,6 @@ function openSecrets(raw: Record<string, unknown>, secretKeys: readonly string[]
   const empty = typeof values === "object" && values !== null && Object.keys(values).length === 0;
   if (values === undefined || empty || secretKeys.includes("secretValues")) return [];
   const key = ["secretValues"];
-  const fix = `${removeLine(key)} && ${exampleLine(key, schemaAt(key)?.example, { secret: true })}`;
+  const fix = `${removeLine(key)} && ${exampleLine(key, schemaAt(key)?.example, true)}`;
   return [problem(key, "is [secret], stored as readable text; allowed: encrypted values", fix)];
 }

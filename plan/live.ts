@@ -39,7 +39,10 @@ export async function connectTo(config: UpgradeConfig): Promise<ClusterClient> {
 }
 
 /** The installed release, fit to be upgraded; undefined when there is none and installing is allowed. */
-export async function installedRelease(client: ClusterClient, config: UpgradeConfig): Promise<ReleaseState | undefined> {
+export async function installedRelease(
+  client: ClusterClient,
+  config: UpgradeConfig,
+): Promise<ReleaseState | undefined> {
   const found = await readRelease(client, config.namespace, config.release);
   if (!found && !config.allowInstall) {
     throw new PreflightError(
@@ -93,7 +96,11 @@ export async function refuseWhatCannotWork(
 }
 
 /** A run that only goes on with restarts finds the gate after the chart passed already, so it looks for itself. */
-export async function refuseUnlessInjectionReady(client: ClusterClient, config: UpgradeConfig, sidecar: string): Promise<void> {
+export async function refuseUnlessInjectionReady(
+  client: ClusterClient,
+  config: UpgradeConfig,
+  sidecar: string,
+): Promise<void> {
   const { mode, namespace, webhook } = config;
   const problem = await injectionProblem(client, { mode, namespace, sidecarDeployment: sidecar, webhook });
   if (problem === undefined) return;

@@ -12,12 +12,18 @@ Error.prepareStackTrace = (error, frames) =>
 
 function locate(frame: NodeJS.CallSite): string {
   const file = frame.getFileName();
-  if (!file || file.includes("node_modules")) return frame.toString();
+  if (!file || file.includes("node_modules")) return asIs(frame);
   const map = findSourceMap(file);
   // Both count from 0, a stack trace from 1.
   const entry = map?.findEntry((frame.getLineNumber() ?? 1) - 1, (frame.getColumnNumber() ?? 1) - 1);
-  if (entry === undefined || !("originalLine" in entry)) return frame.toString();
+  if (entry === undefined || !("originalLine" in entry)) return asIs(frame);
   const place = `${file}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
   const name = frame.getFunctionName();
   return name === null ? place : `${frame.isAsync() ? "async " : ""}${name} (${place})`;
+}
+
+/** V8's own text for the frame. */
+function asIs(frame: NodeJS.CallSite): string {
+  // eslint-disable-next-line @typescript-eslint/no-base-to-string -- the type does not say that V8 gives it a toString
+  return frame.toString();
 }

@@ -148,7 +148,12 @@ function installedCrds(installed: ReleaseState | undefined) {
   }
 }
 
-async function planWorkloads(client: ClusterClient, config: UpgradeConfig, stamp: string, recorded: RecordedStamp): Promise<RestartPlan> {
+async function planWorkloads(
+  client: ClusterClient,
+  config: UpgradeConfig,
+  stamp: string,
+  recorded: RecordedStamp,
+): Promise<RestartPlan> {
   const { discovery, workloads, canaries, exclude, enabled } = config.restarts;
   if (!enabled) return { groups: [], skipped: [], stale: [] };
   const [systems, policies] = discovery

@@ -41,7 +41,8 @@ function readValueFile(file: string): Values | string {
   // Pretty errors quote the lines around, and those may hold passwords.
   const doc = parseDocument(text, { ...KUBE_YAML, prettyErrors: false });
   const error = doc.errors[0];
-  if (error) return `line ${lineAt(text, error.pos[0])} is not valid YAML: ${error.code}`;
+  if (error)
+    return `line ${lineAt(text, error.pos[0])} is not valid YAML (${error.code.toLowerCase().replaceAll("_", " ")})`;
   try {
     const value: unknown = doc.toJS() ?? {};
     return isMap(value) ? value : "it holds no map";

@@ -70,7 +70,10 @@ export class World {
   }
 
   async kubectl(args: string[], input?: string): Promise<string> {
-    const run = await execa(this.tools.path("kubectl"), ["--kubeconfig", this.cluster.kubeconfig, ...args], { input });
+    const run = await execa(this.tools.path("kubectl"), ["--kubeconfig", this.cluster.kubeconfig, ...args], {
+      cwd: ROOT,
+      input,
+    });
     return run.stdout;
   }
 

@@ -1,0 +1,120 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import execa from "execa";
+import { demoObjects, toYaml } from "../test/fixtures/mas";
+import { startCluster, type Cluster } from "./cluster/cluster";
+import { Engine } from "./engine";
+import { CHECKOUT, STATE_DIR } from "./paths";
+import { Progress } from "./progress";
+import { ensureSystemPackages } from "./system";
+import { ensureTools, type Tools } from "./tools";
+
+/**
+ * The main job, end to end: a CASA runtime that was installed the manual way is adopted, previewed and upgraded by Pulumi on
+ * a real API server. Nothing is left running, unless KEEP=1.
+ */
+const STACK = "demo";
+const NAMESPACE = "casa-runtime";
+const chart = (version: string) => `test/fixtures/charts/casa-runtime-${version}`;
+const KEEP = process.env["KEEP"] === "1";
+
+async function main(): Promise<void> {
+  const progress = new Progress();
+  const started = Date.now();
+  await ensureSystemPackages(progress);
+  const tools = await ensureTools(progress);
+  const dir = path.join(STATE_DIR, "demo");
+  fs.rmSync(dir, { recursive: true, force: true });
+  const cluster = await startCluster(tools, { postgres: true, detached: KEEP, progress });
+  const engine = new Engine({ tools, dir, env: { KUBECONFIG: cluster.kubeconfig } });
+  console.log(engine.describePlugins());
+  try {
+    await story(tools, cluster, engine);
+    const seconds = ((Date.now() - started) / 1000).toFixed(0);
+    console.log(`\nDone in ${seconds} s. A first upgrade of a real cluster: see README.md.`);
+    if (KEEP) console.log(`The cluster stays: export KUBECONFIG=${cluster.kubeconfig}; make stop NAME=${cluster.name}`);
+  } finally {
+    if (!KEEP) await cluster.stop();
+  }
+}
+
+async function story(tools: Tools, cluster: Cluster, engine: Engine): Promise<void> {
+  const run = (tool: "helm" | "kubectl", args: string[], input?: string) => shell(tools, cluster, tool, args, input);
+
+  title("The runtime as somebody installed it by hand, and two systems that use it");
+  await run("helm", [
+    "install",
+    "casa",
+    chart("0.1.0"),
+    "-n",
+    NAMESPACE,
+    "--create-namespace",
+    "--wait",
+    "--set",
+    "keycloak.replicaCount=2",
+  ]);
+  await run("kubectl", ["apply", "-f", "-"], toYaml(demoObjects({ policies: false })));
+  for (const namespace of ["mas-travel", "mas-finance"]) {
+    await run("kubectl", ["rollout", "status", "deployments,statefulsets", "-n", namespace]);
+  }
+
+  title("The stack: which cluster, which version, the values of the installed release");
+  await engine.stackInit(STACK);
+  await engine.setConfig(STACK, {
+    context: cluster.context,
+    chart: chart("0.2.0"),
+    version: "0.2.0",
+    values: { keycloak: { replicaCount: 2 } },
+    restarts: { maxConcurrent: 2 },
+  });
+  console.log(fs.readFileSync(engine.configFile(STACK), "utf8").trim());
+
+  title("pulumi preview: what a reviewer sees; nothing changes");
+  console.log(readable((await engine.preview(STACK)).all));
+
+  title("pulumi up: CRDs, then the chart, then the workloads, two at a time");
+  const update = engine.spawnUp(STACK);
+  update.stdout?.on("data", (chunk: Buffer) => process.stdout.write(readable(chunk.toString())));
+  const result = await update;
+  if (result.exitCode !== 0) throw new Error(`pulumi up failed:\n${result.stderr}`);
+
+  title("What the cluster says");
+  await run("helm", ["history", "casa", "-n", NAMESPACE]);
+  await run("kubectl", ["get", "crds", "multiagentsystems.casa.io", "casapolicies.casa.io"]);
+  const stamp = "STAMP:.spec.template.metadata.annotations.casa-upgrade\\.dev/config-stamp";
+  const columns = `custom-columns=NAMESPACE:.metadata.namespace,NAME:.metadata.name,AVAILABLE:.status.availableReplicas,${stamp}`;
+  for (const namespace of ["mas-travel", "mas-finance"]) {
+    await run("kubectl", ["get", "deployments,statefulsets", "-n", namespace, "-o", columns]);
+  }
+
+  title("pulumi up again: nothing changes");
+  console.log(readable((await engine.up(STACK, ["--expect-no-changes"])).all));
+}
+
+/** Runs a command, shown as a user would type it. */
+async function shell(tools: Tools, cluster: Cluster, tool: "helm" | "kubectl", args: string[], input?: string) {
+  console.log(`$ ${tool} ${args.join(" ")}`);
+  const { all } = await execa(tools.path(tool), ["--kubeconfig", cluster.kubeconfig, ...args], {
+    cwd: CHECKOUT,
+    input,
+    all: true,
+  });
+  console.log((all ?? "").trimEnd());
+}
+
+function title(text: string): void {
+  console.log(`\n=== ${text} ===`);
+}
+
+/** The engine's output without the dots of its progress display for terminals that cannot redraw. */
+function readable(text: string): string {
+  return text.replace(/^@ .*\n+/gm, "");
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
+  },
+);
