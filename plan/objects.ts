@@ -1,5 +1,6 @@
 import { parseDocument } from "yaml";
 import { z } from "zod";
+import { KUBE_YAML } from "./kube-yaml";
 
 /** Any Kubernetes object: what every kind has is typed, the rest is kept as it came. */
 export const kubeObjectSchema = z.looseObject({
@@ -38,7 +39,7 @@ export function parseManifest(text: string): SourcedObject[] {
   // can name the chart file it comes from.
   for (const part of text.split(/^---(?:[ \t].*)?$/m)) {
     source = /^\s*# Source: (.+)$/m.exec(part.slice(0, 500))?.[1]?.trim() ?? source;
-    const doc = parseDocument(part, { version: "1.1" });
+    const doc = parseDocument(part, KUBE_YAML);
     const error = doc.errors[0];
     if (error) throw new ManifestError(`${source || "manifest"} is not valid YAML: ${firstLine(error.message)}`);
     const value: unknown = doc.toJS();

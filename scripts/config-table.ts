@@ -114,7 +114,7 @@ function defaultText(path: string[], node: KeySchema): string {
 }
 
 function example(path: string[], node: KeySchema): string {
-  return `\`${exampleLine(path, node.example, { secret: path[0] === "secretValues" })}\``;
+  return `\`${exampleLine(path, node.example, path[0] === "secretValues")}\``;
 }
 
 function plainText(text = ""): string {
