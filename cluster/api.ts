@@ -81,7 +81,7 @@ export class KubeApi {
 
   /** @param timeoutSeconds longest wait for one answer, or between two parts of one. */
   constructor(
-    private readonly access: ApiAccess,
+    private readonly endpoint: ApiAccess,
     private readonly timeoutSeconds = 60,
   ) {}
 
@@ -91,7 +91,7 @@ export class KubeApi {
    * @throws ApiError when the server refuses, UnreachableError when it does not answer.
    */
   async request(method: string, path: string, options: RequestOptions = {}): Promise<unknown> {
-    const server = this.access.getCurrentCluster()?.server ?? "";
+    const server = this.endpoint.getCurrentCluster()?.server ?? "";
     const url = new URL(server.replace(/\/$/, "") + path);
     for (const [key, value] of Object.entries(options.query ?? {})) {
       if (value !== undefined) url.searchParams.set(key, value);
@@ -113,8 +113,8 @@ export class KubeApi {
   }
 
   private async send(method: string, url: URL, options: RequestOptions): Promise<Answer> {
-    const { agent: _none, ...login } = await this.login();
-    const agent = this.agentFor(url, login, _none);
+    const { agent: given, ...login } = await this.login();
+    const agent = this.agentFor(url, login, given);
     const payload = options.body === undefined ? undefined : JSON.stringify(options.body);
     const headers: http.OutgoingHttpHeaders = {
       ...(login.headers as http.OutgoingHttpHeaders | undefined),
@@ -145,7 +145,11 @@ export class KubeApi {
       );
       const fail = (error: Error) => {
         clearTimeout(timer);
-        reject(request.reusedSocket && isReset(error) ? new StaleConnection(error.message) : new UnreachableError(reasonOf(error)));
+        reject(
+          request.reusedSocket && isReset(error)
+            ? new StaleConnection(error.message)
+            : new UnreachableError(reasonOf(error)),
+        );
       };
       request.on("error", fail);
       request.on("response", (response) => {
@@ -170,7 +174,7 @@ export class KubeApi {
     if (this.credentials && Date.now() < this.credentialsUntil) return this.credentials;
     const fresh = async () => {
       const options: https.RequestOptions = {};
-      await this.access.applyToHTTPSOptions(options);
+      await this.endpoint.applyToHTTPSOptions(options);
       return options;
     };
     this.credentialsUntil = Date.now() + CREDENTIALS_MS;
@@ -202,10 +206,14 @@ export class KubeApi {
 
   /** All API versions and their kinds: two requests where the server knows aggregated discovery, else one for each version. */
   async allKinds(): Promise<Map<string, Kinds>> {
-    const answers = await Promise.all(["/api", "/apis"].map((path) => this.request("GET", path, { accept: DISCOVERY_ACCEPT })));
+    const answers = await Promise.all(
+      ["/api", "/apis"].map((path) => this.request("GET", path, { accept: DISCOVERY_ACCEPT })),
+    );
     const found = new Map(answers.flatMap((answer) => [...(kindsByVersion(answer) ?? [])]));
     const others = answers.flatMap((answer) => versionsIn(answer));
-    await Promise.all(others.map(async (version) => found.set(version, await this.kinds(version).catch(brokenIsEmpty))));
+    await Promise.all(
+      others.map(async (version) => found.set(version, await this.kinds(version).catch(brokenIsEmpty))),
+    );
     for (const [version, kinds] of found) this.discovered.set(version, Promise.resolve(kinds));
     return found;
   }

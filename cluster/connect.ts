@@ -38,7 +38,10 @@ export class ClusterClient {
   /** API versions as helm lists them for a chart's capabilities: `apps/v1` and `apps/v1/Deployment`. */
   async apiVersions(): Promise<string[]> {
     const all = await this.api.allKinds();
-    return [...all].flatMap(([groupVersion, kinds]) => [groupVersion, ...[...kinds.keys()].map((kind) => `${groupVersion}/${kind}`)]);
+    return [...all].flatMap(([groupVersion, kinds]) => [
+      groupVersion,
+      ...[...kinds.keys()].map((kind) => `${groupVersion}/${kind}`),
+    ]);
   }
 
   /**
@@ -46,7 +49,12 @@ export class ClusterClient {
    *
    * @throws PreflightError when it is not what the schema says; ApiError, UnreachableError.
    */
-  async get<T>(type: { apiVersion: string; kind: string }, namespace: string, name: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  async get<T>(
+    type: { apiVersion: string; kind: string },
+    namespace: string,
+    name: string,
+    schema: z.ZodType<T>,
+  ): Promise<T | undefined> {
     const found = await this.api.get(type, namespace, name);
     return found === undefined ? undefined : parseObject(type.kind, found, schema);
   }

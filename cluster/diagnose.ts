@@ -1,170 +1,155 @@
-import { z } from "zod";
-import { dig, type KubeObject } from "../plan/objects";
-import { workloadFacts } from "./workloads";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { KubeObject } from "../plan/objects";
 import type { ClusterClient } from "./connect";
+import {
+  containerState,
+  containersToShow,
+  eventSchema,
+  eventsToShow,
+  formatExplanation,
+  hasCrashed,
+  LIMITS,
+  type LiveContainer,
+  type LiveEvent,
+  type LivePod,
+  logLines,
+  podSchema,
+  podState,
+  podsToShow,
+} from "./explanation";
+import { rolloutOf, WORKLOAD_VERSIONS } from "./rollout";
 
-/** A workload to explain. */
+/** A workload to explain: a Deployment, StatefulSet, DaemonSet or Job. */
 export interface WorkloadName {
   kind: string;
   namespace: string;
   name: string;
 }
 
-/** Newest events and log lines shown for one workload: enough to see the cause, little enough to read. */
-const MAX_EVENTS = 5;
-const MAX_LOG_LINES = 10;
-const MAX_PODS = 3;
+export interface ExplainOptions {
+  /** Longest time for all explanations, in milliseconds; what is not known by then is left out. Default 10 s. */
+  limitMs?: number;
+}
 
-const containerState = z.looseObject({
-  name: z.string(),
-  ready: z.boolean().default(false),
-  restartCount: z.number().default(0),
-  state: z
-    .looseObject({
-      waiting: z.looseObject({ reason: z.string().optional(), message: z.string().optional() }).nullish(),
-    })
-    .nullish(),
-  lastState: z
-    .looseObject({
-      terminated: z.looseObject({ exitCode: z.number().optional(), reason: z.string().optional() }).nullish(),
-    })
-    .nullish(),
-});
-const condition = z.looseObject({
-  type: z.string(),
-  status: z.string(),
-  reason: z.string().optional(),
-  message: z.string().optional(),
-});
-const pod = z.looseObject({
-  metadata: z.looseObject({ name: z.string(), creationTimestamp: z.string().default("") }),
-  status: z
-    .looseObject({
-      phase: z.string().default("Unknown"),
-      conditions: z.array(condition).default([]),
-      containerStatuses: z.array(containerState).default([]),
-      initContainerStatuses: z.array(containerState).default([]),
-    })
-    .prefault({}),
-});
-type Pod = z.infer<typeof pod>;
-const event = z.looseObject({
-  type: z.string().default(""),
-  reason: z.string().default(""),
-  message: z.string().default(""),
-  lastTimestamp: z.string().nullish(),
-  eventTime: z.string().nullish(),
-  metadata: z.looseObject({ creationTimestamp: z.string().default("") }),
-  involvedObject: z.looseObject({ name: z.string().default("") }),
-});
-const conditions = z.looseObject({
-  status: z.looseObject({ conditions: z.array(condition).default([]) }).prefault({}),
-  spec: z.looseObject({
-    selector: z.looseObject({ matchLabels: z.record(z.string(), z.string()).default({}) }).prefault({}),
-  }),
-});
+/** Bytes of a log that are asked for at most. */
+const LOG_BYTES = "65536";
 
-/** Why a release is not fully rolled out: each workload that lags, with its pods and events. Never throws. */
-export async function explainRelease(client: ClusterClient, namespace: string, objects: KubeObject[]): Promise<string> {
+/** Why a release is not fully rolled out: each workload that lags, with its pods, their logs and events. Never throws. */
+export async function explainRelease(
+  client: ClusterClient,
+  namespace: string,
+  objects: KubeObject[],
+  options: ExplainOptions = {},
+): Promise<string> {
   const workloads = objects
-    .filter(({ kind }) => kind === "Deployment" || kind === "StatefulSet")
+    .filter(({ kind, apiVersion }) => WORKLOAD_VERSIONS[kind] === apiVersion)
     .map(({ kind, metadata }) => ({ kind, namespace: metadata.namespace ?? namespace, name: metadata.name ?? "" }));
-  const text = await explainWorkloads(client, workloads);
-  return text === "" ? "every workload of the release is rolled out; the cause is in the error above" : text;
+  const text = await explainWorkloads(client, workloads, options);
+  return text || "every workload of the release is rolled out; the cause is in the error above";
 }
 
 /** One paragraph for each workload that is not fully rolled out; empty when all are. Never throws: it explains errors. */
-export async function explainWorkloads(client: ClusterClient, workloads: WorkloadName[]): Promise<string> {
-  const parts = await Promise.all(
-    workloads.map((workload) =>
-      explain(client, workload).catch((error: unknown) => {
-        const why = error instanceof Error ? error.message : String(error);
-        return `${workload.kind} ${workload.namespace}/${workload.name}: its state cannot be read: ${why}`;
-      }),
-    ),
-  );
-  return parts.filter((part) => part !== "").join("\n");
-}
-
-async function explain(client: ClusterClient, { kind, namespace, name }: WorkloadName): Promise<string> {
-  const live = await client.api.get({ apiVersion: "apps/v1", kind }, namespace, name);
-  if (live === undefined) return `${kind} ${namespace}/${name} does not exist`;
-  const facts = workloadFacts(kind === "StatefulSet" ? "StatefulSet" : "Deployment", live);
-  if (facts.rolledOut) return "";
-  const { status, spec } = conditions.parse(live);
-  const number = (field: string) => Number(dig(live, "status", field) ?? 0);
-  const lines = [
-    `${kind} ${namespace}/${name}: ${number("updatedReplicas")} of ${facts.replicas} replicas updated, ` +
-      `${number("availableReplicas")} available${facts.paused ? ", paused" : ""}`,
-  ];
-  for (const { type, status: value, reason, message } of status.conditions) {
-    if (type !== "Available" && value === "False") lines.push(`  ${type}: ${reason ?? ""} ${message ?? ""}`.trimEnd());
-  }
-  const selector = Object.entries(spec.selector.matchLabels)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(",");
-  const pods = (await client.api.list({ apiVersion: "v1", kind: "Pod" }, namespace, selector))
-    .map((item) => pod.parse(item))
-    .filter((item) => !isReady(item))
-    .sort((a, b) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? 1 : -1));
-  const [shown, events] = await Promise.all([
-    Promise.all(pods.slice(0, MAX_PODS).map((item) => podLines(client, namespace, item))),
-    warningEvents(client, namespace, [name, ...pods.map((item) => item.metadata.name)]),
-  ]);
-  return [...lines, ...shown.flat(), ...events].join("\n");
-}
-
-function isReady(item: Pod): boolean {
-  return item.status.conditions.some(({ type, status }) => type === "Ready" && status === "True");
-}
-
-async function podLines(client: ClusterClient, namespace: string, item: Pod): Promise<string[]> {
-  const { name } = item.metadata;
-  const lines = [`  pod ${name}: ${item.status.phase}`];
-  const unscheduled = item.status.conditions.find(({ type, status }) => type === "PodScheduled" && status === "False");
-  if (unscheduled) lines.push(`    not scheduled: ${unscheduled.message ?? ""}`);
-  for (const container of [...item.status.initContainerStatuses, ...item.status.containerStatuses]) {
-    if (container.ready) continue;
-    const waiting = container.state?.waiting;
-    const last = container.lastState?.terminated;
-    const why = waiting ? `${waiting.reason ?? "waiting"} ${waiting.message ?? ""}`.trim() : "running, but not ready";
-    const before = last ? `; ended before with exit code ${last.exitCode ?? "?"} (${last.reason ?? ""})` : "";
-    lines.push(`    container ${container.name}: ${why}, ${container.restartCount} restarts${before}`);
-    if (container.restartCount > 0) lines.push(...(await logLines(client, namespace, name, container.name)));
-  }
-  return lines;
-}
-
-/** The end of a container's log; none when it cannot be read, the rest is still worth showing. */
-async function logLines(
+export async function explainWorkloads(
   client: ClusterClient,
-  namespace: string,
-  podName: string,
-  container: string,
-): Promise<string[]> {
-  const path = `/api/v1/namespaces/${namespace}/pods/${podName}/log`;
-  const query = { container, tailLines: `${MAX_LOG_LINES}` };
-  const text = await client.api.request("GET", path, { query }).catch(() => "");
-  if (typeof text !== "string") return [];
-  return text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => `      | ${maskSecrets(line)}`);
+  workloads: WorkloadName[],
+  options: ExplainOptions = {},
+): Promise<string> {
+  const reader = new Reader(client, options.limitMs ?? 10_000);
+  try {
+    const parts = await Promise.all(workloads.map((workload) => reader.explain(workload)));
+    return parts.filter((part) => part !== "").join("\n");
+  } finally {
+    reader.stop();
+  }
 }
 
-/** Hides what looks like a secret in a log line: `password=…`, `token: …`, user info in a URL. */
-export function maskSecrets(line: string): string {
-  return line
-    .replace(/((?:password|passwd|secret|token|api[-_]?key)["']?\s*[=:]\s*)("[^"]*"|'[^']*'|\S+)/gi, "$1***")
-    .replace(/(\w+:\/\/[^\s:/@]+:)[^\s@/]+@/g, "$1***@");
-}
+class Reader {
+  private readonly stopper = new AbortController();
+  private readonly timeUp: Promise<unknown>;
+  private readonly events = new Map<string, Promise<LiveEvent[]>>();
 
-async function warningEvents(client: ClusterClient, namespace: string, names: string[]): Promise<string[]> {
-  const all = (await client.api.list({ apiVersion: "v1", kind: "Event" }, namespace)).map((item) => event.parse(item));
-  const time = (item: z.infer<typeof event>) => item.lastTimestamp ?? item.eventTime ?? item.metadata.creationTimestamp;
-  const own = all
-    .filter((item) => item.type === "Warning" && names.includes(item.involvedObject.name))
-    .sort((a, b) => (time(a) < time(b) ? 1 : -1))
-    .map((item) => `  event ${item.reason}: ${maskSecrets(item.message)}`);
-  return [...new Set(own)].slice(0, MAX_EVENTS);
+  constructor(
+    private readonly client: ClusterClient,
+    limitMs: number,
+  ) {
+    this.timeUp = sleep(limitMs, undefined, { signal: this.stopper.signal, ref: false }).catch(() => undefined);
+  }
+
+  stop(): void {
+    this.stopper.abort();
+  }
+
+  async explain({ kind, namespace, name }: WorkloadName): Promise<string> {
+    const what = `${kind} ${namespace}/${name}`;
+    const apiVersion = WORKLOAD_VERSIONS[kind];
+    if (apiVersion === undefined)
+      return `${what}: cannot be explained, only ${Object.keys(WORKLOAD_VERSIONS).join(", ")} can`;
+    const reading = this.client.api.get({ apiVersion, kind }, namespace, name).then(
+      (live) => (live === undefined ? `${what} does not exist` : rolloutOf(kind, live)),
+      (error: unknown) =>
+        `${what}: its state cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    );
+    const rollout = await this.inTime(reading, `${what}: its state could not be read in time`);
+    if (typeof rollout === "string") return rollout;
+    if (rollout.complete) return "";
+    const pods = rollout.podSelector ? await this.orNothing(this.pods(namespace, rollout.podSelector)) : [];
+    const [shown, events] = await Promise.all([
+      Promise.all(podsToShow(pods).map((pod) => this.pod(namespace, pod))),
+      this.orNothing(this.warnings(namespace)),
+    ]);
+    return formatExplanation({ rollout, pods: shown, events: eventsToShow(events, rollout, pods) });
+  }
+
+  private pods(namespace: string, labelSelector: string): Promise<LivePod[]> {
+    return this.client.list({ apiVersion: "v1", kind: "Pod" }, namespace, podSchema, { labelSelector });
+  }
+
+  private async pod(namespace: string, pod: LivePod) {
+    const { name } = pod.metadata;
+    const containers = containersToShow(pod).map(async (container) => ({
+      state: containerState(container),
+      log: hasCrashed(container) ? await this.orNothing(this.log(namespace, name, container)) : [],
+    }));
+    return { name, state: podState(pod), containers: await Promise.all(containers) };
+  }
+
+  /** A container that runs again says nothing yet of why it ended before; one that waits still shows its last words. */
+  private async log(namespace: string, pod: string, { name, state }: LiveContainer): Promise<string[]> {
+    const ended = Boolean(state?.waiting ?? state?.terminated);
+    for (const previous of [!ended, ended]) {
+      const path = `/api/v1/namespaces/${namespace}/pods/${pod}/log`;
+      const query = {
+        container: name,
+        tailLines: `${LIMITS.logLines}`,
+        limitBytes: LOG_BYTES,
+        ...(previous ? { previous: "true" } : {}),
+      };
+      const text = await this.client.api.request("GET", path, { query, text: true }).catch(() => "");
+      const lines = typeof text === "string" ? logLines(text) : [];
+      if (lines.length > 0) return lines;
+    }
+    return [];
+  }
+
+  /** Read once for all workloads of a namespace. */
+  private warnings(namespace: string): Promise<LiveEvent[]> {
+    const select = { fieldSelector: "type=Warning" };
+    const found =
+      this.events.get(namespace) ??
+      this.client.list({ apiVersion: "v1", kind: "Event" }, namespace, eventSchema, select);
+    this.events.set(namespace, found);
+    return found;
+  }
+
+  /** What cannot be read, or not in time, is left out: the rest is still worth showing. */
+  private orNothing<T>(reading: Promise<T[]>): Promise<T[]> {
+    return this.inTime(
+      reading.catch(() => []),
+      [],
+    );
+  }
+
+  private inTime<T, F>(reading: Promise<T>, otherwise: F): Promise<T | F> {
+    return Promise.race([reading, this.timeUp.then(() => otherwise)]);
+  }
 }

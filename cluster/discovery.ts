@@ -77,5 +77,7 @@ export function versionsIn(answer: unknown): string[] {
   const core = coreVersions.safeParse(answer);
   if (core.success) return core.data.versions;
   const named = groups.safeParse(answer);
-  return named.success ? named.data.groups.flatMap(({ versions }) => versions.map(({ groupVersion }) => groupVersion)) : [];
+  return named.success
+    ? named.data.groups.flatMap(({ versions }) => versions.map(({ groupVersion }) => groupVersion))
+    : [];
 }

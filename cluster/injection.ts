@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { workloadFacts } from "./workloads";
 import type { ClusterClient } from "./connect";
+import type { WorkloadName } from "./diagnose";
+import { progressOf, workloadFacts } from "./workloads";
 
 /** What must be ready before a restarted pod gets the new configuration. */
 export interface InjectionCheck {
@@ -10,6 +11,13 @@ export interface InjectionCheck {
   sidecarDeployment: string;
   /** MutatingWebhookConfiguration of mode `cilium`. */
   webhook: string;
+}
+
+/** What is missing. */
+export interface InjectionProblem {
+  problem: string;
+  /** The workload to look at, where one is the cause. */
+  workload?: WorkloadName;
 }
 
 const webhookConfiguration = z.looseObject({
@@ -28,65 +36,79 @@ const webhookConfiguration = z.looseObject({
 const service = z.looseObject({
   spec: z.looseObject({ selector: z.record(z.string(), z.string()).nullish() }),
 });
-const podLabels = z.looseObject({
-  metadata: z.looseObject({ name: z.string() }),
-  spec: z.looseObject({
-    template: z.looseObject({ metadata: z.looseObject({ labels: z.record(z.string(), z.string()).nullish() }) }),
-  }),
-});
 const DEPLOYMENT = { apiVersion: "apps/v1", kind: "Deployment" };
 
-/** What a restarted pod would miss right now; undefined when the injection is ready. */
-export function injectionProblem(client: ClusterClient, check: InjectionCheck): Promise<string | undefined> {
+/** What a restarted pod would miss right now, in words; undefined when the injection is ready. */
+export async function injectionProblem(client: ClusterClient, check: InjectionCheck): Promise<string | undefined> {
+  return (await findInjectionProblem(client, check))?.problem;
+}
+
+/** What a restarted pod would miss right now, and which workload is the cause; undefined when the injection is ready. */
+export function findInjectionProblem(
+  client: ClusterClient,
+  check: InjectionCheck,
+): Promise<InjectionProblem | undefined> {
   return check.mode === "istio" ? sidecarProblem(client, check) : webhookProblem(client, check);
 }
 
 async function sidecarProblem(client: ClusterClient, { namespace, sidecarDeployment }: InjectionCheck) {
   const live = await client.api.get(DEPLOYMENT, namespace, sidecarDeployment);
-  if (live === undefined) {
-    return (
+  if (live !== undefined) return notRolledOut(live);
+  return {
+    problem:
       `Deployment ${namespace}/${sidecarDeployment} (the sidecar) does not exist; ` +
-      "if it has another name: pulumi config set --path restarts.sidecarDeployment <name>"
-    );
-  }
-  return notRolledOut(live);
+      "if it has another name: pulumi config set --path restarts.sidecarDeployment <name>",
+  };
 }
 
-async function webhookProblem(client: ClusterClient, { webhook }: InjectionCheck): Promise<string | undefined> {
-  const kind = { apiVersion: "admissionregistration.k8s.io/v1", kind: "MutatingWebhookConfiguration" };
-  const live = await client.api.get(kind, "", webhook);
+async function webhookProblem(
+  client: ClusterClient,
+  { webhook }: InjectionCheck,
+): Promise<InjectionProblem | undefined> {
+  const type = { apiVersion: "admissionregistration.k8s.io/v1", kind: "MutatingWebhookConfiguration" };
+  const live = await client.get(type, "", webhook, webhookConfiguration);
   if (live === undefined) {
-    return `MutatingWebhookConfiguration ${webhook} does not exist; if it has another name: pulumi config set webhook <name>`;
+    const fix = "if it has another name: pulumi config set webhook <name>";
+    return { problem: `MutatingWebhookConfiguration ${webhook} does not exist; ${fix}` };
   }
-  const hooks = webhookConfiguration.parse(live).webhooks ?? [];
-  if (hooks.length === 0) return `MutatingWebhookConfiguration ${webhook} has no webhooks`;
-  for (const { name, clientConfig } of hooks) {
-    if (!clientConfig.caBundle) {
-      return `webhook ${name} of ${webhook} has no CA bundle yet (its certificate is not issued, or no injector fills it in)`;
-    }
-    const problem = clientConfig.service ? await serviceProblem(client, clientConfig.service) : undefined;
-    if (problem) return problem;
+  const hooks = live.webhooks ?? [];
+  if (hooks.length === 0) return { problem: `MutatingWebhookConfiguration ${webhook} has no webhooks` };
+  const bare = hooks.find(({ clientConfig }) => !clientConfig.caBundle);
+  if (bare) {
+    const why = "its certificate is not issued, or nothing fills it in";
+    return { problem: `webhook ${bare.name} of MutatingWebhookConfiguration ${webhook} has no CA bundle yet (${why})` };
   }
-  return undefined;
+  const services = new Map(
+    hooks.flatMap(({ clientConfig: { service } }) =>
+      service ? [[`${service.namespace}/${service.name}`, service]] : [],
+    ),
+  );
+  const problems = await Promise.all([...services.values()].map((target) => serviceProblem(client, target)));
+  return problems.find((problem) => problem !== undefined);
 }
 
 async function serviceProblem(client: ClusterClient, target: { name: string; namespace: string }) {
-  const found = await client.api.get({ apiVersion: "v1", kind: "Service" }, target.namespace, target.name);
-  if (found === undefined) return `Service ${target.namespace}/${target.name} of the webhook does not exist`;
-  const selector = Object.entries(service.parse(found).spec.selector ?? {});
+  const what = `Service ${target.namespace}/${target.name} of the webhook`;
+  const found = await client.get({ apiVersion: "v1", kind: "Service" }, target.namespace, target.name, service);
+  if (found === undefined) return { problem: `${what} does not exist` };
+  const selector = Object.entries(found.spec.selector ?? {});
   if (selector.length === 0) return undefined; // endpoints managed by hand: nothing that could be judged
   const deployments = await client.api.list(DEPLOYMENT, target.namespace);
   const behind = deployments.filter((item) => {
-    const labels = podLabels.parse(item).spec.template.metadata.labels ?? {};
-    return selector.every(([key, value]) => labels[key] === value);
+    const { podLabels } = workloadFacts("Deployment", item);
+    return selector.every(([key, value]) => podLabels[key] === value);
   });
-  if (behind.length === 0)
-    return `no Deployment stands behind Service ${target.namespace}/${target.name} of the webhook`;
+  if (behind.length === 0) return { problem: `no Deployment stands behind ${what}` };
   return behind.map(notRolledOut).find((problem) => problem !== undefined);
 }
 
-function notRolledOut(live: unknown): string | undefined {
+/** What keeps a Deployment from being fully rolled out; undefined when nothing does. */
+export function notRolledOut(live: unknown): InjectionProblem | undefined {
   const facts = workloadFacts("Deployment", live);
-  if (facts.replicas === 0) return `Deployment ${facts.namespace}/${facts.name} is scaled to 0 replicas`;
-  return facts.rolledOut ? undefined : `Deployment ${facts.namespace}/${facts.name} is not rolled out`;
+  const { namespace, name } = facts;
+  const what = `Deployment ${namespace}/${name}`;
+  if (facts.replicas === 0) return { problem: `${what} is scaled to 0 replicas` };
+  if (facts.rolledOut) return undefined;
+  const problem = `${what} is not rolled out: ${progressOf(facts)}`;
+  return { problem, workload: { kind: "Deployment", namespace, name } };
 }

@@ -65,18 +65,22 @@ const SET_IT = "pulumi config set kubeconfig <path>, or set KUBECONFIG";
  * Reads the kubeconfig at `path`, else those that `$KUBECONFIG` lists (missing ones are passed over, as by kubectl), else
  * `~/.kube/config`.
  *
- * Not the library's loader: it takes 2 s and more to load under tsx, as long as the rest of a preview, and refuses lists of
+ * Not the library's loader: it brings all generated clients along, which costs every start about 1 s, and it refuses lists of
  * files that name a cluster twice.
  *
  * @throws PreflightError naming the file; never with text of the file, which holds secrets.
  */
 export function loadKubeconfig(path: string | undefined, environment: NodeJS.ProcessEnv = process.env): Kubeconfig {
-  const listed = path === undefined ? (environment["KUBECONFIG"] ?? "").split(delimiter).filter((file) => file) : [path];
+  const listed =
+    path === undefined ? (environment["KUBECONFIG"] ?? "").split(delimiter).filter((file) => file) : [path];
   const candidates = listed.length > 0 ? listed : [join(homedir(), ".kube", "config")];
   const files = candidates.filter((file) => existsSync(file));
   if (files.length === 0) {
     const plural = candidates.length > 1 ? "none of these kubeconfig files exists:" : "kubeconfig";
-    throw new PreflightError(`${plural} ${candidates.join(", ")}${candidates.length > 1 ? "" : " does not exist"}`, SET_IT);
+    throw new PreflightError(
+      `${plural} ${candidates.join(", ")}${candidates.length > 1 ? "" : " does not exist"}`,
+      SET_IT,
+    );
   }
   const found: Kubeconfig = { files, clusters: new Map(), users: new Map(), contexts: new Map() };
   for (const file of files) merge(found, file);
@@ -93,7 +97,8 @@ function merge(into: Kubeconfig, file: string): void {
 }
 
 function readFile(file: string): z.infer<typeof fileSchema> {
-  const bad = (why: string) => new PreflightError(`kubeconfig ${file} cannot be read: ${why}`, `repair it, or: ${SET_IT}`);
+  const bad = (why: string) =>
+    new PreflightError(`kubeconfig ${file} cannot be read: ${why}`, `repair it, or: ${SET_IT}`);
   let value: unknown;
   try {
     value = parse(readFileSync(file, "utf8"));
@@ -121,7 +126,11 @@ export class ContextAccess implements ApiAccess {
     const entry = kubeconfig.contexts.get(context);
     const cluster = entry && kubeconfig.clusters.get(entry.cluster);
     const user = entry?.user ? kubeconfig.users.get(entry.user) : undefined;
-    const missing = !cluster ? `cluster "${entry?.cluster ?? ""}"` : entry.user && !user ? `user "${entry.user}"` : undefined;
+    const missing = !cluster
+      ? `cluster "${entry?.cluster ?? ""}"`
+      : entry.user && !user
+        ? `user "${entry.user}"`
+        : undefined;
     if (!cluster || missing) {
       throw new PreflightError(
         `context "${context}" names ${missing}, which is not in the kubeconfig (${kubeconfig.files.join(", ")})`,
@@ -152,7 +161,8 @@ export class ContextAccess implements ApiAccess {
     if (token) headers["authorization"] = `Bearer ${token}`;
     if (user.username) options.auth = `${user.username}:${user.password ?? ""}`;
     options.headers = headers;
-    if (user.exec) await this.execAuth.applyAuthentication({ name: this.name, exec: command(user.exec, home) }, options);
+    if (user.exec)
+      await this.execAuth.applyAuthentication({ name: this.name, exec: command(user.exec, home) }, options);
     impersonate(user, options);
   }
 

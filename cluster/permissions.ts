@@ -1,96 +1,168 @@
 import { z } from "zod";
 import type { KubeObject } from "../plan/objects";
+import { ApiError } from "./api";
 import type { ClusterClient } from "./connect";
+import type { ServedResource } from "./discovery";
 import { PreflightError } from "./problem";
 
 /** One thing that the upgrade must be allowed to do. */
 export interface Permission {
   verb: string;
+  /** API group; empty for the core one. */
   group: string;
   /** Plural resource name. */
   resource: string;
-  /** Undefined for resources without a namespace. */
+  /** Undefined for resources without a namespace, or for all namespaces. */
   namespace?: string;
+  /** Undefined for every object. */
+  name?: string;
 }
+
+/** What the upgrade does, as far as permissions go. */
+export interface PermissionOptions {
+  /** Namespace of the release. */
+  namespace: string;
+  /** The chart ships CRDs, which are applied. */
+  hasCrds: boolean;
+  /** Namespaces with workloads to restart. */
+  workloadNamespaces: string[];
+  /** Objects that the installed revision has and the chart does not: helm deletes them. Default none. */
+  removed?: KubeObject[];
+}
+
+/** How a kind is served; undefined for one that is not (yet). */
+export type FindResource = (apiVersion: string, kind: string) => ServedResource | undefined;
 
 const review = z.looseObject({ status: z.looseObject({ allowed: z.boolean() }) });
 
-/** What the upgrade needs: its own objects, helm's storage, the CRDs, and the restarts. */
+/** What the upgrade needs: its own objects, helm's storage and its wait, the CRDs, and the restarts. */
 export async function neededPermissions(
   client: ClusterClient,
   objects: KubeObject[],
-  options: { namespace: string; hasCrds: boolean; workloadNamespaces: string[] },
+  options: PermissionOptions,
 ): Promise<Permission[]> {
-  const { namespace } = options;
-  const kinds = new Map(
-    objects.map((object) => [`${object.apiVersion} ${object.kind} ${object.metadata.namespace ?? ""}`, object]),
+  const found = new Map<string, ServedResource | undefined>();
+  const types = new Map(
+    [...objects, ...(options.removed ?? [])].map((object) => [`${object.apiVersion} ${object.kind}`, object]),
   );
-  const rendered = await Promise.all([...kinds.values()].map((object) => permissionsFor(client, object, namespace)));
-  const helm = ["list", "create", "update", "delete"].map((verb) => ({
-    verb,
-    group: "",
-    resource: "secrets",
-    namespace,
-  }));
-  const records = ["get", "create", "patch"].map((verb) => ({ verb, group: "", resource: "configmaps", namespace }));
-  const crds = ["get", "create", "update"].map((verb) => ({
-    verb,
-    group: "apiextensions.k8s.io",
-    resource: "customresourcedefinitions",
-  }));
-  const restarts = options.workloadNamespaces.flatMap((at) =>
-    ["deployments", "statefulsets"].flatMap((resource) =>
-      ["get", "list", "watch", "patch"].map((verb) => ({ verb, group: "apps", resource, namespace: at })),
+  await Promise.all(
+    [...types].map(async ([key, { apiVersion, kind }]) => found.set(key, await client.api.resource(apiVersion, kind))),
+  );
+  return permissionsFor(objects, (apiVersion, kind) => found.get(`${apiVersion} ${kind}`), options);
+}
+
+/**
+ * The same, decided from what is given. With no objects it is what every upgrade needs, whatever its chart renders. Kinds that
+ * are not served are passed over: a CRD of this very upgrade brings them.
+ */
+export function permissionsFor(objects: KubeObject[], find: FindResource, options: PermissionOptions): Permission[] {
+  const { namespace, hasCrds, workloadNamespaces, removed = [] } = options;
+  const objectPermissions = (verbs: string[]) => (object: KubeObject) => {
+    const served = find(object.apiVersion, object.kind);
+    if (!served) return [];
+    const group = object.apiVersion.includes("/") ? (object.apiVersion.split("/")[0] ?? "") : "";
+    const at = served.namespaced ? (object.metadata.namespace ?? namespace) : undefined;
+    return permissions(verbs, group, [served.plural], at);
+  };
+  const all = [
+    // helm's storage
+    ...permissions(["get", "list", "create", "update", "delete"], "", ["secrets"], namespace),
+    // the records of restarts
+    ...permissions(["get", "create", "patch"], "", ["configmaps"], namespace),
+    // every CASA runtime is made of Deployments, whatever else its chart renders
+    ...permissions(["create", "patch"], "apps", ["deployments"], namespace),
+    // helm's wait
+    ...permissions(["get", "list"], "apps", ["deployments", "statefulsets", "replicasets"], namespace),
+    ...permissions(["get", "list"], "", ["pods"], namespace),
+    ...(hasCrds
+      ? permissions(["get", "list", "watch", "create", "update"], "apiextensions.k8s.io", ["customresourcedefinitions"])
+      : []),
+    ...workloadNamespaces.flatMap((at) =>
+      permissions(["get", "list", "watch", "patch"], "apps", ["deployments", "statefulsets"], at),
     ),
-  );
-  const all: Permission[] = [...helm, ...records, ...(options.hasCrds ? crds : []), ...restarts, ...rendered.flat()];
+    ...objects.flatMap(objectPermissions(["get", "create", "patch"])),
+    ...removed.flatMap(objectPermissions(["get", "delete"])),
+  ];
   return [...new Map(all.map((permission) => [JSON.stringify(permission), permission])).values()];
 }
 
-async function permissionsFor(client: ClusterClient, object: KubeObject, namespace: string): Promise<Permission[]> {
-  const served = await client.api.resource(object.apiVersion, object.kind);
-  if (!served) return []; // a kind that a CRD of this very upgrade brings
-  const group = object.apiVersion.includes("/") ? (object.apiVersion.split("/")[0] ?? "") : "";
-  const at = served.namespaced ? { namespace: object.metadata.namespace ?? namespace } : {};
-  return ["get", "create", "patch"].map((verb) => ({ verb, group, resource: served.plural, ...at }));
+function permissions(verbs: string[], group: string, resources: string[], namespace?: string): Permission[] {
+  return resources.flatMap((resource) =>
+    verbs.map((verb) => ({ verb, group, resource, ...(namespace === undefined ? {} : { namespace }) })),
+  );
 }
 
-/** The permissions that the cluster denies; asked of the API server, which knows all authorizers. */
+/**
+ * The permissions that the cluster denies; asked of the API server, which knows all authorizers. Users who may do everything
+ * cost one request. None where even asking is denied: then the API server's own refusal has to do.
+ */
 export async function missingPermissions(client: ClusterClient, needed: Permission[]): Promise<Permission[]> {
-  const allowed = await Promise.all(needed.map((permission) => isAllowed(client, permission)));
-  return needed.filter((_permission, i) => !allowed[i]);
+  try {
+    if (await isAllowed(client, { verb: "*", group: "*", resource: "*" })) return [];
+    const allowed = await Promise.all(needed.map((permission) => isAllowed(client, permission)));
+    return needed.filter((_permission, i) => !allowed[i]);
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 403) return [];
+    throw error;
+  }
 }
 
-async function isAllowed(client: ClusterClient, { verb, group, resource, namespace }: Permission): Promise<boolean> {
+async function isAllowed(client: ClusterClient, permission: Permission): Promise<boolean> {
   const body = {
     apiVersion: "authorization.k8s.io/v1",
     kind: "SelfSubjectAccessReview",
-    spec: { resourceAttributes: { verb, group, resource, namespace } },
+    spec: { resourceAttributes: permission },
   };
   const path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
   return review.parse(await client.api.request("POST", path, { body })).status.allowed;
 }
 
-/** One error for all that is missing, with the rules of a role that grants it. */
+/** One error for all that is missing, with a role that grants it; undefined when nothing is. */
 export function permissionProblem(missing: Permission[], context: string): PreflightError | undefined {
-  if (missing.length === 0) return undefined;
-  const rows = new Map<string, { verbs: string[]; permission: Permission }>();
-  for (const permission of missing) {
-    const key = `${permission.group}/${permission.resource}/${permission.namespace ?? ""}`;
-    const row = rows.get(key) ?? { verbs: [], permission };
-    row.verbs.push(permission.verb);
-    rows.set(key, row);
-  }
-  const lines = [...rows.values()].map(({ verbs, permission: { group, resource, namespace } }) => {
+  const first = missing[0];
+  if (!first) return undefined;
+  const lines = gather(missing, (one) => [one.group, one.resource, one.namespace, one.name]).map((same) => {
+    const { group, resource, namespace, name } = same[0] as Permission;
     const where = namespace ? `in namespace ${namespace}` : "in the cluster";
-    return `    ${verbs.join(", ")} ${resource}${group ? `.${group}` : ""} ${where}`;
+    return `    ${list(same, "verb")} ${qualified(group, resource)}${name ? ` ${name}` : ""} ${where}`;
   });
-  const rules = [...rows.values()].map(
-    ({ verbs, permission: { group, resource } }) =>
-      `{apiGroups: ["${group}"], resources: ["${resource}"], verbs: [${verbs.join(", ")}]}`,
-  );
+  const byResource = gather(missing, ({ group, resource }) => [group, resource]).map((same) => ({
+    ...(same[0] as Permission),
+    verbs: list(same, "verb"),
+  }));
+  const rules = gather(byResource, ({ group, verbs }) => [group, verbs]).map((same) => {
+    const { group, verbs } = same[0] as (typeof byResource)[number];
+    return `      - {apiGroups: ["${group}"], resources: [${list(same, "resource")}], verbs: [${verbs}]}`;
+  });
+  const at = first.namespace ? ` --namespace ${first.namespace}` : "";
   return new PreflightError(
     `the user of context "${context}" is missing permissions:\n${lines.join("\n")}`,
-    `bind a role with these rules, or use a context that may:\n    rules: [${[...new Set(rules)].join(", ")}]`,
+    [
+      "use a context that may, or have an administrator bind this role to the user (kubectl create clusterrolebinding):",
+      "apiVersion: rbac.authorization.k8s.io/v1",
+      "kind: ClusterRole",
+      "metadata: {name: casa-upgrade}",
+      `rules:\n${rules.join("\n")}`,
+      `to check one: kubectl --context ${context} auth can-i ${first.verb} ${qualified(first.group, first.resource)}${at}`,
+    ].join("\n    "),
   );
+}
+
+function qualified(group: string, resource: string): string {
+  return group ? `${resource}.${group}` : resource;
+}
+
+/** The distinct values of a field, in the order of their first appearance. */
+function list<K extends string>(items: Record<K, string>[], field: K): string {
+  return [...new Set(items.map((item) => item[field]))].join(", ");
+}
+
+/** Groups of items with one key, in the order of their first appearance. */
+function gather<T>(items: T[], key: (item: T) => unknown[]): T[][] {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const id = JSON.stringify(key(item));
+    groups.set(id, [...(groups.get(id) ?? []), item]);
+  }
+  return [...groups.values()];
 }

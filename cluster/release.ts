@@ -1,26 +1,30 @@
 import { gunzipSync } from "node:zlib";
 import { z } from "zod";
-import type { ClusterClient } from "./connect";
+import { ApiError } from "./api";
+import { type ClusterClient, parseObject } from "./connect";
 import { PreflightError } from "./problem";
 
-/** One revision of a release; the newest one is read whole, of the others only what their labels and head say. */
+/** One revision of a release. What its labels do not say is decoded when it is first asked for: a record may hold 1 MB. */
 export interface Revision {
-  revision: number;
-  status: string;
-  chartName: string;
-  chartVersion: string;
+  readonly revision: number;
+  /** helm's status: `deployed`, `superseded`, `failed`, `pending-upgrade`, … */
+  readonly status: string;
+  readonly chartName: string;
+  readonly chartVersion: string;
+  readonly appVersion: string | undefined;
+  readonly description: string;
+  /** RFC 3339. */
+  readonly deployedAt: string;
+  /** Values the user gave, without the chart's defaults. */
+  readonly config: Record<string, unknown>;
+  /** Rendered objects, hooks left out, as YAML. */
+  readonly manifest: string;
+  /** Files of the chart's `crds/` folder. Those of subcharts are missing: helm does not store subcharts. */
+  readonly crdFiles: { name: string; data: string }[];
 }
 
 /** The newest revision. */
-export interface LatestRevision extends Revision {
-  description: string;
-  /** Values the user gave, without the chart's defaults. */
-  config: Record<string, unknown>;
-  /** Rendered objects, hooks left out, as YAML. */
-  manifest: string;
-  /** Files of the installed chart's `crds/` folders. */
-  crdFiles: { name: string; data: string }[];
-}
+export type LatestRevision = Revision;
 
 export interface ReleaseState {
   name: string;
@@ -30,82 +34,158 @@ export interface ReleaseState {
   latest: LatestRevision;
 }
 
-const file = z.looseObject({ name: z.string(), data: z.string().default("") });
-const chartMetadata = z.looseObject({ name: z.string(), version: z.string() });
-interface StoredChart {
-  metadata: z.infer<typeof chartMetadata>;
-  files?: z.infer<typeof file>[] | null;
-  dependencies?: StoredChart[] | null;
-}
-const storedChart: z.ZodType<StoredChart> = z.lazy(() =>
-  z.looseObject({
-    metadata: chartMetadata,
-    files: z.array(file).nullish(),
-    dependencies: z.array(storedChart).nullish(),
-  }),
-);
+const file = z.looseObject({ name: z.string(), data: z.string().nullish() });
+const chartMetadata = z.looseObject({ name: z.string(), version: z.string(), appVersion: z.string().optional() });
 const storedRelease = z.looseObject({
   version: z.number(),
-  info: z.looseObject({ status: z.string(), description: z.string().default("") }),
-  chart: storedChart,
+  info: z.looseObject({
+    status: z.string(),
+    description: z.string().default(""),
+    last_deployed: z.string().default(""),
+  }),
+  chart: z.looseObject({ metadata: chartMetadata, files: z.array(file).nullish() }),
   config: z.record(z.string(), z.unknown()).nullish(),
   manifest: z.string().default(""),
 });
-const secret = z.looseObject({ data: z.looseObject({ release: z.string() }) });
+type StoredRelease = z.infer<typeof storedRelease>;
+
+const record = z.looseObject({
+  metadata: z.looseObject({
+    name: z.string(),
+    labels: z.looseObject({ status: z.string(), version: z.coerce.number().int() }),
+  }),
+  data: z.looseObject({ release: z.string() }),
+});
 
 /**
- * Reads a release from helm's Secrets (its default storage driver; another one is not supported, and an install kept in
- * ConfigMaps looks absent to helm without `HELM_DRIVER` as well). Undefined when there is none.
+ * Reads a release from helm's Secrets, its default storage. Undefined when there is none. Other storage drivers are not
+ * supported; a release kept in ConfigMaps is found and refused, one in an SQL database cannot be seen.
+ *
+ * @throws PreflightError when the release may not be read, is kept in ConfigMaps, or its record is damaged.
  */
 export async function readRelease(
   client: ClusterClient,
   namespace: string,
   name: string,
 ): Promise<ReleaseState | undefined> {
-  const selector = `owner=helm,name=${name}`;
-  const secrets = await client.api.list({ apiVersion: "v1", kind: "Secret" }, namespace, selector);
-  const stored = secrets.map((item) => decode(secret.parse(item).data.release)).sort((a, b) => a.version - b.version);
-  const latest = stored.at(-1);
-  if (!latest) return undefined;
-  return {
-    name,
-    namespace,
-    revisions: stored.map(head),
-    latest: {
-      ...head(latest),
-      description: latest.info.description,
-      config: latest.config ?? {},
-      manifest: latest.manifest,
-      crdFiles: crdFiles(latest.chart, latest.chart.metadata.name),
-    },
-  };
+  const select = { labelSelector: `owner=helm,name=${name}` };
+  const secrets = await client
+    .list({ apiVersion: "v1", kind: "Secret" }, namespace, record, select)
+    .catch((error: unknown) => {
+      if (!(error instanceof ApiError) || error.code !== 403) throw error;
+      throw new PreflightError(
+        `missing permission to read helm's record of release ${namespace}/${name}: ${error.message}`,
+        `let the user get, list, create, update and delete secrets in namespace ${namespace}, where helm keeps its releases ` +
+          `(kubectl --context ${client.context} --namespace ${namespace} auth can-i list secrets), or use a context that may`,
+      );
+    });
+  const revisions = secrets.map((secret) => new StoredRevision(secret)).sort((a, b) => a.revision - b.revision);
+  const latest = revisions.at(-1);
+  if (!latest) {
+    await refuseConfigMapDriver(client, namespace, name);
+    return undefined;
+  }
+  latest.decode(); // a damaged record shows here and not somewhere in the plan
+  return { name, namespace, revisions, latest };
 }
 
-/** helm stores a release as base64 of gzip of JSON, and Kubernetes adds its own base64. */
-function decode(data: string): z.infer<typeof storedRelease> {
-  const inner = Buffer.from(Buffer.from(data, "base64").toString("latin1"), "base64");
-  return storedRelease.parse(JSON.parse(gunzipSync(inner).toString()));
+class StoredRevision implements Revision {
+  private decoded: StoredRelease | undefined;
+
+  constructor(private readonly secret: z.infer<typeof record>) {}
+
+  decode(): StoredRelease {
+    return (this.decoded ??= decodeRelease(this.secret.metadata.name, this.secret.data.release));
+  }
+
+  get revision(): number {
+    return this.secret.metadata.labels.version;
+  }
+  get status(): string {
+    return this.decoded?.info.status ?? this.secret.metadata.labels.status;
+  }
+  get chartName(): string {
+    return this.decode().chart.metadata.name;
+  }
+  get chartVersion(): string {
+    return this.decode().chart.metadata.version;
+  }
+  get appVersion(): string | undefined {
+    return this.decode().chart.metadata.appVersion;
+  }
+  get description(): string {
+    return this.decode().info.description;
+  }
+  get deployedAt(): string {
+    return this.decode().info.last_deployed;
+  }
+  get config(): Record<string, unknown> {
+    return this.decode().config ?? {};
+  }
+  get manifest(): string {
+    return this.decode().manifest;
+  }
+  get crdFiles(): { name: string; data: string }[] {
+    const { metadata, files } = this.decode().chart;
+    return (files ?? [])
+      .filter(({ name }) => name.startsWith("crds/"))
+      .map(({ name, data }) => ({
+        name: `${metadata.name}/${name}`,
+        data: Buffer.from(data ?? "", "base64").toString(),
+      }));
+  }
 }
 
-function head(release: z.infer<typeof storedRelease>): Revision {
-  const { name, version } = release.chart.metadata;
-  return { revision: release.version, status: release.info.status, chartName: name, chartVersion: version };
+/**
+ * Decodes helm's record as it stands in a Secret: base64 of gzip of JSON (very old ones: of JSON), and base64 once more.
+ *
+ * @param secretName named in the error.
+ */
+export function decodeRelease(secretName: string, data: string): StoredRelease {
+  let value: unknown;
+  try {
+    const inner = Buffer.from(Buffer.from(data, "base64").toString("latin1"), "base64");
+    const gzipped = inner[0] === 0x1f && inner[1] === 0x8b;
+    value = JSON.parse((gzipped ? gunzipSync(inner) : inner).toString());
+  } catch {
+    // The parser's message would show pieces of the record, which holds secret values.
+    throw new PreflightError(
+      `helm's record ${secretName} is damaged: it cannot be decoded`,
+      "restore this Secret from a backup, or delete it if an older revision will do (helm history shows which are left)",
+    );
+  }
+  return parseObject(`Release record ${secretName}`, value, storedRelease);
 }
 
-function crdFiles(chart: StoredChart, path: string): { name: string; data: string }[] {
-  const own = (chart.files ?? [])
-    .filter(({ name }) => name.startsWith("crds/"))
-    .map(({ name, data }) => ({ name: `${path}/${name}`, data: Buffer.from(data, "base64").toString() }));
-  const nested = (chart.dependencies ?? []).flatMap((sub) => crdFiles(sub, `${path}/charts/${sub.metadata.name}`));
-  return [...own, ...nested];
+async function refuseConfigMapDriver(client: ClusterClient, namespace: string, name: string): Promise<void> {
+  const labels = `owner=helm,name=${name}`;
+  const maps = await client.api.list({ apiVersion: "v1", kind: "ConfigMap" }, namespace, labels).catch(() => []);
+  if (maps.length === 0) return;
+  const kubectl = `kubectl --context ${client.context} --namespace ${namespace}`;
+  throw new PreflightError(
+    `release ${namespace}/${name} is kept in ConfigMaps (HELM_DRIVER=configmap); only helm's default, Secrets, is supported`,
+    `copy its history to Secrets: ${kubectl} get configmaps --selector ${labels} --output go-template='${AS_SECRETS}' | ` +
+      `${kubectl} create --filename -`,
+  );
 }
 
-/** Why helm would refuse to upgrade this release, and the line that repairs it; undefined when it would not. */
+/** Prints ConfigMaps of helm as the Secrets of its default driver; the record itself is the same in both. */
+const AS_SECRETS =
+  '{{range .items}}---{{"\\n"}}{apiVersion: v1, kind: Secret, type: helm.sh/release.v1, metadata: {name: {{.metadata.name}}, ' +
+  'labels: { {{range $k, $v := .metadata.labels}}{{$k}}: "{{$v}}", {{end}} }}, stringData: {release: {{.data.release}}}}' +
+  '{{"\\n"}}{{end}}';
+
+/**
+ * Why helm would refuse to upgrade this release, and the line that repairs it; undefined when it would not.
+ *
+ * A failed upgrade is no obstacle, and neither is a failed first install: helm upgrades both.
+ */
 export function releaseProblem(release: ReleaseState, context: string): PreflightError | undefined {
-  const { name, namespace, latest } = release;
+  const { name, namespace, latest, revisions } = release;
   const where = `--namespace ${namespace} --kube-context ${context}`;
-  const good = [...release.revisions].reverse().find(({ status }) => status === "deployed" || status === "superseded");
+  const good = [...revisions].reverse().find(({ status }) => status === "deployed" || status === "superseded");
   const back = good && `helm rollback ${name} ${good.revision} ${where}`;
+  const uninstall = `helm uninstall ${name} ${where}`;
   const state = `release ${namespace}/${name} is stuck in ${latest.status} (revision ${latest.revision})`;
   switch (latest.status) {
     case "pending-install":
@@ -113,24 +193,33 @@ export function releaseProblem(release: ReleaseState, context: string): Prefligh
     case "pending-rollback":
       return new PreflightError(
         `${state}: another helm is at work, or one was killed`,
-        `wait for the other one; if there is none: ${back ?? `helm uninstall ${name} ${where}`}, then repeat`,
+        `wait for the other one; if there is none: ${back ?? `${uninstall}, which removes what the first install made`}, then repeat`,
       );
     case "uninstalling":
-      return new PreflightError(state, `finish it: helm uninstall ${name} ${where}`);
+      return new PreflightError(
+        `${state}: another helm is removing it, or one was killed`,
+        `finish it: ${uninstall}; to install it again after that: pulumi config set allowInstall true`,
+      );
     case "uninstalled":
       return new PreflightError(
         `release ${namespace}/${name} was uninstalled and only its history is left`,
-        back ? `bring it back: ${back}` : `remove the history: helm uninstall ${name} ${where}`,
+        `bring it back: helm rollback ${name} ${latest.revision} ${where}; or remove the history: ${uninstall}`,
       );
     case "failed":
-      // helm refuses to upgrade a release that has never been deployed.
-      return good
-        ? undefined
-        : new PreflightError(
-            `the first install of release ${namespace}/${name} failed, helm cannot upgrade it`,
-            `helm uninstall ${name} ${where}, then install it again (pulumi config set allowInstall true)`,
-          );
-    default:
+    case "superseded":
+    case "deployed":
       return undefined;
+    default:
+      return new PreflightError(
+        `release ${namespace}/${name} is in a state that helm cannot upgrade: ${latest.status} (revision ${latest.revision})`,
+        `look at it (helm history ${name} ${where})${back ? `, and go back to the last good revision: ${back}` : ""}`,
+      );
   }
+}
+
+/** What a reviewer should know of the release although helm can upgrade it; undefined when there is nothing. */
+export function releaseWarning({ name, namespace, latest }: ReleaseState): string | undefined {
+  if (latest.status !== "failed") return undefined;
+  const step = latest.revision === 1 ? "first install" : `revision ${latest.revision}`;
+  return `the ${step} of release ${namespace}/${name} failed and is upgraded as it stands: ${latest.description.split("\n")[0]}`;
 }

@@ -3,15 +3,29 @@ import type { WorkloadFacts, WorkloadKind } from "../plan/restarts";
 import { STAMP_ANNOTATION } from "../plan/stamp";
 import type { CasaPolicyFacts, MultiAgentSystemFacts } from "../plan/targets";
 import { ApiError } from "./api";
-import type { ClusterClient } from "./connect";
+import { type ClusterClient, parseObject } from "./connect";
 import { PreflightError } from "./problem";
+
+/** A Deployment or StatefulSet as it is on the cluster. */
+export interface LiveWorkload extends WorkloadFacts {
+  /** Replicas that run the current template. */
+  updated: number;
+  ready: number;
+  available: number;
+  /** Replicas that still run an older template. */
+  old: number;
+  generation: number;
+  observedGeneration: number;
+  /** Labels that its pods carry. */
+  podLabels: Record<string, string>;
+}
 
 const metadata = z.looseObject({ namespace: z.string().default("default"), name: z.string() });
 const system = z.looseObject({
   metadata,
   spec: z
     .looseObject({
-      apps: z.array(z.looseObject({ kubernetesWorkloadName: z.string().optional() })).nullish(),
+      apps: z.array(z.looseObject({ kubernetesWorkloadName: z.string().nullish() })).nullish(),
     })
     .nullish(),
 });
@@ -24,98 +38,139 @@ const served = z.looseObject({
   preferredVersion: z.looseObject({ groupVersion: z.string() }).optional(),
 });
 
-/** All MultiAgentSystems; none when the cluster does not know the kind. */
+/** All MultiAgentSystems; none when the cluster does not know the kind. @throws PreflightError when they may not be listed. */
 export async function listMultiAgentSystems(client: ClusterClient): Promise<MultiAgentSystemFacts[]> {
-  return (await listCasa(client, "MultiAgentSystem")).map((item) => {
-    const { metadata: at, spec } = system.parse(item);
-    const workloads = (spec?.apps ?? []).flatMap(({ kubernetesWorkloadName }) => kubernetesWorkloadName ?? []);
+  return (await listCasa(client, "MultiAgentSystem", system)).map(({ metadata: at, spec }) => {
+    const workloads = (spec?.apps ?? []).flatMap(({ kubernetesWorkloadName }) => kubernetesWorkloadName || []);
     return { namespace: at.namespace, name: at.name, workloads };
   });
 }
 
-/** All CASAPolicies; none when the cluster does not know the kind. */
+/** All CASAPolicies; none when the cluster does not know the kind. @throws PreflightError when they may not be listed. */
 export async function listCasaPolicies(client: ClusterClient): Promise<CasaPolicyFacts[]> {
-  return (await listCasa(client, "CASAPolicy")).map((item) => {
-    const { metadata: at, spec } = policy.parse(item);
-    return { namespace: at.namespace, name: at.name, targetRef: spec?.targetRef ?? undefined };
-  });
+  return (await listCasa(client, "CASAPolicy", policy)).map(({ metadata: at, spec }) => ({
+    namespace: at.namespace,
+    name: at.name,
+    targetRef: spec?.targetRef ?? undefined,
+  }));
 }
 
-/** Lists a kind of group casa.io in whatever version the cluster prefers. */
-async function listCasa(client: ClusterClient, kind: string): Promise<object[]> {
+/** Lists a kind of group casa.io in the version that the cluster prefers, or else in one that serves it. */
+async function listCasa<T>(client: ClusterClient, kind: string, schema: z.ZodType<T>): Promise<T[]> {
   try {
     const group = served.parse(await client.api.request("GET", "/apis/casa.io"));
-    const apiVersion = group.preferredVersion?.groupVersion ?? group.versions[0]?.groupVersion ?? "casa.io/v1alpha1";
-    for (const candidate of [apiVersion, ...group.versions.map(({ groupVersion }) => groupVersion)]) {
-      if (await client.api.resource(candidate, kind)) return await client.api.list({ apiVersion: candidate, kind });
+    const versions = group.versions.map(({ groupVersion }) => groupVersion);
+    for (const apiVersion of new Set([group.preferredVersion?.groupVersion ?? [], ...versions].flat())) {
+      const type = { apiVersion, kind };
+      if (await client.api.resource(apiVersion, kind)) return await client.list(type, undefined, schema);
     }
     return [];
   } catch (error) {
     if (error instanceof ApiError && error.code === 404) return [];
-    if (error instanceof ApiError && error.code === 403) {
-      throw new PreflightError(
-        `${kind} objects may not be listed in all namespaces, so the workloads to restart are not known: ${error.message}`,
-        "grant list on casa.io multiagentsystems and casapolicies, or name the workloads: " +
-          "pulumi config set --path restarts.discovery false, pulumi config set --path 'restarts.workloads[0]' <namespace/name>",
-      );
-    }
-    throw error;
+    throw orNotAllowed(
+      error,
+      `${kind} objects may not be listed in all namespaces, so the workloads to restart are not known`,
+      [
+        "let the user list multiagentsystems.casa.io and casapolicies.casa.io in all namespaces, or name the workloads:",
+        "pulumi config set --path restarts.discovery false",
+        "pulumi config set --path 'restarts.workloads[0]' <namespace/name>",
+      ],
+    );
   }
 }
 
+function orNotAllowed(error: unknown, problem: string, fix: string[]): unknown {
+  if (!(error instanceof ApiError) || error.code !== 403) return error;
+  return new PreflightError(`missing permission: ${problem}: ${error.message}`, fix.join("\n    "));
+}
+
+const count = z
+  .number()
+  .nullish()
+  .transform((value) => value ?? 0);
+const strategy = z.looseObject({
+  type: z.string().default("RollingUpdate"),
+  rollingUpdate: z.looseObject({ partition: z.number().optional() }).nullish(),
+});
+const texts = z.record(z.string(), z.string()).nullish();
 const workload = z.looseObject({
   metadata: z.looseObject({ namespace: z.string(), name: z.string(), generation: z.number().default(0) }),
   spec: z.looseObject({
-    replicas: z.number().default(1),
+    replicas: z.number().nullish(),
     paused: z.boolean().default(false),
-    strategy: z.looseObject({ type: z.string() }).optional(),
-    updateStrategy: z.looseObject({ type: z.string() }).optional(),
-    template: z.looseObject({
-      metadata: z.looseObject({ annotations: z.record(z.string(), z.string()).nullish() }).nullish(),
-    }),
+    strategy: strategy.nullish(),
+    updateStrategy: strategy.nullish(),
+    template: z.looseObject({ metadata: z.looseObject({ annotations: texts, labels: texts }).nullish() }),
   }),
   status: z
     .looseObject({
-      observedGeneration: z.number().default(0),
-      replicas: z.number().default(0),
-      updatedReplicas: z.number().default(0),
-      availableReplicas: z.number().default(0),
-      readyReplicas: z.number().default(0),
+      observedGeneration: count,
+      replicas: count,
+      updatedReplicas: count,
+      availableReplicas: count,
+      readyReplicas: count,
       currentRevision: z.string().optional(),
       updateRevision: z.string().optional(),
     })
     .prefault({}),
 });
 
-/** Deployments and StatefulSets of these namespaces: two lists a namespace, whatever their number. */
-export async function readWorkloads(client: ClusterClient, namespaces: string[]): Promise<WorkloadFacts[]> {
+/**
+ * Deployments and StatefulSets of these namespaces: two lists a namespace, whatever their number.
+ *
+ * @throws PreflightError when they may not be listed.
+ */
+export async function readWorkloads(client: ClusterClient, namespaces: string[]): Promise<LiveWorkload[]> {
   const kinds: WorkloadKind[] = ["Deployment", "StatefulSet"];
   const lists = namespaces.flatMap((namespace) =>
     kinds.map(async (kind) => {
-      const items = await client.api.list({ apiVersion: "apps/v1", kind }, namespace);
+      const items = await client.api.list({ apiVersion: "apps/v1", kind }, namespace).catch((error: unknown) => {
+        throw orNotAllowed(error, `the workloads of namespace ${namespace} may not be read`, [
+          `let the user get, list, watch and patch deployments.apps and statefulsets.apps in namespace ${namespace}`,
+        ]);
+      });
       return items.map((item) => workloadFacts(kind, item));
     }),
   );
   return (await Promise.all(lists)).flat();
 }
 
-/** Reads one Deployment or StatefulSet as the restart decision needs it. */
-export function workloadFacts(kind: WorkloadKind, item: unknown): WorkloadFacts {
-  const { metadata: at, spec, status } = workload.parse(item);
-  const rolledOut =
-    status.observedGeneration >= at.generation &&
-    status.updatedReplicas >= spec.replicas &&
-    status.availableReplicas >= spec.replicas &&
-    status.replicas <= spec.replicas &&
-    (kind === "Deployment" || status.currentRevision === status.updateRevision);
-  return {
+/** Reads one Deployment or StatefulSet. @throws PreflightError when the object is not as its kind says. */
+export function workloadFacts(kind: WorkloadKind, item: unknown): LiveWorkload {
+  const { metadata: at, spec, status } = parseObject(kind, item, workload);
+  const template = spec.template.metadata;
+  const rolling = spec.strategy ?? spec.updateStrategy;
+  const facts = {
     kind,
     namespace: at.namespace,
     name: at.name,
-    replicas: spec.replicas,
+    replicas: spec.replicas ?? 1,
     paused: spec.paused,
-    updateStrategy: spec.strategy?.type ?? spec.updateStrategy?.type ?? "RollingUpdate",
-    stamp: spec.template.metadata?.annotations?.[STAMP_ANNOTATION],
-    rolledOut,
+    updateStrategy: rolling?.type ?? "RollingUpdate",
+    stamp: template?.annotations?.[STAMP_ANNOTATION],
+    updated: status.updatedReplicas,
+    ready: status.readyReplicas,
+    available: status.availableReplicas,
+    old: Math.max(0, status.replicas - status.updatedReplicas),
+    generation: at.generation,
+    observedGeneration: status.observedGeneration,
+    podLabels: template?.labels ?? {},
   };
+  // A StatefulSet with a partition keeps the pods below it on the old template, and counts as rolled out all the same.
+  const partition = kind === "StatefulSet" ? (rolling?.rollingUpdate?.partition ?? 0) : 0;
+  const toUpdate = Math.max(0, facts.replicas - partition);
+  const oneRevision = kind === "Deployment" || partition > 0 || status.currentRevision === status.updateRevision;
+  const rolledOut =
+    facts.observedGeneration >= facts.generation &&
+    facts.updated >= toUpdate &&
+    facts.available >= facts.replicas &&
+    status.replicas <= facts.replicas &&
+    oneRevision;
+  return { ...facts, rolledOut };
+}
+
+/** How far a rollout is: `1 of 2 replicas updated, 0 available, 1 old one left`. */
+export function progressOf({ replicas, updated, available, old, paused }: LiveWorkload): string {
+  const left = old === 0 ? "" : `, ${old} old one${old === 1 ? "" : "s"} left`;
+  return `${updated} of ${replicas} replicas updated, ${available} available${left}${paused ? ", paused" : ""}`;
 }

@@ -10,6 +10,7 @@ describe("what cannot work is refused before anything changes", function () {
   before(async () => {
     world = await World.open();
     await world.helmInstall("0.1.0");
+    await world.helm("upgrade", "casa", chartPath("casa-runtime-0.1.0"), "-n", RELEASE_NAMESPACE);
   });
   after(async () => world?.close());
   beforeEach(() => world.useVersion("0.2.0", { context: world.cluster.context, kubeconfig: world.cluster.kubeconfig }));
@@ -64,10 +65,13 @@ describe("what cannot work is refused before anything changes", function () {
   });
 
   it("a release that another helm left pending, with the helm line that repairs it", async () => {
-    const secret = "sh.helm.release.v1.casa.v1";
-    const data = await releaseStatus(world, secret, "pending-upgrade");
-    await refused("pending-upgrade", "helm rollback casa");
-    await world.kubectl(["patch", "secret", secret, "-n", RELEASE_NAMESPACE, "-p", data]);
+    const secret = "sh.helm.release.v1.casa.v2";
+    const undo = await releaseStatus(world, secret, "pending-upgrade");
+    try {
+      await refused("pending-upgrade", "helm rollback casa 1");
+    } finally {
+      await world.kubectl(["patch", "secret", secret, "-n", RELEASE_NAMESPACE, "-p", undo]);
+    }
   });
 
   it("an object that another release owns", async () => {
@@ -92,8 +96,11 @@ describe("what cannot work is refused before anything changes", function () {
       "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: only-in-the-next-version}\n",
     );
     await world.config({ chart: copy });
-    await refused("only-in-the-next-version", "casa-sidecar-standalone", "Fix:");
-    await world.kubectl(["delete", "cm", "only-in-the-next-version", "-n", RELEASE_NAMESPACE]);
+    try {
+      await refused("only-in-the-next-version", "casa-sidecar-standalone", "Fix:");
+    } finally {
+      await world.kubectl(["delete", "cm", "only-in-the-next-version", "-n", RELEASE_NAMESPACE]);
+    }
   });
 
   it("missing permissions: each one listed, with the role to give", async () => {
