@@ -42,6 +42,16 @@ export function at(value: unknown, ...keys: (string | number)[]): unknown {
   }, value);
 }
 
+/** The error with which a promise is rejected; throws when it is not. */
+export async function rejection(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof Error) return error;
+  }
+  throw new Error("it was expected to fail, but did not");
+}
+
 /** A plugin to run the cases against. */
 export interface PluginUnderTest {
   title: string;
@@ -53,7 +63,10 @@ export function pluginsUnderTest(name: string, version: string): PluginUnderTest
   const file = `pulumi-resource-${name}`;
   const embedded = path.resolve(__dirname, "../../sandbox/plugins/bin", file);
   const home = process.env.PULUMI_HOME ?? path.join(os.homedir(), ".pulumi");
-  const folders = [path.join(home, `plugins/resource-${name}-v${version}`), ...(process.env.PATH ?? "").split(path.delimiter)];
+  const folders = [
+    path.join(home, `plugins/resource-${name}-v${version}`),
+    ...(process.env.PATH ?? "").split(path.delimiter),
+  ];
   const official = folders
     .map((folder) => path.join(folder, file))
     .find((candidate) => fs.existsSync(candidate) && fs.realpathSync(candidate) !== fs.realpathSync(embedded));
@@ -145,7 +158,8 @@ export class PluginClient {
   async configure(args: Values): Promise<rpc.ConfigureResponse> {
     const request = new rpc.ConfigureRequest();
     request.setArgs(struct(args));
-    for (const [key, value] of Object.entries(args)) request.getVariablesMap().set(`${this.name}:config:${key}`, String(value));
+    for (const [key, value] of Object.entries(args))
+      request.getVariablesMap().set(`${this.name}:config:${key}`, String(value));
     request.setAcceptsecrets(true);
     request.setAcceptresources(true);
     request.setSendsOldInputs(true);
@@ -162,14 +176,21 @@ export class PluginClient {
     return this.call((reply) => this.client.diffConfig(request, reply));
   }
 
-  async check(urn: string, news: Values, olds?: Values): Promise<{ inputs: Values; failures: rpc.CheckFailure.AsObject[] }> {
+  async check(
+    urn: string,
+    news: Values,
+    olds?: Values,
+  ): Promise<{ inputs: Values; failures: rpc.CheckFailure.AsObject[] }> {
     const request = new rpc.CheckRequest();
     request.setUrn(urn);
     request.setNews(struct(news));
     if (olds) request.setOlds(struct(olds));
     request.setRandomseed(new Uint8Array(32).fill(7));
     const response = await this.call<rpc.CheckResponse>((reply) => this.client.check(request, reply));
-    return { inputs: values(response.getInputs()), failures: response.getFailuresList().map((failure) => failure.toObject()) };
+    return {
+      inputs: values(response.getInputs()),
+      failures: response.getFailuresList().map((failure) => failure.toObject()),
+    };
   }
 
   async diff(old: Resource, news: Values, ignoreChanges: string[] = []): Promise<Diff> {
@@ -186,7 +207,8 @@ export class PluginClient {
   /** Check, then create: what the engine does with a resource that it does not have yet. */
   async create(urn: string, news: Values, { preview = false, timeout = 0 }: Options = {}): Promise<Resource> {
     const { inputs, failures } = await this.check(urn, news);
-    if (failures.length > 0) throw new Error(failures.map(({ property, reason }) => `${property}: ${reason}`).join("; "));
+    if (failures.length > 0)
+      throw new Error(failures.map(({ property, reason }) => `${property}: ${reason}`).join("; "));
     const request = new rpc.CreateRequest();
     request.setUrn(urn);
     request.setProperties(struct(inputs));
@@ -250,12 +272,16 @@ export class PluginClient {
   }
 
   async version(): Promise<string> {
-    return (await this.call<{ getVersion(): string }>((reply) => this.client.getPluginInfo(new Empty(), reply))).getVersion();
+    return (
+      await this.call<{ getVersion(): string }>((reply) => this.client.getPluginInfo(new Empty(), reply))
+    ).getVersion();
   }
 
   /** What the plugin said of a resource so far. */
   said(resource: { urn: string }, severity: Message["severity"]): string[] {
-    return this.messages.filter((message) => message.urn === resource.urn && message.severity === severity).map(({ text }) => text);
+    return this.messages
+      .filter((message) => message.urn === resource.urn && message.severity === severity)
+      .map(({ text }) => text);
   }
 
   private call<R>(send: (reply: (error: grpc.ServiceError | null, response: R) => void) => unknown): Promise<R> {
@@ -296,7 +322,7 @@ function struct(value: Values): Struct {
 }
 
 function values(value: Struct | undefined): Values {
-  return value ? (value.toJavaScript() as Values) : {};
+  return value ? value.toJavaScript() : {};
 }
 
 function toMessage(request: LogRequest): Message {
@@ -324,7 +350,9 @@ function failure(error: grpc.ServiceError): Error {
     length += (byte & 0x7f) * 2 ** shift;
     if (byte < 0x80) break;
   }
-  const detail = rpc.ErrorResourceInitFailed.deserializeBinary(new Uint8Array(trailer.subarray(offset, offset + length)));
+  const detail = rpc.ErrorResourceInitFailed.deserializeBinary(
+    new Uint8Array(trailer.subarray(offset, offset + length)),
+  );
   return new InitFailed(error.details, {
     id: detail.getId(),
     state: values(detail.getProperties()),

@@ -1,5 +1,17 @@
 import { expect } from "chai";
-import { at, isSecret, InitFailed, type PluginClient, pluginsUnderTest, reveal, secret, UNKNOWN, urnOf, type Values } from "./client";
+import {
+  at,
+  isSecret,
+  InitFailed,
+  type PluginClient,
+  pluginsUnderTest,
+  rejection,
+  reveal,
+  secret,
+  UNKNOWN,
+  urnOf,
+  type Values,
+} from "./client";
 import { kubectl, live, newNamespace, startConfigured } from "./kubernetes-world";
 
 const CONFIG_MAP = "kubernetes:core/v1:ConfigMap";
@@ -7,15 +19,6 @@ const SECRET = "kubernetes:core/v1:Secret";
 const SERVICE_ACCOUNT = "kubernetes:core/v1:ServiceAccount";
 
 const configMap = (namespace: string, name: string, data: Values): Values => ({ metadata: { namespace, name }, data });
-
-async function rejection(promise: Promise<unknown>): Promise<Error> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof Error) return error;
-  }
-  throw new Error("it was expected to fail, but did not");
-}
 
 for (const plugin of pluginsUnderTest("kubernetes", "4.34.2")) {
   describe(`${plugin.title}: objects`, function () {
@@ -55,7 +58,10 @@ for (const plugin of pluginsUnderTest("kubernetes", "4.34.2")) {
       });
 
       it("marks all data of a Secret secret, given so or not", async () => {
-        const { inputs } = await client.check(urnOf(SECRET, "s"), { metadata: { name: "s" }, stringData: { key: "v" } });
+        const { inputs } = await client.check(urnOf(SECRET, "s"), {
+          metadata: { name: "s" },
+          stringData: { key: "v" },
+        });
         expect(isSecret(inputs["stringData"])).to.equal(true);
       });
 
@@ -77,19 +83,26 @@ for (const plugin of pluginsUnderTest("kubernetes", "4.34.2")) {
         const created = await client.create(urn, configMap(namespace, "settings", { a: "1" }));
         expect(created.id).to.equal(`${namespace}/settings`);
         expect(at(created.state, "data")).to.deep.equal({ a: "1" });
-        expect(at(created.state, "metadata", "uid")).to.equal(at(await live("configmap", namespace, "settings"), "metadata", "uid"));
+        expect(at(created.state, "metadata", "uid")).to.equal(
+          at(await live("configmap", namespace, "settings"), "metadata", "uid"),
+        );
       });
 
       it("names an object without namespaces by its name alone", async () => {
         const type = "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole";
-        const created = await client.create(urnOf(type, "role"), { metadata: { name: `role-${namespace}` }, rules: [] });
+        const created = await client.create(urnOf(type, "role"), {
+          metadata: { name: `role-${namespace}` },
+          rules: [],
+        });
         expect(created.id).to.equal(`role-${namespace}`);
         await client.delete(created);
       });
 
       it("fails with `already exists` when the object is there, and changes nothing of it", async () => {
         await kubectl(["create", "configmap", "taken", "-n", namespace, "--from-literal=a=theirs"]);
-        const error = await rejection(client.create(urnOf(CONFIG_MAP, "taken"), configMap(namespace, "taken", { a: "ours" })));
+        const error = await rejection(
+          client.create(urnOf(CONFIG_MAP, "taken"), configMap(namespace, "taken", { a: "ours" })),
+        );
         expect(error).not.to.be.instanceOf(InitFailed);
         expect(error.message).to.contain("already exists");
         expect(at(await live("configmap", namespace, "taken"), "data", "a")).to.equal("theirs");
@@ -105,7 +118,10 @@ for (const plugin of pluginsUnderTest("kubernetes", "4.34.2")) {
 
       it("previews by a dry run: server defaults show, nothing is created", async () => {
         const type = "kubernetes:core/v1:Service";
-        const news = { metadata: { namespace, name: "web" }, spec: { selector: { app: "web" }, ports: [{ port: 80 }] } };
+        const news = {
+          metadata: { namespace, name: "web" },
+          spec: { selector: { app: "web" }, ports: [{ port: 80 }] },
+        };
         const previewed = await client.create(urnOf(type, "web"), news, { preview: true });
         expect(at(previewed.state, "spec", "ports", 0, "protocol")).to.equal("TCP");
         expect(await live("service", namespace, "web")).to.equal(undefined);
@@ -125,10 +141,14 @@ for (const plugin of pluginsUnderTest("kubernetes", "4.34.2")) {
       });
 
       it("echoes the inputs in a preview when the namespace or the kind is not there yet", async () => {
-        const elsewhere = await client.create(urnOf(CONFIG_MAP, "c"), configMap("not-yet", "c", { a: "1" }), { preview: true });
+        const elsewhere = await client.create(urnOf(CONFIG_MAP, "c"), configMap("not-yet", "c", { a: "1" }), {
+          preview: true,
+        });
         expect(at(elsewhere.state, "data", "a")).to.equal("1");
         const custom = { metadata: { namespace, name: "w" }, spec: { size: 1 } };
-        const widget = await client.create(urnOf("kubernetes:not-yet.example/v1:Widget", "w"), custom, { preview: true });
+        const widget = await client.create(urnOf("kubernetes:not-yet.example/v1:Widget", "w"), custom, {
+          preview: true,
+        });
         expect(at(widget.state, "spec", "size")).to.equal(1);
       });
 
@@ -141,10 +161,16 @@ for (const plugin of pluginsUnderTest("kubernetes", "4.34.2")) {
 
       it("keeps secrets secret in the state, wherever the server put them", async () => {
         const urn = urnOf(SECRET, "login");
-        const created = await client.create(urn, { metadata: { namespace, name: "login" }, stringData: { password: "hunter2" } });
+        const created = await client.create(urn, {
+          metadata: { namespace, name: "login" },
+          stringData: { password: "hunter2" },
+        });
         expect(isSecret(at(created.state, "data"))).to.equal(true);
         expect(JSON.stringify(reveal(created.state))).to.contain(Buffer.from("hunter2").toString("base64"));
-        const map = await client.create(urnOf(CONFIG_MAP, "c"), configMap(namespace, "c", { open: "1", closed: secret("2") }));
+        const map = await client.create(
+          urnOf(CONFIG_MAP, "c"),
+          configMap(namespace, "c", { open: "1", closed: secret("2") }),
+        );
         expect(isSecret(at(map.state, "data", "closed"))).to.equal(true);
         expect(isSecret(at(map.state, "data"))).to.equal(false);
       });
@@ -168,7 +194,7 @@ for (const plugin of pluginsUnderTest("kubernetes", "4.34.2")) {
       it("changes what it created, takes away what the program no longer has, and leaves the fields of others", async () => {
         const urn = urnOf(CONFIG_MAP, "settings");
         const created = await client.create(urn, configMap(namespace, "settings", { a: "1", b: "1" }));
-        await kubectl(["label", "configmap", "settings", "-n", namespace, "team=theirs"]);
+        await kubectl(["label", "configmap", "settings", "-n", namespace, "--field-manager=controller", "team=theirs"]);
         const updated = await client.update(created, configMap(namespace, "settings", { a: "2" }));
         expect(at(updated.state, "data")).to.deep.equal({ a: "2" });
         const now = await live("configmap", namespace, "settings");
@@ -176,15 +202,29 @@ for (const plugin of pluginsUnderTest("kubernetes", "4.34.2")) {
         expect(at(now, "metadata", "labels")).to.deep.equal({ team: "theirs" });
       });
 
+      it("takes over, and so drops, what was set with plain kubectl", async () => {
+        const urn = urnOf(CONFIG_MAP, "settings");
+        const created = await client.create(urn, configMap(namespace, "settings", { a: "1" }));
+        await kubectl(["label", "configmap", "settings", "-n", namespace, "by=hand"]);
+        await client.update(created, configMap(namespace, "settings", { a: "2" }));
+        expect(at(await live("configmap", namespace, "settings"), "metadata", "labels")).to.equal(undefined);
+      });
+
       it("previews by a dry run", async () => {
-        const created = await client.create(urnOf(CONFIG_MAP, "settings"), configMap(namespace, "settings", { a: "1" }));
+        const created = await client.create(
+          urnOf(CONFIG_MAP, "settings"),
+          configMap(namespace, "settings", { a: "1" }),
+        );
         const previewed = await client.update(created, configMap(namespace, "settings", { a: "2" }), { preview: true });
         expect(at(previewed.state, "data")).to.deep.equal({ a: "2" });
         expect(at(await live("configmap", namespace, "settings"), "data")).to.deep.equal({ a: "1" });
       });
 
       it("names manager and field of a conflict, and takes the field over when told to", async () => {
-        const created = await client.create(urnOf(CONFIG_MAP, "settings"), configMap(namespace, "settings", { a: "1" }));
+        const created = await client.create(
+          urnOf(CONFIG_MAP, "settings"),
+          configMap(namespace, "settings", { a: "1" }),
+        );
         await client.update(created, configMap(namespace, "settings", { a: "2" }));
         const theirs = { apiVersion: "v1", kind: "ConfigMap", ...configMap(namespace, "settings", { a: "theirs" }) };
         await kubectl(["apply", "--server-side", "--force-conflicts", "--field-manager=other-team", "-f", "-"], theirs);
@@ -199,7 +239,10 @@ for (const plugin of pluginsUnderTest("kubernetes", "4.34.2")) {
       });
 
       it("fails when the object is gone", async () => {
-        const created = await client.create(urnOf(CONFIG_MAP, "settings"), configMap(namespace, "settings", { a: "1" }));
+        const created = await client.create(
+          urnOf(CONFIG_MAP, "settings"),
+          configMap(namespace, "settings", { a: "1" }),
+        );
         await kubectl(["delete", "configmap", "settings", "-n", namespace]);
         const error = await rejection(client.update(created, configMap(namespace, "settings", { a: "2" })));
         expect(error.message).to.contain("not found");
@@ -238,16 +281,30 @@ for (const plugin of pluginsUnderTest("kubernetes", "4.34.2")) {
 
       it("knows a missing object, and a missing kind, by an empty id", async () => {
         expect(await client.import(urnOf(CONFIG_MAP, "x"), `${namespace}/x`)).to.equal(undefined);
-        expect(await client.import(urnOf("kubernetes:not-yet.example/v1:Widget", "x"), `${namespace}/x`)).to.equal(undefined);
+        expect(await client.import(urnOf("kubernetes:not-yet.example/v1:Widget", "x"), `${namespace}/x`)).to.equal(
+          undefined,
+        );
       });
 
       it("shows on refresh what others changed in the fields of the program, and those only", async () => {
-        const created = await client.create(urnOf(CONFIG_MAP, "settings"), configMap(namespace, "settings", { a: "1" }));
-        await kubectl(["patch", "configmap", "settings", "-n", namespace, "-p", '{"data":{"a":"drifted","z":"theirs"}}']);
+        const created = await client.create(
+          urnOf(CONFIG_MAP, "settings"),
+          configMap(namespace, "settings", { a: "1" }),
+        );
+        await kubectl([
+          "patch",
+          "configmap",
+          "settings",
+          "-n",
+          namespace,
+          "-p",
+          '{"data":{"a":"drifted","z":"theirs"}}',
+        ]);
         const refreshed = await client.read(created);
         expect(at(refreshed?.inputs, "data")).to.deep.equal({ a: "drifted" });
         expect(at(refreshed?.state, "data")).to.deep.equal({ a: "drifted", z: "theirs" });
-        if (refreshed) expect((await client.plan(refreshed, configMap(namespace, "settings", { a: "1" }))).changes).to.equal(true);
+        if (refreshed)
+          expect((await client.plan(refreshed, configMap(namespace, "settings", { a: "1" }))).changes).to.equal(true);
       });
     });
 
@@ -257,7 +314,10 @@ for (const plugin of pluginsUnderTest("kubernetes", "4.34.2")) {
           metadata: { namespace, name: "held", finalizers: ["example.com/hold"] },
         });
         const deletion = client.delete(created);
-        const outcome = await Promise.race([deletion.then(() => "done"), new Promise((r) => setTimeout(() => r("waiting"), 1500))]);
+        const outcome = await Promise.race([
+          deletion.then(() => "done"),
+          new Promise((r) => setTimeout(() => r("waiting"), 1500)),
+        ]);
         expect(outcome).to.equal("waiting");
         await kubectl(["patch", "configmap", "held", "-n", namespace, "-p", '{"metadata":{"finalizers":null}}']);
         await deletion;
@@ -278,7 +338,12 @@ for (const plugin of pluginsUnderTest("kubernetes", "4.34.2")) {
         await client.delete(created);
         const metadata = { name: "x", namespace };
         const widget = { apiVersion: "not-yet.example/v1", kind: "Widget", metadata };
-        await client.delete({ urn: urnOf("kubernetes:not-yet.example/v1:Widget", "x"), id: `${namespace}/x`, inputs: widget, state: widget });
+        await client.delete({
+          urn: urnOf("kubernetes:not-yet.example/v1:Widget", "x"),
+          id: `${namespace}/x`,
+          inputs: widget,
+          state: widget,
+        });
       });
     });
   });

@@ -36,7 +36,17 @@ export async function kubectl(args: string[], input?: Values): Promise<string> {
 
 /** An object as it is in the cluster; undefined when there is none. */
 export async function live(kind: string, namespace: string, name: string): Promise<Values | undefined> {
-  const text = await kubectl(["get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found", "--show-managed-fields"]);
+  const text = await kubectl([
+    "get",
+    kind,
+    name,
+    "-n",
+    namespace,
+    "-o",
+    "json",
+    "--ignore-not-found",
+    "--show-managed-fields",
+  ]);
   return text === "" ? undefined : (JSON.parse(text) as Values);
 }
 

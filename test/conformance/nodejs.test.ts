@@ -59,7 +59,7 @@ describe("Node language host", function () {
         values: { a: { b: [1, "two"] } },
         stack: "fixture/dev",
         dryRun: false,
-        nodeArguments: ["--import", "tsx"],
+        nodeArguments: ["--require", "esbuild-register"],
         directory: program,
         root: engine.projectDirectory,
       });

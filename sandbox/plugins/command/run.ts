@@ -16,7 +16,7 @@ export interface CommandOutputs {
 
 export interface RunOptions {
   /** Shows one line of output. */
-  log?(line: string): void;
+  log?: (line: string) => void;
   /** Kills the command and all it started. */
   signal: AbortSignal;
   /** The outputs of the command that ran before, for the environment. */

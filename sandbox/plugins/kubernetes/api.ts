@@ -19,12 +19,20 @@ export class ProviderApi extends KubeApi {
     }
   }
 
-  async object(type: { apiVersion: string; kind: string }, namespace: string, name: string): Promise<KubeObject | undefined> {
+  async object(
+    type: { apiVersion: string; kind: string },
+    namespace: string,
+    name: string,
+  ): Promise<KubeObject | undefined> {
     const found = await this.get(type, namespace, name);
     return found === undefined ? undefined : kubeObject.parse(found);
   }
 
-  async objects(type: { apiVersion: string; kind: string }, namespace: string, selector?: string): Promise<KubeObject[]> {
+  async objects(
+    type: { apiVersion: string; kind: string },
+    namespace: string,
+    selector?: string,
+  ): Promise<KubeObject[]> {
     return (await this.list(type, namespace, selector)).map((item) => kubeObject.parse(item));
   }
 }

@@ -1,57 +1,81 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { InitError, type OperationContext, type Properties } from "../shared/handler";
+import type { OperationContext } from "../shared/handler";
 import type { ProviderApi } from "./api";
-import { annotation, type KubeObject, objectId, SKIP_AWAIT, TIMEOUT_SECONDS, WAIT_FOR } from "./objects";
-import { readiness, type Readiness, waitForCondition } from "./readiness";
+import { annotation, type KubeObject, objectId, SKIP_AWAIT, timeoutOf, WAIT_FOR } from "./objects";
+import { podProblems } from "./pod-problems";
+import { isAwaited, readiness, type Readiness, waitForConditions } from "./readiness";
 
-const POLL_MS = 250;
-/** Seconds to wait when nothing else is said; the official provider's for Deployments and StatefulSets. */
-const DEFAULT_TIMEOUT = 600;
+const POLL_MS = 200;
 
-/** Where the wait was asked from: the inputs carry the annotations that govern it. */
-export interface AwaitOptions {
-  api: ProviderApi;
-  ctx: OperationContext;
-  inputs: KubeObject;
-  namespace: string;
-  /** Properties to report with an object that does not become ready. */
-  state(live: KubeObject): Properties;
-  rawInputs: Properties;
+/** An object after the wait for it. */
+export interface Awaited {
+  live: KubeObject;
+  /** Why it is not ready; empty when it is. */
+  problems: string[];
 }
 
-/**
- * Waits until the object is ready, with progress shown beside the resource.
- *
- * @throws InitError when time is up or it failed for good: the object stays in state and is tried again next time.
- */
-export async function awaitReady(options: AwaitOptions): Promise<KubeObject | undefined> {
-  const { api, ctx, inputs, namespace } = options;
-  if (annotation(inputs, SKIP_AWAIT) === "true") return undefined;
-  const timeout = Number(annotation(inputs, TIMEOUT_SECONDS)) || ctx.timeoutSeconds || DEFAULT_TIMEOUT;
+/** Waits until an object is ready, time is up, it failed for good, or the run is cancelled; shows what it is waiting for. */
+export async function awaitReady(
+  api: ProviderApi,
+  ctx: OperationContext,
+  inputs: KubeObject,
+  written: KubeObject,
+  namespace: string,
+): Promise<Awaited> {
+  if (!isWaitedFor(inputs, written)) return { live: written, problems: [] };
+  const timeout = timeoutOf(inputs, ctx.timeoutSeconds);
   const end = Date.now() + timeout * 1000;
+  const { name } = written.metadata;
   let shown = "";
+  let latest = written;
   for (;;) {
-    const live = await api.object(inputs, namespace, inputs.metadata.name);
-    if (!live) throw new Error(`${inputs.kind} ${inputs.metadata.name} was deleted while waiting for it`);
+    const live = await api.object(written, namespace, name);
+    if (!live) return { live: latest, problems: [`${written.kind} "${name}" was deleted while it was waited for`] };
+    latest = live;
     const now = await judge(api, live, inputs, namespace);
-    if (now.ready) return live;
-    if (now.failed || Date.now() > end || ctx.signal.aborted) {
-      const why = ctx.signal.aborted ? "cancelled" : now.failed ? "failed" : `timed out after ${timeout} s`;
-      const reasons = [`${live.kind} ${objectId(live)} ${why}: ${now.message}`, ...(await podReasons(api, live, namespace))];
-      throw new InitError(objectId(live), options.state(live), options.rawInputs, reasons);
+    if (now.ready) return { live, problems: [] };
+    const why = ctx.signal.aborted
+      ? "the wait was cancelled"
+      : now.failed
+        ? "it failed"
+        : Date.now() > end
+          ? `it timed out waiting to be ready after ${timeout} s`
+          : undefined;
+    if (why !== undefined) {
+      const problem = `${live.kind} "${objectId(live)}": ${why}: ${now.message}`;
+      return { live, problems: [problem, ...(await podProblems(api, live, namespace))] };
     }
-    if (now.message !== shown) ctx.status(`waiting for ${live.kind} ${objectId(live)}: ${now.message}`);
+    if (now.message !== shown) ctx.status(`waiting for ${live.kind} "${objectId(live)}": ${now.message}`);
     shown = now.message;
     await sleep(POLL_MS);
   }
 }
 
+/** Why an object is not ready right now; empty when it is, or when nobody would wait for it. */
+export async function problemsOf(
+  api: ProviderApi,
+  live: KubeObject,
+  inputs: KubeObject,
+  namespace: string,
+): Promise<string[]> {
+  if (annotation(inputs, SKIP_AWAIT) === "true" || !isAwaited(live)) return [];
+  const now = await judge(api, live, inputs, namespace);
+  return now.ready
+    ? []
+    : [`${live.kind} "${objectId(live)}": ${now.message}`, ...(await podProblems(api, live, namespace))];
+}
+
+function isWaitedFor(inputs: KubeObject, written: KubeObject): boolean {
+  if (annotation(inputs, SKIP_AWAIT) === "true") return false;
+  return annotation(written, WAIT_FOR) !== undefined || isAwaited(written);
+}
+
 async function judge(api: ProviderApi, live: KubeObject, inputs: KubeObject, namespace: string): Promise<Readiness> {
   const expression = annotation(inputs, WAIT_FOR);
-  const asked = expression === undefined ? undefined : waitForCondition(live, expression);
-  if (asked) return asked;
+  if (expression !== undefined) return waitForConditions(live, expression);
   const now = readiness(live);
+  if (live.kind === "Service" && now.ready) return endpoints(api, live, namespace);
   // A claim of a class that binds at first use stays Pending until a pod wants it.
   if (!now.ready && live.kind === "PersistentVolumeClaim" && (await bindsAtFirstUse(api, live, namespace))) {
     return { ready: true, message: "" };
@@ -69,43 +93,30 @@ async function bindsAtFirstUse(api: ProviderApi, live: KubeObject, namespace: st
   return found !== undefined && storageClass.parse(found).volumeBindingMode === "WaitForFirstConsumer";
 }
 
-const selected = z.looseObject({
-  spec: z.looseObject({ selector: z.looseObject({ matchLabels: z.record(z.string(), z.string()).default({}) }).optional() }),
+const service = z.looseObject({
+  spec: z.looseObject({
+    type: z.string().default("ClusterIP"),
+    clusterIP: z.string().optional(),
+    selector: z.record(z.string(), z.string()).nullish(),
+  }),
 });
-const podStatus = z.looseObject({
-  status: z
-    .looseObject({
-      containerStatuses: z
-        .array(
-          z.looseObject({
-            name: z.string(),
-            ready: z.boolean().default(false),
-            state: z
-              .looseObject({
-                waiting: z.looseObject({ reason: z.string().default(""), message: z.string().default("") }).optional(),
-              })
-              .optional(),
-          }),
-        )
-        .default([]),
-    })
-    .optional(),
+const endpointSlice = z.looseObject({
+  endpoints: z
+    .array(z.looseObject({ conditions: z.looseObject({ ready: z.boolean().nullish() }).nullish() }))
+    .nullish(),
 });
 
-/** Why the pods of a workload are not ready, as their containers say it. */
-async function podReasons(api: ProviderApi, live: KubeObject, namespace: string): Promise<string[]> {
-  const labels = live.kind === "Deployment" || live.kind === "StatefulSet" ? selected.parse(live).spec.selector?.matchLabels : {};
-  const selector = Object.entries(labels ?? {})
-    .map(([key, value]) => `${key}=${value}`)
-    .join(",");
-  if (!selector) return [];
-  const pods = await api.objects({ apiVersion: "v1", kind: "Pod" }, namespace, selector);
-  return pods.flatMap((pod) =>
-    (podStatus.parse(pod).status?.containerStatuses ?? [])
-      .filter((container) => !container.ready)
-      .map(({ name, state }) => {
-        const why = state?.waiting ? `${state.waiting.reason} ${state.waiting.message}`.trim() : "not ready";
-        return `Pod ${pod.metadata.name}, container ${name}: ${why}`;
-      }),
-  );
+/** A Service that selects pods is ready when it has reached at least one and none of them is unready. */
+async function endpoints(api: ProviderApi, live: KubeObject, namespace: string): Promise<Readiness> {
+  const { spec } = service.parse(live);
+  const selects = Object.keys(spec.selector ?? {}).length > 0;
+  if (!selects || spec.clusterIP === "None" || spec.type === "ExternalName") return { ready: true, message: "" };
+  const type = { apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice" };
+  const slices = await api.objects(type, namespace, `kubernetes.io/service-name=${live.metadata.name}`);
+  const all = slices.flatMap((slice) => endpointSlice.parse(slice).endpoints ?? []);
+  const unready = all.filter((endpoint) => endpoint.conditions?.ready === false).length;
+  if (all.length > 0 && unready === 0) return { ready: true, message: "" };
+  const message =
+    all.length === 0 ? "it does not target any Pods" : `${unready} of ${all.length} Pods that it targets are not ready`;
+  return { ready: false, message };
 }

@@ -1,6 +1,6 @@
 import { detailedDiff, toDiffResult } from "../shared/diff";
 import { serveProvider } from "../shared/provider";
-import { type ProviderSettings, readSettings } from "./access";
+import { type ProviderSettings, readSettings, replacingArguments } from "./access";
 import { ProviderApi } from "./api";
 import { createReleaseHandler } from "./release";
 import { ObjectHandler } from "./resources";
@@ -19,7 +19,8 @@ async function configure(settings: ProviderSettings): Promise<Configured> {
   const api = new ProviderApi(settings.access);
   // As the official provider: an unreachable cluster fails updates and imports, a preview of new resources goes on.
   await api.request("GET", "/version").catch((error: unknown) => {
-    settings.access.unreachable ??= error instanceof Error ? error.message.replace(/^.*unreachable: /, "") : String(error);
+    settings.access.unreachable ??=
+      error instanceof Error ? error.message.replace(/^.*unreachable: /, "") : String(error);
   });
   return { objects: new ObjectHandler(api, settings), release: createReleaseHandler(settings.access) };
 }
@@ -28,11 +29,8 @@ serveProvider({
   name: "kubernetes",
   version: "4.34.2",
   diffConfig: (olds, news) => {
-    // With a cluster identifier only a change of that replaces; without one a change of the context does, with all that
-    // this provider manages.
-    const identified = news["clusterIdentifier"] !== undefined && olds["clusterIdentifier"] !== undefined;
-    const decisive = identified ? ["clusterIdentifier"] : ["kubeconfig", "context", "cluster"];
-    return toDiffResult(detailedDiff(olds, news), (path) => decisive.includes(path));
+    const replacing = replacingArguments(olds, news);
+    return toDiffResult(detailedDiff(olds, news), (path) => replacing.includes(path));
   },
   configure: async (args) => {
     configured = await configure(readSettings(args));

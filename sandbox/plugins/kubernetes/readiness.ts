@@ -9,7 +9,14 @@ export interface Readiness {
 }
 
 const conditions = z
-  .array(z.looseObject({ type: z.string(), status: z.string(), reason: z.string().optional(), message: z.string().optional() }))
+  .array(
+    z.looseObject({
+      type: z.string(),
+      status: z.string(),
+      reason: z.string().optional(),
+      message: z.string().optional(),
+    }),
+  )
   .default([]);
 const replicaStatus = z.looseObject({
   observedGeneration: z.number().default(0),
@@ -43,7 +50,7 @@ const waiting = (message: string): Readiness => ({ ready: false, message });
 
 /** Judges one object as it is now; kinds that nobody waits for are always ready. */
 export function readiness(object: KubeObject): Readiness {
-  switch (`${object.apiVersion.split("/")[0]}/${object.kind}`) {
+  switch (groupKind(object)) {
     case "apps/Deployment":
       return deployment(object);
     case "apps/StatefulSet":
@@ -52,6 +59,8 @@ export function readiness(object: KubeObject): Readiness {
       return pod(object);
     case "v1/PersistentVolumeClaim":
       return volumeClaim(object);
+    case "v1/Service":
+      return service(object);
     case "batch/Job":
       return job(object);
     default:
@@ -59,10 +68,39 @@ export function readiness(object: KubeObject): Readiness {
   }
 }
 
-/** `pulumi.com/waitFor: condition=Type[=status]` judged on the object; undefined for forms that are not known. */
-export function waitForCondition(object: KubeObject, expression: string): Readiness | undefined {
+/** Kinds that are waited for. */
+export function isAwaited(object: KubeObject): boolean {
+  return AWAITED.has(groupKind(object));
+}
+
+const AWAITED = new Set([
+  "apps/Deployment",
+  "apps/StatefulSet",
+  "v1/Pod",
+  "v1/PersistentVolumeClaim",
+  "v1/Service",
+  "batch/Job",
+]);
+
+function groupKind({ apiVersion, kind }: KubeObject): string {
+  return `${apiVersion.split("/")[0] ?? ""}/${kind}`;
+}
+
+/**
+ * Judges `pulumi.com/waitFor`: `condition=Type[=status]`, or a JSON list of such.
+ *
+ * @throws for a form that the embedded plugin does not know.
+ */
+export function waitForConditions(object: KubeObject, annotated: string): Readiness {
+  const expressions = annotated.startsWith("[") ? z.array(z.string()).parse(JSON.parse(annotated)) : [annotated];
+  const all = expressions.map((expression) => waitForCondition(object, expression));
+  return all.find(({ ready }) => !ready) ?? READY;
+}
+
+function waitForCondition(object: KubeObject, expression: string): Readiness {
   const match = /^condition=([^=]+)(?:=(.+))?$/.exec(expression);
-  if (!match) return undefined;
+  if (!match)
+    throw new Error(`the embedded kubernetes plugin knows no wait for "${expression}", only for condition=TYPE`);
   const [, type = "", wanted = "True"] = match;
   const found = phased.parse(object).status?.conditions.find((condition) => condition.type === type);
   if (found && found.status.toLowerCase() === wanted.toLowerCase()) return READY;
@@ -72,7 +110,8 @@ export function waitForCondition(object: KubeObject, expression: string): Readin
 function deployment(object: KubeObject): Readiness {
   const { spec, status } = workload.parse(object);
   const progressing = status.conditions.find((condition) => condition.type === "Progressing");
-  if (status.observedGeneration < (object.metadata.generation ?? 0)) return waiting("the controller has not seen it yet");
+  if (status.observedGeneration < (object.metadata.generation ?? 0))
+    return waiting("the controller has not seen it yet");
   const counts = `${status.updatedReplicas} of ${spec.replicas} updated, ${status.availableReplicas} available`;
   // As the official provider: reported while waiting, but it does not end the wait early.
   const late = progressing?.reason === "ProgressDeadlineExceeded" ? "; progress deadline exceeded" : "";
@@ -85,7 +124,8 @@ function deployment(object: KubeObject): Readiness {
 
 function statefulSet(object: KubeObject): Readiness {
   const { spec, status } = workload.parse(object);
-  if (status.observedGeneration < (object.metadata.generation ?? 0)) return waiting("the controller has not seen it yet");
+  if (status.observedGeneration < (object.metadata.generation ?? 0))
+    return waiting("the controller has not seen it yet");
   const rolling = spec.updateStrategy?.type !== "OnDelete";
   const done =
     status.readyReplicas >= spec.replicas &&
@@ -97,12 +137,28 @@ function pod(object: KubeObject): Readiness {
   const { status } = phased.parse(object);
   if (status?.phase === "Succeeded") return READY;
   const ready = status?.conditions.find((condition) => condition.type === "Ready");
-  return ready?.status === "True" ? READY : waiting(`phase ${status?.phase ?? "unknown"}: ${ready?.message ?? "not ready"}`);
+  return ready?.status === "True"
+    ? READY
+    : waiting(`phase ${status?.phase ?? "unknown"}: ${ready?.message ?? "not ready"}`);
 }
 
 function volumeClaim(object: KubeObject): Readiness {
   const { status } = phased.parse(object);
   return status?.phase === "Bound" ? READY : waiting(`phase ${status?.phase ?? "unknown"}`);
+}
+
+const balanced = z.looseObject({
+  spec: z.looseObject({ type: z.string().default("ClusterIP") }),
+  status: z
+    .looseObject({ loadBalancer: z.looseObject({ ingress: z.array(z.unknown()).default([]) }).optional() })
+    .optional(),
+});
+
+/** The Service object itself; the pods behind it are judged elsewhere. */
+function service(object: KubeObject): Readiness {
+  const { spec, status } = balanced.parse(object);
+  if (spec.type !== "LoadBalancer" || (status?.loadBalancer?.ingress ?? []).length > 0) return READY;
+  return waiting("it was not allocated an IP address by a load balancer");
 }
 
 function job(object: KubeObject): Readiness {

@@ -1,20 +1,28 @@
-import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { detailedDiff, toDiffResult } from "../shared/diff";
-import {
-  type CheckFailure,
-  type OperationContext,
-  type Properties,
-  type ResourceHandler,
-  Secret,
-} from "../shared/handler";
+import { InitError, type OperationContext, type Properties, type ResourceHandler } from "../shared/handler";
 import { hasUnknowns } from "../shared/values";
 import type { ProviderSettings } from "./access";
 import { ApiError, type ProviderApi } from "./api";
-import { awaitReady } from "./await";
-import { asObject, inputsOfLive, type KubeObject, objectId, parseId, parseType, type TypeInfo } from "./objects";
-import { isImmutable } from "./replace";
-import { applyObject, createObject, releaseFields, replaceObject } from "./writes";
+import { awaitReady, problemsOf } from "./await";
+import { deleteObject } from "./deletion";
+import { comparable, completeInputs, isAutonamed, isClusterScopedBuiltIn } from "./inputs";
+import {
+  asObject,
+  fieldManager,
+  FIELD_MANAGER_KEY,
+  type KubeObject,
+  objectId,
+  parseId,
+  parseType,
+  type TypeInfo,
+} from "./objects";
+import { isBelow, replacingPaths } from "./replace";
+import { importedInputs, refreshedInputs, toState } from "./state";
+import { applyObject, createObject, mergeObject, releaseFields, replaceObject } from "./writes";
+
+/** Waits in milliseconds before the tries to create an object whose kind or namespace is not there yet. */
+const RETRIES = [0, 1000, 2000, 4000, 8000, 16_000];
 
 /** All kinds of Kubernetes objects, and patches of them, behaving as the official provider (DESIGN section 5). */
 export class ObjectHandler implements ResourceHandler {
@@ -25,68 +33,106 @@ export class ObjectHandler implements ResourceHandler {
 
   async check(ctx: OperationContext, olds: Properties | undefined, news: Properties) {
     const type = parseType(ctx.type);
-    const given = (news["metadata"] ?? {}) as Properties;
-    const failures: CheckFailure[] = [];
-    const metadata: Properties = { ...given };
-    if (metadata["name"] === undefined && metadata["generateName"] === undefined) {
-      if (type.patch) failures.push({ property: "metadata.name", reason: "a patch must name the object it patches" });
-      else metadata["name"] = previousName(olds) ?? autoName(ctx.urn);
+    if (type.patch && !this.settings.serverSideApply) {
+      throw new Error("patch resources need server-side apply, which the provider's `enableServerSideApply` turns on");
     }
-    if (metadata["namespace"] === undefined && (await this.namespaced(type))) metadata["namespace"] = this.namespace;
-    return { inputs: { ...news, apiVersion: type.apiVersion, kind: type.kind, metadata }, failures };
+    const inputs = completeInputs(news, olds, type, ctx.urn, await this.defaultNamespace(type));
+    return { inputs, failures: [] };
   }
 
   async diff(ctx: OperationContext, _id: string, oldInputs: Properties, _oldState: Properties, news: Properties) {
     const type = parseType(ctx.type);
-    const replaces = (path: string) =>
-      type.patch
-        ? ["metadata.name", "metadata.namespace"].includes(path)
-        : isImmutable(type.apiVersion, type.kind, path, this.settings);
-    const detailed = detailedDiff(oldInputs, news);
-    // An object whose name stays cannot exist twice, so the old one goes first.
-    const keepsName = !("metadata.name" in detailed) && !("metadata.namespace" in detailed);
-    return Promise.resolve(toDiffResult(detailed, replaces, keepsName));
+    const namespace = await this.defaultNamespace(type);
+    const detailed = detailedDiff(comparable(oldInputs, namespace), comparable(news, namespace));
+    const replacing = replacingPaths({ ...type, immutable: news["immutable"] === true }, this.settings);
+    const result = toDiffResult(detailed, (path) => isBelow(path, replacing));
+    const replaced = Object.values(result.detailed).some((kind) => kind.endsWith("-replace"));
+    // An object cannot exist twice under one name, so the old one goes first.
+    const sameName = !("metadata.name" in detailed) && !("metadata.namespace" in detailed) && !isAutonamed(news);
+    return { ...result, deleteBeforeReplace: replaced && sameName };
   }
 
   async create(ctx: OperationContext, inputs: Properties) {
     const type = parseType(ctx.type);
-    if (ctx.preview && (type.patch || hasUnknowns(inputs) || this.settings.access.unreachable)) {
-      return { id: "", state: inputs };
+    if (!ctx.preview) this.mustBeReachable();
+    const echoes = type.patch || !this.settings.serverSideApply;
+    if (ctx.preview && (echoes || !(await this.canPreview(type, inputs)))) return { id: "", state: inputs };
+
+    const object = asObject(inputs);
+    const manager = this.manager(object, {});
+    try {
+      const live = type.patch ? await this.patch(ctx, object, manager) : await this.post(ctx, object);
+      if (ctx.preview) return { id: "", state: withoutStatus(toState(live, manager)) };
+      return { id: objectId(live), state: await this.settle(ctx, inputs, object, live, manager, "created") };
+    } catch (error) {
+      if (error instanceof InitError) throw error;
+      if (ctx.preview && error instanceof ApiError && isHiddenByPreview(error)) return { id: "", state: inputs };
+      throw notCreated(ctx, error);
     }
-    const object = asObject(inputs);
-    const namespace = this.namespaceOf(object);
-    if (ctx.preview) return { id: "", state: await this.previewed(inputs, () => this.post(object, ctx, true)) };
-    const live = type.patch ? await this.patch(object, ctx, namespace) : await this.post(object, ctx, false);
-    return { id: objectId(live), state: await this.settled(ctx, inputs, object, live) };
   }
 
-  async update(ctx: OperationContext, _id: string, _oldInputs: Properties, _old: Properties, inputs: Properties) {
-    if (ctx.preview && (hasUnknowns(inputs) || this.settings.access.unreachable)) return { state: inputs };
-    const object = asObject(inputs);
-    const write = (dryRun: boolean) => this.write(object, ctx, dryRun);
-    if (ctx.preview) return { state: await this.previewed(inputs, () => write(true)) };
-    return { state: await this.settled(ctx, inputs, object, await write(false)) };
-  }
-
-  async read(ctx: OperationContext, id: string, inputs: Properties) {
+  async update(ctx: OperationContext, id: string, oldInputs: Properties, oldState: Properties, inputs: Properties) {
     const type = parseType(ctx.type);
+    if (!ctx.preview) this.mustBeReachable();
+    else if (!(await this.canPreview(type, inputs))) return { state: inputs };
+
+    const object = asObject(inputs);
+    const manager = this.manager(object, oldState);
+    const before = asObject(oldInputs);
+    const live = await this.api.object(object, this.namespaceOf(object), object.metadata.name);
+    if (!live) throw new Error(`update of resource "${ctx.urn}" failed: ${object.kind} "${id}" not found`);
+    let written: KubeObject;
+    try {
+      written = await this.write(ctx, type, { before, object, live, manager });
+    } catch (error) {
+      if (ctx.preview && error instanceof ApiError && error.code === 403) return { state: inputs };
+      // As the official provider: the object exists, so the failure is kept with it and tried again next time.
+      const reason = `the Kubernetes API server reported that "${id}" failed to fully initialize or become live: `;
+      throw new InitError(id, toState(live, manager), inputs, [reason + messageOf(error)]);
+    }
+    if (ctx.preview) return { state: withoutStatus(toState(written, manager)) };
+    const state = await this.settle(ctx, inputs, object, written, manager, "updated");
+    const former = oldState[FIELD_MANAGER_KEY];
+    if (this.settings.serverSideApply && typeof former === "string" && former !== manager) {
+      await releaseFields(this.api, object, { namespace: this.namespaceOf(object), fieldManager: former });
+    }
+    return { state };
+  }
+
+  async read(ctx: OperationContext, id: string, inputs: Properties, state: Properties) {
+    const type = parseType(ctx.type);
+    const { unreachable } = this.settings.access;
+    if (unreachable) {
+      ctx.warn(`configured Kubernetes cluster is unreachable: ${unreachable}`);
+      if (deletesUnreachable()) return undefined;
+      throw new Error(`failed to read resource state due to unreachable cluster. ${FORGET_HINT}`);
+    }
     const { namespace, name } = parseId(id, this.namespace);
     const live = await this.api.object(type, namespace, name);
     if (!live) return undefined;
-    const known = Object.keys(inputs).length > 0;
-    const shown = type.patch && !known ? { apiVersion: type.apiVersion, kind: type.kind, metadata: { name, namespace } } : inputs;
-    return { id: objectId(live), inputs: known || type.patch ? shown : inputsOfLive(live), state: toState(live) };
+    const manager = this.manager(live, state);
+    const found = { id, state: toState(live, manager) };
+    if (Object.keys(inputs).length === 0) return { ...found, inputs: importedInputs(live, type) };
+
+    const refreshed = refreshedInputs(live, inputs);
+    const problems = await problemsOf(this.api, live, asObject(inputs), namespace);
+    if (problems.length > 0) throw new InitError(id, found.state, refreshed, problems);
+    return { ...found, inputs: refreshed };
   }
 
   async delete(ctx: OperationContext, id: string, inputs: Properties, state: Properties): Promise<void> {
     const type = parseType(ctx.type);
+    const { unreachable } = this.settings.access;
+    if (unreachable) {
+      ctx.warn(`configured Kubernetes cluster is unreachable: ${unreachable}`);
+      if (deletesUnreachable()) return;
+      throw new Error(`configured Kubernetes cluster is unreachable. ${FORGET_HINT}`);
+    }
     const { namespace, name } = parseId(id, this.namespace);
-    const object = asObject({ ...(Object.keys(inputs).length > 0 ? inputs : state) });
+    const object = asObject({ metadata: { name }, ...inputs, apiVersion: type.apiVersion, kind: type.kind });
     try {
-      if (type.patch) return await releaseFields(this.api, object, ctx, namespace);
-      const path = await this.api.path(type, namespace, name);
-      await this.api.request("DELETE", path, { body: { propagationPolicy: "Background" } });
-      await this.gone(ctx, type, namespace, name);
+      if (type.patch) await releaseFields(this.api, object, { namespace, fieldManager: this.manager(object, state) });
+      else await deleteObject(this.api, ctx, object, { namespace, name });
     } catch (error) {
       if (!(error instanceof ApiError && error.code === 404)) throw error;
     }
@@ -100,81 +146,110 @@ export class ObjectHandler implements ResourceHandler {
     return object.metadata.namespace ?? this.namespace;
   }
 
-  /** Whether a kind lives in namespaces; a kind that is not served (yet), or no cluster: as its inputs say. */
-  private async namespaced(type: TypeInfo): Promise<boolean> {
-    try {
-      return (await this.api.resource(type.apiVersion, type.kind))?.namespaced ?? false;
-    } catch {
-      return false;
+  private manager(object: KubeObject, state: Properties): string {
+    return this.settings.serverSideApply ? fieldManager(object, state) : "pulumi-kubernetes";
+  }
+
+  private mustBeReachable(): void {
+    const { unreachable } = this.settings.access;
+    if (unreachable) throw new Error(`configured Kubernetes cluster is unreachable: ${unreachable}`);
+  }
+
+  /** The namespace to fill in for a kind: none outside of namespaces; a kind that is not served yet may well have them. */
+  private async defaultNamespace(type: TypeInfo): Promise<string | undefined> {
+    if (isClusterScopedBuiltIn(type.kind)) return undefined;
+    if (this.settings.access.unreachable) return this.namespace;
+    const served = await this.api.resource(type.apiVersion, type.kind);
+    return served?.namespaced === false ? undefined : this.namespace;
+  }
+
+  /** Whether the API server can be asked what would come of these inputs; otherwise a preview shows them as they are. */
+  private async canPreview(type: TypeInfo, inputs: Properties): Promise<boolean> {
+    if (hasUnknowns(inputs) || this.settings.access.unreachable) return false;
+    return (await this.api.resource(type.apiVersion, type.kind)) !== undefined;
+  }
+
+  /** Creates an object; its kind or namespace may be just coming into being, so that is tried some times. */
+  private async post(ctx: OperationContext, object: KubeObject): Promise<KubeObject> {
+    for (const [i, wait] of RETRIES.entries()) {
+      if (wait > 0) await sleep(wait, undefined, { signal: ctx.signal });
+      try {
+        return await createObject(this.api, object, { dryRun: ctx.preview, namespace: this.namespaceOf(object) });
+      } catch (error) {
+        const last = ctx.preview || i === RETRIES.length - 1;
+        if (last || !(error instanceof ApiError && error.code === 404)) throw error;
+        ctx.status(`Retry #${i}; creation failed: ${error.message}`);
+      }
     }
+    throw new Error("unreachable: the last try returns or throws");
   }
 
-  private async post(object: KubeObject, ctx: OperationContext, dryRun: boolean): Promise<KubeObject> {
-    return createObject(this.api, object, ctx, { dryRun, namespace: this.namespaceOf(object) });
-  }
-
-  private async patch(object: KubeObject, ctx: OperationContext, namespace: string): Promise<KubeObject> {
-    const target = await this.api.object(object, namespace, object.metadata.name);
-    if (!target) {
-      throw new Error(`${object.kind} ${namespace}/${object.metadata.name} does not exist, so it cannot be patched`);
+  private async patch(ctx: OperationContext, object: KubeObject, manager: string): Promise<KubeObject> {
+    const namespace = this.namespaceOf(object);
+    if (!(await this.api.object(object, namespace, object.metadata.name))) {
+      throw new Error(`${object.kind} "${namespace}/${object.metadata.name}" does not exist, so it cannot be patched`);
     }
-    return applyObject(this.api, object, ctx, { dryRun: false, namespace });
+    return applyObject(this.api, object, undefined, { dryRun: ctx.preview, namespace, fieldManager: manager });
   }
 
-  /** CRDs are replaced whole, everything else is applied. */
-  private write(object: KubeObject, ctx: OperationContext, dryRun: boolean): Promise<KubeObject> {
-    const options = { dryRun, namespace: this.namespaceOf(object) };
-    const whole = object.kind === "CustomResourceDefinition" || !this.settings.serverSideApply;
-    return whole ? replaceObject(this.api, object, ctx, options) : applyObject(this.api, object, ctx, options);
+  private write(
+    ctx: OperationContext,
+    type: TypeInfo,
+    { before, object, live, manager }: { before: KubeObject; object: KubeObject; live: KubeObject; manager: string },
+  ): Promise<KubeObject> {
+    const options = { dryRun: ctx.preview, namespace: this.namespaceOf(object), fieldManager: manager };
+    if (object.kind === "CustomResourceDefinition") return replaceObject(this.api, object, live, options);
+    if (!this.settings.serverSideApply) return mergeObject(this.api, before, object, options);
+    return applyObject(this.api, object, type.patch ? undefined : live, options);
   }
 
-  /** The state a preview shows; an object or kind that an earlier step of the same run will bring is echoed. */
-  private async previewed(inputs: Properties, dryRun: () => Promise<KubeObject>): Promise<Properties> {
-    try {
-      return toState(await dryRun());
-    } catch (error) {
-      if (error instanceof ApiError && (error.code === 404 || error.reason === "AlreadyExists")) return inputs;
-      throw error;
-    }
-  }
-
-  private async settled(ctx: OperationContext, rawInputs: Properties, inputs: KubeObject, live: KubeObject) {
-    const named = { ...inputs, metadata: { ...inputs.metadata, name: live.metadata.name } };
-    const namespace = live.metadata.namespace ?? this.namespace;
-    const ready = await awaitReady({ api: this.api, ctx, inputs: named, namespace, state: toState, rawInputs });
-    return toState(ready ?? live);
-  }
-
-  /** Waits until the object is really gone, so that what comes next finds its name free. */
-  private async gone(ctx: OperationContext, type: TypeInfo, namespace: string, name: string): Promise<void> {
-    const timeout = (ctx.timeoutSeconds || 600) * 1000;
-    const end = Date.now() + timeout;
-    while (await this.api.object(type, namespace, name)) {
-      if (Date.now() > end) throw new Error(`${type.kind} ${namespace}/${name} is still there after ${timeout / 1000} s`);
-      ctx.status(`waiting for ${type.kind} ${name} to be deleted`);
-      await sleep(250);
-    }
+  /** Waits until a written object is ready; resolves to its state. @throws InitError when it does not become so. */
+  private async settle(
+    ctx: OperationContext,
+    inputs: Properties,
+    object: KubeObject,
+    written: KubeObject,
+    manager: string,
+    done: "created" | "updated",
+  ): Promise<Properties> {
+    const namespace = written.metadata.namespace ?? this.namespace;
+    const { live, problems } = await awaitReady(this.api, ctx, object, written, namespace);
+    if (problems.length === 0) return toState(live, manager);
+    const id = objectId(live);
+    const reason =
+      `resource "${id}" was successfully ${done}, but the Kubernetes API server reported that it failed to fully ` +
+      `initialize or become live: ${problems[0] ?? ""}`;
+    throw new InitError(id, toState(live, manager), inputs, [reason, ...problems.slice(1)]);
   }
 }
 
-/** What goes into state: the live object without managed fields; the data of Secrets marked secret. */
-function toState(live: KubeObject): Properties {
-  const { managedFields: _managedFields, ...metadata } = live.metadata;
-  const state: Properties = { ...live, metadata };
-  if (live.kind === "Secret") {
-    for (const field of ["data", "stringData"]) if (state[field] !== undefined) state[field] = new Secret(state[field]);
-    const { "kubectl.kubernetes.io/last-applied-configuration": _applied, ...annotations } = metadata.annotations ?? {};
-    state["metadata"] = { ...metadata, annotations };
-  }
+const FORGET_HINT =
+  "If the cluster was deleted, the environment variable PULUMI_K8S_DELETE_UNREACHABLE=true drops its resources from state.";
+
+function deletesUnreachable(): boolean {
+  return process.env["PULUMI_K8S_DELETE_UNREACHABLE"] === "true";
+}
+
+/** Errors of a dry run that the update itself need not meet: things that come into being in the same run, or adoption. */
+function isHiddenByPreview({ code, reason }: ApiError): boolean {
+  return code === 403 || code === 404 || reason === "AlreadyExists";
+}
+
+function withoutStatus({ status: _status, ...state }: Properties): Properties {
   return state;
 }
 
-function previousName(olds: Properties | undefined): string | undefined {
-  const name = ((olds?.["metadata"] ?? {}) as Properties)["name"];
-  return typeof name === "string" ? name : undefined;
+function notCreated(ctx: OperationContext, error: unknown): Error {
+  const adopt =
+    error instanceof ApiError && error.reason === "AlreadyExists"
+      ? ". Adopt it with the resource option `import`, or manage a part of it with a Patch resource"
+      : "";
+  return new Error(
+    `resource "${ctx.urn}" was not successfully created by the Kubernetes API server: ${messageOf(error)}${adopt}`,
+    { cause: error },
+  );
 }
 
-function autoName(urn: string): string {
-  const base = (urn.split("::").at(-1) ?? "").toLowerCase().replace(/[^a-z0-9-]/g, "-");
-  return `${base}-${randomBytes(4).toString("hex")}`;
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -79,7 +79,8 @@ function prune(live: unknown, shape: unknown): unknown {
     const kept = Object.keys(shape).filter((key) => live[key] !== undefined);
     return Object.fromEntries(kept.map((key) => [key, prune(live[key], shape[key])]));
   }
-  if (Array.isArray(live) && Array.isArray(shape)) return live.slice(0, shape.length).map((item, i) => prune(item, shape[i]));
+  if (Array.isArray(live) && Array.isArray(shape))
+    return live.slice(0, shape.length).map((item, i) => prune(item, shape[i]));
   return live;
 }
 

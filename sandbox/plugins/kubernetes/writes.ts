@@ -11,7 +11,10 @@ const JSON_PATCH = "application/json-patch+json";
 
 /** The manager by which every object is created; its first update moves the fields to a manager of the object's own. */
 const CREATOR = "pulumi-kubernetes";
-/** Managers (by their beginning) whose plain updates the official provider takes over; a conflict with them is none. */
+/**
+ * Managers (by their beginning) whose plain updates the official provider takes over: a conflict with them is none, and what
+ * they set beyond the program's inputs is gone after the next update.
+ */
 const TAKEN_OVER = ["kubectl", "before-first-apply", CREATOR, "pulumi-resource-kubernetes"];
 
 /** How an object is sent. */
@@ -36,7 +39,12 @@ export async function createObject(api: ProviderApi, object: KubeObject, options
  *
  * @param live the object as it is; undefined for a patch, which leaves the managers of its target alone.
  */
-export async function applyObject(api: ProviderApi, object: KubeObject, live: KubeObject | undefined, options: WriteOptions) {
+export async function applyObject(
+  api: ProviderApi,
+  object: KubeObject,
+  live: KubeObject | undefined,
+  options: WriteOptions,
+) {
   const sent = await inScope(api, object);
   const path = await api.path(sent, options.namespace, sent.metadata.name);
   let force = annotation(object, PATCH_FORCE) === "true";
@@ -63,7 +71,9 @@ export async function replaceObject(api: ProviderApi, object: KubeObject, live: 
 export async function mergeObject(api: ProviderApi, before: KubeObject, after: KubeObject, options: WriteOptions) {
   const path = await api.path(after, options.namespace, after.metadata.name);
   const query = { fieldManager: options.fieldManager, dryRun: dryRun(options) };
-  return kubeObject.parse(await api.request("PATCH", path, { body: mergePatch(before, after), query, contentType: MERGE }));
+  return kubeObject.parse(
+    await api.request("PATCH", path, { body: mergePatch(before, after), query, contentType: MERGE }),
+  );
 }
 
 /** Gives up the fields that a manager set, by applying nothing in its name. Nothing happens when the object is gone. */
@@ -75,12 +85,19 @@ export async function releaseFields(api: ProviderApi, object: KubeObject, option
   const metadata = { name, uid, ...(namespace === undefined ? {} : { namespace }) };
   const body = { apiVersion: object.apiVersion, kind: object.kind, metadata };
   const path = await api.path(object, options.namespace, name);
-  await api.request("PATCH", path, { body, query: { fieldManager: options.fieldManager, force: "true" }, contentType: APPLY });
+  await api.request("PATCH", path, {
+    body,
+    query: { fieldManager: options.fieldManager, force: "true" },
+    contentType: APPLY,
+  });
 }
 
 /** A kind whose scope was not known when the inputs were checked may have got a namespace that it must not have. */
 async function inScope(api: ProviderApi, object: KubeObject): Promise<KubeObject> {
-  if (object.metadata.namespace === undefined || (await api.resource(object.apiVersion, object.kind))?.namespaced !== false) {
+  if (
+    object.metadata.namespace === undefined ||
+    (await api.resource(object.apiVersion, object.kind))?.namespaced !== false
+  ) {
     return object;
   }
   const { namespace: _namespace, ...metadata } = object.metadata;
@@ -102,7 +119,8 @@ function managersOf(live: KubeObject): ManagedField[] {
 
 function isTakenOver({ manager, operation, subresource }: ManagedField): boolean {
   if (subresource) return false;
-  return operation === "Update" ? TAKEN_OVER.some((name) => manager.startsWith(name)) : manager === "kubectl";
+  const names = operation === "Update" ? TAKEN_OVER : ["kubectl"];
+  return names.some((name) => manager.startsWith(name));
 }
 
 /** Moves the fields of the creator and of plain kubectl to the object's own manager. */
@@ -111,7 +129,10 @@ async function takeOver(api: ProviderApi, path: string, live: KubeObject, manage
   const taken = all.filter(isTakenOver);
   if (taken.length === 0) return;
   const isOwn = (field: ManagedField) => field.manager === manager && field.operation === "Apply" && !field.subresource;
-  const fieldsV1 = [...all.filter(isOwn), ...taken].reduce<Properties>((sum, field) => union(sum, field.fieldsV1 ?? {}), {});
+  const fieldsV1 = [...all.filter(isOwn), ...taken].reduce<Properties>(
+    (sum, field) => union(sum, field.fieldsV1 ?? {}),
+    {},
+  );
   const own = { manager, operation: "Apply", apiVersion: live.apiVersion, fieldsType: "FieldsV1", fieldsV1 };
   const others = all.filter((field) => !isOwn(field) && !taken.includes(field));
   const body = [

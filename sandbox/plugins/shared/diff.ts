@@ -39,7 +39,7 @@ function walk(before: unknown, after: unknown, path: string, found: Record<strin
 
 /** Appends a key to a property path, quoted where the path syntax needs it. */
 export function join(path: string, key: string): string {
-  if (!/^[A-Za-z_$][\w$]*$/.test(key)) return `${path}["${key.replaceAll('"', '\\"')}"]`;
+  if (/[."[\]]/.test(key)) return `${path}["${key.replaceAll('"', '\\"')}"]`;
   return path === "" ? key : `${path}.${key}`;
 }
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import * as grpc from "@grpc/grpc-js";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import type { Struct } from "google-protobuf/google/protobuf/struct_pb";
@@ -48,25 +49,16 @@ const KINDS: Record<DiffKind, rpc.PropertyDiff.Kind> = {
 /** Serves a plugin to the engine that started this process: the port on stdout, the engine's address as last argument. */
 export async function serveProvider(plugin: Plugin): Promise<void> {
   const cancelled = new AbortController();
+  setMaxListeners(0, cancelled.signal); // every operation under way may listen
   dieWithParent(() => cancelled.abort());
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => cancelled.abort());
-  const log = new EngineLog(process.argv.at(-1));
+  const log = new EngineLog(process.argv[2]);
   const { port } = await serve(ResourceProviderService, implementation(plugin, log, cancelled));
   console.log(port);
 }
 
 type Call<Q> = grpc.ServerUnaryCall<Q, unknown>;
 type Reply<R> = grpc.sendUnaryData<R>;
-
-/** Answers a call with what an async function returns, and an error with its message as the user shall read it. */
-function method<Q, R>(run: (request: Q) => Promise<R> | R) {
-  return (call: Call<Q>, reply: Reply<R>) => {
-    Promise.resolve()
-      .then(() => run(call.request))
-      .then((response) => reply(null, response))
-      .catch((error: unknown) => reply(isStatus(error) ? error : serviceError(error)));
-  };
-}
 
 function isStatus(error: unknown): error is grpc.StatusObject {
   return typeof error === "object" && error !== null && !(error instanceof Error) && "code" in error;
@@ -92,6 +84,16 @@ function implementation(plugin: Plugin, log: EngineLog, cancelled: AbortControll
       signal: cancelled.signal,
     };
   };
+  // Answers a call with what an async function returns, and an error with its message as the user shall read it.
+  const method =
+    <Q, R>(run: (request: Q) => Promise<R> | R) =>
+    (call: Call<Q>, reply: Reply<R>) => {
+      Promise.resolve()
+        .then(() => run(call.request))
+        .finally(() => log.flush())
+        .then((response) => reply(null, response))
+        .catch((error: unknown) => reply(isStatus(error) ? error : serviceError(error)));
+    };
   const handler = (request: Operation) => plugin.handlerFor(typeOf(request.getUrn()));
   const unimplemented = (name: string) =>
     method(() => {
@@ -231,7 +233,6 @@ async function orInitFailed<T>(secrets: string[][], run: () => Promise<T>): Prom
     return await run();
   } catch (error) {
     // A plain status object: gRPC sends it with its details, which an Error would lose.
-    // eslint-disable-next-line @typescript-eslint/only-throw-error
     throw error instanceof InitError ? initFailed(error, secrets) : error;
   }
 }

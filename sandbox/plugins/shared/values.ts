@@ -73,18 +73,22 @@ function wrap(value: unknown): unknown {
   );
 }
 
+/**
+ * Marks the value at a path. A list on the way is marked as a whole: lists may come back in another order, and then the
+ * secret is elsewhere in it.
+ */
 function markSecret(root: Properties, path: string[]): void {
-  let at: unknown = root;
-  for (const step of path.slice(0, -1)) {
-    if (typeof at !== "object" || at === null) return;
-    at = (at as Properties)[step];
+  let holder = root;
+  for (const [i, step] of path.entries()) {
+    const value = holder[step];
+    if (value === undefined || special.safeParse(value).success) return;
+    if (i === path.length - 1 || Array.isArray(value)) {
+      holder[step] = { [SIGNATURE_KEY]: SECRET_SIGNATURE, value };
+      return;
+    }
+    if (typeof value !== "object" || value === null) return;
+    holder = value as Properties;
   }
-  const last = path.at(-1);
-  if (last === undefined || typeof at !== "object" || at === null || !(last in at)) return;
-  const holder = at as Properties;
-  const value = holder[last];
-  if (special.safeParse(value).success) return;
-  holder[last] = { [SIGNATURE_KEY]: SECRET_SIGNATURE, value };
 }
 
 /** True when a value or anything inside it is not known yet. */
