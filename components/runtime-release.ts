@@ -76,6 +76,8 @@ export class RuntimeRelease extends pulumi.ComponentResource {
         values: args.values,
         ...(args.hasNullValues ? { allowNullValues: true } : {}),
         skipCrds: true,
+        // Without it helm brings the previous revision's values back whenever the configured ones are empty.
+        resetValues: true,
         createNamespace: !args.exists,
         maxHistory: args.maxHistory,
         timeout: args.timeoutSeconds,

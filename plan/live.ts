@@ -3,7 +3,7 @@ import { z } from "zod";
 import { type ClusterClient, connect } from "../cluster/connect";
 import { injectionProblem } from "../cluster/injection";
 import { findConflicts, ownershipProblem } from "../cluster/ownership";
-import { missingPermissions, neededPermissions, permissionProblem } from "../cluster/permissions";
+import { missingPermissions, neededPermissions, permissionProblem, permissionsFor } from "../cluster/permissions";
 import { PreflightError } from "../cluster/problem";
 import { readRelease, type ReleaseState, releaseProblem } from "../cluster/release";
 import type { LoadedChart } from "./chart";
@@ -36,6 +36,14 @@ export async function connectTo(config: UpgradeConfig): Promise<ClusterClient> {
     );
   }
   return client;
+}
+
+/** Refuses before anything is read: the release and the CRDs cannot even be looked at without these permissions. */
+export async function refuseWithoutBasicPermissions(client: ClusterClient, config: UpgradeConfig): Promise<void> {
+  const options = { namespace: config.namespace, hasCrds: true, workloadNamespaces: [] };
+  const basic = permissionsFor([], () => undefined, options);
+  const problem = permissionProblem(await missingPermissions(client, basic), config.context);
+  if (problem) throw problem;
 }
 
 /** The installed release, fit to be upgraded; undefined when there is none and installing is allowed. */

@@ -56,6 +56,7 @@ async function plan({ config, values, programValues, hasNullValues }: LoadedConf
   const access: ClusterAccess = { context: config.context, kubeconfig: config.kubeconfig };
   await live.checkTools();
   const client = await live.connectTo(config);
+  await live.refuseWithoutBasicPermissions(client, config);
   const installed = await live.installedRelease(client, config);
   const chart = await loadChart(config, {
     release: config.release,

@@ -119,7 +119,7 @@ describe("what cannot work is refused before anything changes", function () {
       writeFileSync(weak, asUser(text, token));
     });
     await world.config({ kubeconfig: weak });
-    await refused(/permission/i, "customresourcedefinitions", "deployments");
+    await refused(/permission/i, "customresourcedefinitions", "secrets");
   });
 
   it("a release that does not exist: perhaps the wrong context, or allowInstall", async () => {

@@ -44,7 +44,10 @@ describe("parseManifest", () => {
 describe("parseCrds", () => {
   it("takes a CRD that two files bring alike once and refuses two different ones of one name", () => {
     expect(parsed(`${crd()}---${crd()}`)).to.have.length(1);
-    expect(() => parsed(`${crd()}---${crd(undefined, "preserveUnknownFields: false")}`)).to.throw(CrdError, "different");
+    expect(() => parsed(`${crd()}---${crd(undefined, "preserveUnknownFields: false")}`)).to.throw(
+      CrdError,
+      "different",
+    );
   });
 
   it("names CRD and field of a malformed one, and refuses v1beta1", () => {
@@ -67,7 +70,8 @@ describe("keepForeign", () => {
     const conversion = (bundle: string) =>
       `conversion: {strategy: Webhook, webhook: {conversionReviewVersions: [v1], clientConfig: {${bundle}url: "https://x"}}}`;
     const ofCluster = { ...live, caBundle: "TElWRQ==" };
-    const text = (bundle: string) => JSON.stringify(keepForeign(one(crd(undefined, conversion(bundle))), ofCluster, undefined));
+    const text = (bundle: string) =>
+      JSON.stringify(keepForeign(one(crd(undefined, conversion(bundle))), ofCluster, undefined));
     expect(text("")).to.contain("TElWRQ==");
     expect(text("caBundle: Q0hBUlQ=, ")).to.contain("Q0hBUlQ=").and.not.to.contain("TElWRQ==");
   });
