@@ -217,9 +217,25 @@ export function releaseProblem(release: ReleaseState, context: string): Prefligh
   }
 }
 
-/** What a reviewer should know of the release although helm can upgrade it; undefined when there is nothing. */
-export function releaseWarning({ name, namespace, latest }: ReleaseState): string | undefined {
+/**
+ * What to know before a failed revision is upgraded; undefined when the newest one did not fail.
+ *
+ * helm compares with the last *deployed* revision: a field that only the failed one added (an annotation, a container) is in
+ * neither side of that comparison, so an upgrade leaves it on the cluster. A rollback compares with the failed revision and
+ * takes it away (seen with helm 3.22 on a real API server).
+ */
+export function releaseWarning(
+  { name, namespace, latest, revisions }: ReleaseState,
+  context: string,
+): string | undefined {
   if (latest.status !== "failed") return undefined;
-  const step = latest.revision === 1 ? "first install" : `revision ${latest.revision}`;
-  return `the ${step} of release ${namespace}/${name} failed and is upgraded as it stands: ${latest.description.split("\n")[0]}`;
+  const why = latest.description.split("\n")[0];
+  const good = [...revisions].reverse().find(({ status }) => status === "deployed" || status === "superseded");
+  const failed = `revision ${latest.revision} of release ${namespace}/${name} failed (${why}); this run upgrades it as it stands`;
+  if (!good) return failed;
+  return (
+    `${failed}. What only the failed revision added stays on the cluster, because helm compares with revision ` +
+    `${good.revision}. If its workloads do not recover, take it back first: ` +
+    `helm rollback ${name} ${good.revision} --namespace ${namespace} --kube-context ${context}`
+  );
 }

@@ -3,7 +3,7 @@ import type { ClusterClient } from "../cluster/connect";
 import { readLiveCrds } from "../cluster/crds";
 import { explainRelease } from "../cluster/diagnose";
 import { PreflightError } from "../cluster/problem";
-import type { ReleaseState } from "../cluster/release";
+import { type ReleaseState, releaseWarning } from "../cluster/release";
 import { listCasaPolicies, listMultiAgentSystems, readWorkloads } from "../cluster/workloads";
 import type { CrdSetArgs } from "../components/crd-set";
 import type { RuntimeReleaseArgs } from "../components/runtime-release";
@@ -215,9 +215,8 @@ function warnings(
         `${config.namespace} --output yaml > values.yaml && pulumi config set --path 'valueFiles[0]' values.yaml`,
     );
   }
-  if (installed?.latest.status === "failed") {
-    found.push(`revision ${installed.latest.revision} of release ${config.release} failed; this run upgrades it again`);
-  }
+  const failed = installed && releaseWarning(installed, config.context);
+  if (failed) found.push(failed);
   if (chart.deprecated) found.push(`chart ${chart.name} ${chart.version} is marked deprecated`);
   for (const { source, object } of chart.strayCrdFiles) {
     found.push(`${source} holds ${object.kind} ${object.metadata.name ?? ""}, no CRD; an upgrade does not apply it`);

@@ -23,11 +23,14 @@ describe("helm release", () => {
     for (const statuses of [["deployed"], ["superseded", "failed"], ["failed"], ["superseded"]]) {
       expect(releaseProblem(state(...statuses), "ctx"), statuses.join()).to.equal(undefined);
     }
-    expect(releaseWarning(state("deployed"))).to.equal(undefined);
-    expect(releaseWarning(state("deployed", "failed")))
+    expect(releaseWarning(state("deployed"), "prod")).to.equal(undefined);
+    expect(releaseWarning(state("deployed", "failed"), "prod"))
       .to.contain("revision 2")
-      .and.contain("context deadline exceeded");
-    expect(releaseWarning(state("failed"))).to.contain("first install");
+      .and.contain("context deadline exceeded")
+      .and.contain("helm rollback casa 1 --namespace ns --kube-context prod");
+    expect(releaseWarning(state("failed"), "prod"))
+      .to.contain("revision 1")
+      .and.not.to.contain("helm rollback");
   });
 
   for (const pending of ["pending-upgrade", "pending-rollback"]) {
