@@ -16,7 +16,7 @@ import { PackageDependency, PluginDependency, PluginInfo } from "@pulumi/pulumi/
 import { version } from "@pulumi/pulumi/package.json";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import { Children } from "./children";
-import { serviceError } from "./grpc";
+import { serviceError } from "../shared/grpc";
 import { launchProgram, locateModule } from "./launch";
 import { parseOptions } from "./options";
 import { dependencies, requiredPlugins } from "./packages";

@@ -1,8 +1,8 @@
 import { LanguageRuntimeService } from "@pulumi/pulumi/proto/language_grpc_pb";
 import { Children } from "./children";
-import { serve } from "./grpc";
+import { serve } from "../shared/grpc";
 import { languageHost } from "./host";
-import { dieWithParent } from "./lifetime";
+import { dieWithParent } from "../shared/lifetime";
 
 /** Entry of `pulumi-language-nodejs`: the engine passes flags and, last, its own address; it reads our port from stdout. */
 async function main(): Promise<void> {

@@ -5,7 +5,7 @@ import {
   AnalyzerStackConfigureRequest,
   AnalyzerStackConfigureResponse,
 } from "@pulumi/pulumi/proto/analyzer_pb";
-import { channelOptions, serve, serviceError } from "./grpc";
+import { channelOptions, serve, serviceError } from "../shared/grpc";
 import type { StackConfiguration } from "./launch";
 
 const CONFIGURE_STACK = "/pulumirpc.Analyzer/ConfigureStack";

@@ -5,8 +5,8 @@ import type { Struct } from "google-protobuf/google/protobuf/struct_pb";
 import { PluginInfo } from "@pulumi/pulumi/proto/plugin_pb";
 import { ResourceProviderService } from "@pulumi/pulumi/proto/provider_grpc_pb";
 import * as rpc from "@pulumi/pulumi/proto/provider_pb";
-import { serve, serviceError } from "../nodejs/grpc";
-import { dieWithParent } from "../nodejs/lifetime";
+import { serve, serviceError } from "./grpc";
+import { dieWithParent } from "./lifetime";
 import { EngineLog } from "./engine-log";
 import {
   type CheckFailure,
