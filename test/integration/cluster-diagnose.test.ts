@@ -70,8 +70,9 @@ describe("explaining why a workload is not available", function () {
 
   it("no node for the pod; the newest pod of a StatefulSet", async () => {
     await world.apply(workload("StatefulSet", "nowhere", {}, { nodeSelector: { disk: "none" } }));
-    const text = await explained("StatefulSet", "nowhere", "event FailedScheduling");
-    expect(text).to.contain("pod nowhere-0: Pending; not scheduled: 0/2 nodes are available");
+    // The scheduler writes the event and the pod's condition one after the other, in either order.
+    await explained("StatefulSet", "nowhere", "event FailedScheduling");
+    await explained("StatefulSet", "nowhere", "pod nowhere-0: Pending; not scheduled: 0/2 nodes are available");
   });
 
   it("pods that cannot even be created: the ReplicaSet's warning", async () => {
