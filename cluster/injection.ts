@@ -103,7 +103,7 @@ async function serviceProblem(client: ClusterClient, target: { name: string; nam
 }
 
 /** What keeps a Deployment from being fully rolled out; undefined when nothing does. */
-export function notRolledOut(live: unknown): InjectionProblem | undefined {
+function notRolledOut(live: unknown): InjectionProblem | undefined {
   const facts = workloadFacts("Deployment", live);
   const { namespace, name } = facts;
   const what = `Deployment ${namespace}/${name}`;

@@ -181,10 +181,9 @@ const AS_SECRETS =
  * A failed upgrade is no obstacle, and neither is a failed first install: helm upgrades both.
  */
 export function releaseProblem(release: ReleaseState, context: string): PreflightError | undefined {
-  const { name, namespace, latest, revisions } = release;
+  const { name, namespace, latest } = release;
   const where = `--namespace ${namespace} --kube-context ${context}`;
-  const good = [...revisions].reverse().find(({ status }) => status === "deployed" || status === "superseded");
-  const back = good && `helm rollback ${name} ${good.revision} ${where}`;
+  const back = wayBack(release, context)?.line;
   const uninstall = `helm uninstall ${name} ${where}`;
   const state = `release ${namespace}/${name} is stuck in ${latest.status} (revision ${latest.revision})`;
   switch (latest.status) {
@@ -224,18 +223,23 @@ export function releaseProblem(release: ReleaseState, context: string): Prefligh
  * neither side of that comparison, so an upgrade leaves it on the cluster. A rollback compares with the failed revision and
  * takes it away (seen with helm 3.22 on a real API server).
  */
-export function releaseWarning(
-  { name, namespace, latest, revisions }: ReleaseState,
-  context: string,
-): string | undefined {
+export function releaseWarning(release: ReleaseState, context: string): string | undefined {
+  const { name, namespace, latest } = release;
   if (latest.status !== "failed") return undefined;
   const why = latest.description.split("\n")[0];
-  const good = [...revisions].reverse().find(({ status }) => status === "deployed" || status === "superseded");
+  const back = wayBack(release, context);
   const failed = `revision ${latest.revision} of release ${namespace}/${name} failed (${why}); this run upgrades it as it stands`;
-  if (!good) return failed;
+  if (!back) return failed;
   return (
     `${failed}. What only the failed revision added stays on the cluster, because helm compares with revision ` +
-    `${good.revision}. If its workloads do not recover, take it back first: ` +
-    `helm rollback ${name} ${good.revision} --namespace ${namespace} --kube-context ${context}`
+    `${back.revision}. If its workloads do not recover, take it back first: ${back.line}`
   );
+}
+
+/** The newest revision that was deployed, and the line that goes back to it; undefined when there never was one. */
+function wayBack({ name, namespace, revisions }: ReleaseState, context: string) {
+  const good = [...revisions].reverse().find(({ status }) => status === "deployed" || status === "superseded");
+  if (!good) return undefined;
+  const line = `helm rollback ${name} ${good.revision} --namespace ${namespace} --kube-context ${context}`;
+  return { revision: good.revision, line };
 }

@@ -1,3 +1,5 @@
+import { shellWord } from "../plan/shell-word";
+
 /** How a command line reaches the cluster of the stack. */
 export interface ClusterAccess {
   /** Kubeconfig context; always named, so that a changed current-context never sends a command elsewhere. */
@@ -6,19 +8,14 @@ export interface ClusterAccess {
   kubeconfig?: string;
 }
 
-/** Quotes a word for `sh`. */
-export function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
 /** A `kubectl` command line against the stack's cluster. */
 export function kubectl(access: ClusterAccess, ...args: string[]): string {
-  return ["kubectl", "--context", access.context, ...args].map(quote).join(" ");
+  return ["kubectl", "--context", access.context, ...args].map(shellWord).join(" ");
 }
 
 /** One of this project's TypeScript programs as a command line; the working directory of a command is the project's. */
 export function program(path: string, access: ClusterAccess, ...args: string[]): string {
-  return ["node", "--require", "esbuild-register", path, "--context", access.context, ...args].map(quote).join(" ");
+  return ["node", "--require", "esbuild-register", path, "--context", access.context, ...args].map(shellWord).join(" ");
 }
 
 /** Environment of a command: only what it needs beyond the one `pulumi` was started with. */

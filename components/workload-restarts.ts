@@ -3,9 +3,10 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { RecordedStamp, RestartPlan, RestartTarget } from "../plan/restarts";
 import { pendingGroups, workloadId } from "../plan/restarts";
+import { shellWord } from "../plan/shell-word";
 import { STAMP_ANNOTATION } from "../plan/stamp";
 import { windowDependencies } from "../plan/windows";
-import { type ClusterAccess, environment, kubectl, program, quote } from "./shell";
+import { type ClusterAccess, environment, kubectl, program } from "./shell";
 
 /** What {@link WorkloadRestarts} restarts. */
 export interface WorkloadRestartsArgs {
@@ -116,7 +117,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
       `--timeout=${args.timeoutSeconds}s`,
     );
     const explain = program("cluster/explain-cli.ts", args.access, target.kind, target.namespace, target.name);
-    const failed = `echo ${quote(`${id} did not become available; no further workload is restarted.`)} >&2`;
+    const failed = `echo ${shellWord(`${id} did not become available; no further workload is restarted.`)} >&2`;
     return new local.Command(
       `${id}-available`,
       {

@@ -1,3 +1,5 @@
+import { shellWord } from "./shell-word";
+
 /** A key's path as `pulumi config --path` wants it, e.g. `restarts.workloads[0]`. */
 export function keyText(path: readonly PropertyKey[]): string {
   return path.map((step, i) => stepText(step, i === 0)).join("");
@@ -34,8 +36,4 @@ export function exampleLine(path: readonly PropertyKey[], example: unknown, secr
   if (typeof example !== "object" || example === null) return setLine(path, example, secret);
   const [key, value] = Object.entries(example)[0] ?? [];
   return exampleLine([...path, Array.isArray(example) ? Number(key) : String(key)], value, secret);
-}
-
-function shellWord(word: string): string {
-  return /^[\w./:@=-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { type KubeObject, dig, type SourcedObject } from "./objects";
 
 /** A CustomResourceDefinition as a chart ships it. */
-export const crdSchema = z.looseObject({
+const crdSchema = z.looseObject({
   apiVersion: z.literal("apiextensions.k8s.io/v1"),
   kind: z.literal("CustomResourceDefinition"),
   metadata: z.looseObject({

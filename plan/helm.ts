@@ -22,7 +22,7 @@ export async function helm(args: string[], options: { timeoutSeconds?: number } 
 }
 
 /** Drops warnings and the advice to use `--debug` from helm's stderr, keeps the error itself. */
-export function cleanHelmError(stderr: string): string {
+function cleanHelmError(stderr: string): string {
   const lines = stderr.split("\n").filter((line) => !/^(WARNING:|Use --debug flag|walk\.go)|^\s*$/.test(line));
   const start = lines.findIndex((line) => line.startsWith("Error:"));
   return (start >= 0 ? lines.slice(start) : lines).join("\n").replace(/^Error: /, "") || "helm failed without a word";

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { isMap } from "./objects";
 
 /**
  * Paths of values that the installed release was given and the config does not give: the upgrade would put them back to
@@ -20,8 +21,4 @@ export function sameValues(installed: Record<string, unknown>, configured: Recor
 
 function leaves(value: Record<string, unknown>): string[] {
   return Object.entries(value).flatMap(([key, at]) => (isMap(at) ? leaves(at).map((path) => `${key}.${path}`) : [key]));
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -8,19 +8,19 @@ import { PreflightError } from "../cluster/problem";
 import { readRelease, type ReleaseState, releaseProblem } from "../cluster/release";
 import type { LoadedChart } from "./chart";
 import type { UpgradeConfig } from "./config";
-import { parseManifest } from "./objects";
+import type { KubeObject } from "./objects";
 import { parseRecord, recordNames } from "./restart-record";
 import type { RecordedStamp, RestartPlan } from "./restarts";
 
 /** Checks the command line tools that the upgrade itself runs. */
 export async function checkTools(): Promise<void> {
-  for (const [tool, args, install] of [
+  const tools = [
     ["helm", ["version", "--short"], "https://helm.sh/docs/intro/install/ (3.14 or newer)"],
     ["kubectl", ["version", "--client"], "https://kubernetes.io/docs/tasks/tools/"],
-  ] as const) {
-    const { failed } = await execa(tool, args, { reject: false });
-    if (failed) throw new PreflightError(`${tool} is not on PATH, or does not start`, `install it: ${install}`);
-  }
+  ] as const;
+  const runs = await Promise.all(tools.map(([tool, args]) => execa(tool, args, { reject: false })));
+  const [tool, , install] = tools.find((_tool, i) => runs[i]?.failed) ?? [];
+  if (tool) throw new PreflightError(`${tool} is not on PATH, or does not start`, `install it: ${install}`);
 }
 
 /** Connects and makes sure that it is the cluster this stack is for. */
@@ -85,9 +85,9 @@ export async function restartRecords(
 export async function refuseWhatCannotWork(
   client: ClusterClient,
   config: UpgradeConfig,
-  upgrade: { chart: LoadedChart; hasCrds: boolean; installed?: ReleaseState; restarts: RestartPlan },
+  upgrade: { chart: LoadedChart; hasCrds: boolean; installedObjects?: KubeObject[]; restarts: RestartPlan },
 ): Promise<void> {
-  const { chart, hasCrds, installed, restarts } = upgrade;
+  const { chart, hasCrds, installedObjects = [], restarts } = upgrade;
   const release = { name: config.release, namespace: config.namespace };
   const workloads = restarts.groups.flatMap(({ targets }) => targets);
   const needed = await neededPermissions(client, chart.objects, {
@@ -98,9 +98,9 @@ export async function refuseWhatCannotWork(
   const missing = await missingPermissions(client, needed);
   const permissions = permissionProblem(missing, config.context);
   if (permissions) throw permissions; // what may not be read cannot be judged for ownership either
-  const own = installed ? parseManifest(installed.latest.manifest).map(({ object }) => object) : [];
-  const conflicts = ownershipProblem(await findConflicts(client, chart.objects, own, release), release, config.context);
-  if (conflicts) throw conflicts;
+  const conflicts = await findConflicts(client, chart.objects, installedObjects, release);
+  const ownership = ownershipProblem(conflicts, release, config.context);
+  if (ownership) throw ownership;
 }
 
 /** A run that only goes on with restarts finds the gate after the chart passed already, so it looks for itself. */

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { KUBE_YAML } from "./kube-yaml";
 
 /** Any Kubernetes object: what every kind has is typed, the rest is kept as it came. */
-export const kubeObjectSchema = z.looseObject({
+const kubeObjectSchema = z.looseObject({
   apiVersion: z.string().min(1),
   kind: z.string().min(1),
   metadata: z.looseObject({
@@ -68,12 +68,17 @@ export function objectKey(object: KubeObject, defaultNamespace: string): string 
   return `${group}/${object.kind} ${object.metadata.namespace ?? defaultNamespace}/${object.metadata.name ?? ""}`;
 }
 
+/** A map of YAML or JSON, as opposed to a list and to null. */
+export function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** Reads `a.b.c` of an unknown tree; undefined where a step is no map. */
 export function dig(value: unknown, ...path: string[]): unknown {
   let at = value;
   for (const step of path) {
-    if (typeof at !== "object" || at === null || Array.isArray(at)) return undefined;
-    at = (at as Record<string, unknown>)[step];
+    if (!isMap(at)) return undefined;
+    at = at[step];
   }
   return at;
 }

@@ -20,7 +20,6 @@ import { recordNames } from "./restart-record";
 import { pendingGroups, planRestarts, type RecordedStamp, type RestartPlan } from "./restarts";
 import { configStamp, type StampRules } from "./stamp";
 import { nameWorkloads } from "./targets";
-import type { UnstableFields } from "./unstable";
 
 /** Every decision of one upgrade, made before the first resource exists. */
 export interface UpgradePlan {
@@ -70,12 +69,14 @@ async function plan({ config, values, programValues, hasNullValues }: LoadedConf
   const crds = await planCrds(client, chart, installed);
   const rules = stampRules(config);
   const stamp = configStamp(chart.objects, chart.unstable, rules);
-  const installedStamp = stampOf(installed, chart.unstable, rules);
+  const installedObjects = installed && parseManifest(installed.latest.manifest).map(({ object }) => object);
+  const installedStamp = installedObjects && configStamp(installedObjects, chart.unstable, rules);
   const records = await live.restartRecords(client, config);
   const recorded = records.after ?? records.before ?? { stamp: installedStamp ?? "none", stale: [] };
   const restarts = await planWorkloads(client, config, stamp, recorded);
 
-  await live.refuseWhatCannotWork(client, config, { chart, hasCrds: crds.crds.length > 0, installed, restarts });
+  const hasCrds = crds.crds.length > 0;
+  await live.refuseWhatCannotWork(client, config, { chart, hasCrds, installedObjects, restarts });
   const unchanged = installed !== undefined && isInstalled(installed, chart, values);
   if (unchanged && pendingGroups(restarts).length > 0) {
     await live.refuseUnlessInjectionReady(client, config, rules.sidecarDeployment);
@@ -172,12 +173,6 @@ function stampRules(config: UpgradeConfig): StampRules {
     sidecarDeployment: config.restarts.sidecarDeployment ?? `${config.release}-sidecar`,
     inputs: config.restarts.inputs,
   };
-}
-
-function stampOf(installed: ReleaseState | undefined, unstable: UnstableFields, rules: StampRules) {
-  if (!installed) return undefined;
-  const objects = parseManifest(installed.latest.manifest).map(({ object }) => object);
-  return configStamp(objects, unstable, rules);
 }
 
 function isInstalled(installed: ReleaseState, chart: LoadedChart, values: Record<string, unknown>): boolean {

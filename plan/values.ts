@@ -4,6 +4,7 @@ import { ConfigError } from "./config";
 import { setLine } from "./config-commands";
 import { problem } from "./config-problems";
 import { KUBE_YAML } from "./kube-yaml";
+import { isMap } from "./objects";
 
 export type Values = Record<string, unknown>;
 
@@ -85,8 +86,4 @@ export function markSecretLeaves(merged: Values, secretPart: Values, mark: (valu
 export function hasNulls(value: unknown): boolean {
   if (value === null) return true;
   return typeof value === "object" && Object.values(value).some(hasNulls);
-}
-
-function isMap(value: unknown): value is Values {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

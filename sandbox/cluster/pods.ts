@@ -36,7 +36,7 @@ ERROR: database migration failed, exiting with code 1
 `;
 
 /** Whether a container runs the PostgreSQL image. */
-export function isPostgresImage(image: string | undefined): boolean {
+function isPostgresImage(image: string | undefined): boolean {
   return /(^|\/)postgres(ql)?([:@]|$)/.test(image ?? "");
 }
 

@@ -87,7 +87,7 @@ export function parsePreview(text: string): PreviewSummary {
 }
 
 /** Type and name of a resource, from a URN like `urn:pulumi:stack::project::parent$type::name`. */
-export function describeUrn(urn: string): { type: string; name: string } {
+function describeUrn(urn: string): { type: string; name: string } {
   const [, , types = "", ...name] = urn.split("::");
   return { type: types.slice(types.lastIndexOf("$") + 1), name: name.join("::") };
 }

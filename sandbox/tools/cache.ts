@@ -7,7 +7,7 @@ import { toolCacheDir } from "../paths";
 import { buildArguments, currentPlatform, moduleDir, pinnedVersion, type ToolSpec } from "./catalog";
 
 /** What identifies a binary in the cache: the locked dependencies, the build flags and the platform. */
-export function cacheKey(spec: ToolSpec): string {
+function cacheKey(spec: ToolSpec): string {
   const hash = createHash("sha256");
   for (const file of ["go.mod", "go.sum"]) hash.update(fs.readFileSync(path.join(moduleDir(spec), file)));
   for (const correction of spec.corrections ?? []) {

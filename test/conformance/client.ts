@@ -100,6 +100,12 @@ export class InitFailed extends Error {
   }
 }
 
+/** The partial failure that an error must be. */
+export function expectInitFailed(error: Error): InitFailed {
+  if (!(error instanceof InitFailed)) throw new Error(`expected a partial failure, got: ${error.message}`);
+  return error;
+}
+
 interface Options {
   preview?: boolean;
   /** Seconds. */

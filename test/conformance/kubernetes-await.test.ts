@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import {
   at,
+  expectInitFailed,
   InitFailed,
   type PluginClient,
   pluginsUnderTest,
@@ -17,9 +18,7 @@ const DEPLOYMENT = "kubernetes:apps/v1:Deployment";
 const STATEFUL_SET = "kubernetes:apps/v1:StatefulSet";
 
 async function initFailure(promise: Promise<unknown>): Promise<InitFailed> {
-  const error = await rejection(promise);
-  if (error instanceof InitFailed) return error;
-  throw new Error("the resource was expected to be recorded as not ready", { cause: error });
+  return expectInitFailed(await rejection(promise));
 }
 
 async function seconds<T>(run: () => Promise<T>): Promise<{ took: number; result: T }> {

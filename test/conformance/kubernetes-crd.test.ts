@@ -42,6 +42,9 @@ for (const plugin of pluginsUnderTest("kubernetes", "4.34.2")) {
     });
 
     const find = () => live("customresourcedefinition", "default", `widgets.${group}`);
+    /** What the schema of the only version allows below `spec`. */
+    const specProperties = (found: unknown) =>
+      at(found, "spec", "versions", 0, "schema", "openAPIV3Schema", "properties", "spec", "properties");
 
     it("updates a CRD by replacing it whole: labels and annotations that are not in the inputs are gone", async () => {
       const created = await client.create(
@@ -56,7 +59,7 @@ for (const plugin of pluginsUnderTest("kubernetes", "4.34.2")) {
       const now = await find();
       expect(at(now, "metadata", "labels")).to.deep.equal({ ours: "1" });
       expect(at(now, "metadata", "annotations")).to.equal(undefined);
-      const schema = at(now, "spec", "versions", 0, "schema", "openAPIV3Schema", "properties", "spec", "properties");
+      const schema = specProperties(now);
       expect(schema).to.deep.equal({ b: { type: "string" } });
     });
 
@@ -64,17 +67,7 @@ for (const plugin of pluginsUnderTest("kubernetes", "4.34.2")) {
       const created = await client.create(urnOf(CRD, "w"), crd(group, { a: { type: "string" } }));
       await client.update(created, crd(group, { b: { type: "string" } }), { preview: true });
       await rejection(client.update(created, crd(group, { b: { type: "no-type" } }), { preview: true }));
-      const schema = at(
-        await find(),
-        "spec",
-        "versions",
-        0,
-        "schema",
-        "openAPIV3Schema",
-        "properties",
-        "spec",
-        "properties",
-      );
+      const schema = specProperties(await find());
       expect(schema).to.deep.equal({ a: { type: "string" } });
     });
 
@@ -91,34 +84,14 @@ for (const plugin of pluginsUnderTest("kubernetes", "4.34.2")) {
       const wanted = crd(group, { a: { type: "string" }, b: { type: "string" } });
       expect(await client.plan(imported, wanted)).to.deep.include({ changes: true, replaces: [] });
       await client.update(imported, wanted);
-      const schema = at(
-        await find(),
-        "spec",
-        "versions",
-        0,
-        "schema",
-        "openAPIV3Schema",
-        "properties",
-        "spec",
-        "properties",
-      );
+      const schema = specProperties(await find());
       expect(Object.keys(schema as Values)).to.deep.equal(["a", "b"]);
     });
 
     it("sends x-kubernetes fields by their API names, however the program spells them, and keeps them apart from changes", async () => {
       const spelled = crd(group, { a: { type: "object", x_kubernetes_preserve_unknown_fields: true } });
       const created = await client.create(urnOf(CRD, "w"), spelled);
-      const schema = at(
-        await find(),
-        "spec",
-        "versions",
-        0,
-        "schema",
-        "openAPIV3Schema",
-        "properties",
-        "spec",
-        "properties",
-      );
+      const schema = specProperties(await find());
       expect(at(schema, "a")).to.deep.equal({ type: "object", "x-kubernetes-preserve-unknown-fields": true });
       const dashed = crd(group, { a: { type: "object", "x-kubernetes-preserve-unknown-fields": true } });
       expect((await client.plan(created, dashed)).changes).to.equal(false);

@@ -3,10 +3,12 @@ import * as path from "node:path";
 import { expect } from "chai";
 import {
   at,
+  expectInitFailed,
   InitFailed,
   isSecret,
   type PluginClient,
   pluginsUnderTest,
+  rejection,
   reveal,
   secret,
   urnOf,
@@ -16,8 +18,6 @@ import { kubectl, live, newNamespace } from "./kubernetes-world";
 import {
   helm,
   history,
-  expectInitFailed,
-  rejection,
   RELEASE,
   scratchFolder,
   startForReleases,

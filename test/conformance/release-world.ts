@@ -3,7 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import execa from "execa";
-import { InitFailed, PluginClient, type PluginUnderTest, type Values } from "./client";
+import { PluginClient, type PluginUnderTest, type Values } from "./client";
 import { world } from "./kubernetes-world";
 
 export const RELEASE = "kubernetes:helm.sh/v3:Release";
@@ -130,20 +130,4 @@ export async function untilStatus(namespace: string, release: string, status: st
     await sleep(100);
   }
   throw new Error(`release ${release} never was ${status}`);
-}
-
-/** The error of something that must fail. */
-export async function rejection(promise: Promise<unknown>): Promise<Error> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof Error) return error;
-  }
-  throw new Error("it was expected to fail, but did not");
-}
-
-/** The partial failure that an error must be. */
-export function expectInitFailed(error: Error): InitFailed {
-  if (!(error instanceof InitFailed)) throw new Error(`expected a partial failure, got: ${error.message}`);
-  return error;
 }

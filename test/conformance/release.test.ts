@@ -6,6 +6,7 @@ import {
   isSecret,
   type PluginClient,
   pluginsUnderTest,
+  rejection,
   reveal,
   secret,
   UNKNOWN,
@@ -13,7 +14,7 @@ import {
   type Values,
 } from "./client";
 import { live, newNamespace } from "./kubernetes-world";
-import { helm, history, rejection, RELEASE, scratchFolder, startForReleases, writeChart } from "./release-world";
+import { helm, history, RELEASE, scratchFolder, startForReleases, writeChart } from "./release-world";
 
 const urn = urnOf(RELEASE, "app");
 

@@ -24,7 +24,7 @@ export function collectArchive(directory: string, patterns: string[]): unknown {
 }
 
 /** Applies the patterns in their order; one that begins with `!` takes files out again. */
-export function chooseFiles(files: string[], patterns: string[]): string[] {
+function chooseFiles(files: string[], patterns: string[]): string[] {
   const rules = patterns.map((pattern) => ({
     exclude: pattern.startsWith("!"),
     matches: globToRegExp(pattern.replace(/^!/, "")),

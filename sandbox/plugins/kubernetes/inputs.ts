@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { type Properties, UNKNOWN } from "../shared/handler";
+import { isMap, type Properties, UNKNOWN } from "../shared/handler";
 import { AUTONAMED, toApi, type TypeInfo } from "./objects";
-import { isMap, secretData } from "./state";
+import { secretData } from "./state";
 
 const READ_ONLY_METADATA = [
   "creationTimestamp",

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { detailedDiff, join, toDiffResult } from "../shared/diff";
-import { type DiffKind, type DiffResult, type Properties, UNKNOWN } from "../shared/handler";
+import { type DiffKind, type DiffResult, isMap, type Properties, UNKNOWN } from "../shared/handler";
 
 /** Helm cannot rename or move a release. */
 const REPLACING = ["name", "namespace"];
@@ -50,8 +50,4 @@ function compare(before: unknown, live: unknown, wanted: unknown, path: string, 
   } else if (wanted === UNKNOWN || !isDeepStrictEqual(live, wanted)) {
     found[path] = "update";
   }
-}
-
-function isMap(value: unknown): value is Properties {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

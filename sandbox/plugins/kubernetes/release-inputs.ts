@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import { z } from "zod";
-import { type CheckFailure, type Properties, UNKNOWN } from "../shared/handler";
+import { type CheckFailure, isMap, type Properties, UNKNOWN } from "../shared/handler";
 import { hasUnknowns } from "../shared/values";
 
 /** How long helm may wait for any one operation when the program does not say, in seconds. */
@@ -145,10 +145,6 @@ export function mergeValues(base: Properties, over: Properties): Properties {
     merged[key] = isMap(below) && isMap(value) ? mergeValues(below, value) : value;
   }
   return merged;
-}
-
-function isMap(value: unknown): value is Properties {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function withoutNulls(properties: Properties): Properties {

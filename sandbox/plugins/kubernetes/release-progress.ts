@@ -14,7 +14,7 @@ export interface Rollout {
 }
 
 /** One line that says what a release still waits for; undefined when all its workloads are available. */
-export function waitingLine(rollouts: Rollout[]): string | undefined {
+function waitingLine(rollouts: Rollout[]): string | undefined {
   const [first, ...more] = rollouts.filter(({ wanted, available }) => available < wanted);
   if (!first) return undefined;
   const others = more.length > 0 ? ` (and ${more.length} more)` : "";

@@ -1,4 +1,4 @@
-import { type Properties, Secret } from "../shared/handler";
+import { isMap, type Properties, Secret } from "../shared/handler";
 import { FIELD_MANAGER_KEY, type KubeObject, toSdk, type TypeInfo } from "./objects";
 
 const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
@@ -86,8 +86,4 @@ function prune(live: unknown, shape: unknown): unknown {
 
 function without<T extends Properties>(values: T, keys: string[]): Properties {
   return Object.fromEntries(Object.entries(values).filter(([key]) => !keys.includes(key)));
-}
-
-export function isMap(value: unknown): value is Properties {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

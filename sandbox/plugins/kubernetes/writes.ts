@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import type { Properties } from "../shared/handler";
+import { isMap, type Properties } from "../shared/handler";
 import { ApiError, type ProviderApi } from "./api";
 import { annotation, type KubeObject, kubeObject, PATCH_FORCE } from "./objects";
-import { isMap } from "./state";
 
 const APPLY = "application/apply-patch+yaml";
 const MERGE = "application/merge-patch+json";

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { type DiffKind, type DiffResult, UNKNOWN } from "./handler";
+import { type DiffKind, type DiffResult, isMap, UNKNOWN } from "./handler";
 
 /** What differs between two property trees, by Pulumi property path; lists of another length differ as a whole. */
 export function detailedDiff(before: unknown, after: unknown): Record<string, DiffKind> {
@@ -41,8 +41,4 @@ function walk(before: unknown, after: unknown, path: string, found: Record<strin
 export function join(path: string, key: string): string {
   if (/[."[\]]/.test(key)) return `${path}["${key.replaceAll('"', '\\"')}"]`;
   return path === "" ? key : `${path}.${key}`;
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -17,6 +17,11 @@ export class Secret {
 /** Inputs or outputs of one resource. */
 export type Properties = Record<string, unknown>;
 
+/** A map of properties, as opposed to a list and to null. */
+export function isMap(value: unknown): value is Properties {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** One rejected input: `property` is a Pulumi property path such as `spec.replicas`. */
 export interface CheckFailure {
   property: string;
