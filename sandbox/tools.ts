@@ -93,11 +93,14 @@ async function link(name: ToolName, file: string): Promise<void> {
 }
 
 /**
- * Finds every tool: on PATH in a fitting version, else in the cache, else by official download, else built from pinned Go
+ * Finds every tool of a list: on PATH in a fitting version, else in the cache, else by official download, else built from pinned Go
  * modules. Safe to run in several processes at once. Prints one line per tool.
  * @throws naming the tool and what is missing when none of the four ways works.
  */
-export async function ensureTools(progress: Progress = new Progress()): Promise<Tools> {
+export async function ensureTools(
+  progress: Progress = new Progress(),
+  specs: readonly ToolSpec[] = TOOLS,
+): Promise<Tools> {
   const found = new Map<ToolName, Found>();
   const report: string[] = [];
   const settle = async (spec: ToolSpec, result: Found) => {
@@ -110,7 +113,7 @@ export async function ensureTools(progress: Progress = new Progress()): Promise<
 
   const missing: { spec: ToolSpec; steps: string[] }[] = [];
   const lookups = await Promise.all(
-    TOOLS.map(async (spec) => {
+    specs.map(async (spec) => {
       const path = await onPath(spec);
       if ("file" in path) return { spec, steps: [], result: { file: path.file, steps: [path.step] } };
       const steps = [path.reason];

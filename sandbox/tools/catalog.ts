@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-/** The programs the sandbox runs. */
+/** The programs the sandbox and the tests run. */
 export const TOOL_NAMES = [
   "pulumi",
   "helm",
@@ -12,6 +12,7 @@ export const TOOL_NAMES = [
   "kube-scheduler",
   "kwok",
   "kwokctl",
+  "crdify",
 ] as const;
 export type ToolName = (typeof TOOL_NAMES)[number];
 
@@ -124,6 +125,7 @@ function kwokTool(name: "kwok" | "kwokctl"): ToolSpec {
   };
 }
 
+/** What every sandbox needs. */
 export const TOOLS: readonly ToolSpec[] = [
   {
     name: "pulumi",
@@ -177,6 +179,19 @@ export const TOOLS: readonly ToolSpec[] = [
   kubernetesTool("kube-scheduler", ["--version"], exactly),
   kwokTool("kwok"),
   kwokTool("kwokctl"),
+];
+
+/** What single tests compare with: made when such a test runs, so that nobody else waits for it. */
+export const TEST_TOOLS: readonly ToolSpec[] = [
+  {
+    name: "crdify",
+    versionArgs: ["version"],
+    fits: exactly,
+    moduleDir: "crdify",
+    module: "sigs.k8s.io/crdify",
+    package: "sigs.k8s.io/crdify",
+    linkerVariables: () => [],
+  },
 ];
 
 /** The folder with the tool's go.mod. */

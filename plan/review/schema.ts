@@ -1,0 +1,239 @@
+import { z } from "zod";
+
+/**
+ * The review of an upgrade: everything that a reviewer signs, as plain data. It is what `casa-upgrade plan` writes as
+ * JSON (docs/review.schema.json is made from this file), what the Markdown and the timeline are made from, and what the
+ * `casa-review` resource carries to policies. It never holds a secret value.
+ */
+
+const text = z.string();
+const count = z.number().int().min(0);
+
+/** Why a field changes. */
+export const causeSchema = z.enum(["chart", "values", "drift", "server", "generated"]).meta({
+  description:
+    "chart: the new chart version renders it differently; values: the configured values do; drift: it was changed by " +
+    "hand on the cluster and the upgrade overwrites that; server: the API server or a webhook sets it in consequence; " +
+    "generated: the chart makes it up anew with each rendering",
+});
+
+const fieldSchema = z.strictObject({
+  path: text.meta({ description: "e.g. spec.template.spec.containers[auth].image" }),
+  before: text.optional().meta({ description: "the live value as compact JSON; absent: not set; secrets as [secret]" }),
+  after: text.optional().meta({ description: "the value after the upgrade; absent: removed" }),
+  cause: causeSchema,
+});
+
+/** How the API server answered when the change was sent as a dry-run. */
+const checkSchema = z.strictObject({
+  result: z.enum(["accepted", "rejected", "unchecked"]),
+  message: text.optional().meta({ description: "the API server's words, or why it could not be asked" }),
+  fix: text.optional(),
+});
+
+const objectSchema = z.strictObject({
+  apiVersion: text,
+  kind: text,
+  namespace: text.optional().meta({ description: "absent for objects without a namespace" }),
+  name: text,
+  action: z.enum(["create", "update", "delete", "keep"]).meta({
+    description: "keep: the new chart no longer has it, but its resource policy makes helm leave it",
+  }),
+  writer: z.enum(["crds", "helm", "hook", "restart", "record"]).meta({
+    description:
+      "who changes it: the CRD step, helm (rendered objects), a helm hook, a restart of a MAS workload, or bookkeeping " +
+      "(helm's revision Secrets and the restart records)",
+  }),
+  fields: z.array(fieldSchema).meta({ description: "changed fields; empty for create and delete" }),
+  folded: count.meta({ description: "changed fields that are left out as noise: checksums, chart and version labels" }),
+  check: checkSchema,
+});
+
+/** One container image of a workload that does not say which bytes will run. */
+const imageSchema = z.strictObject({
+  workload: text.meta({ description: "Kind/namespace/name" }),
+  container: text,
+  image: text,
+  problem: z.enum(["moving-tag", "no-tag"]),
+  rolls: z.boolean().meta({ description: "whether its pod template changes in this upgrade" }),
+  pullPolicy: text,
+});
+
+/** A workload of the release whose pods are replaced. */
+const rollSchema = z.strictObject({
+  workload: text.meta({ description: "Kind/namespace/name" }),
+  reasons: z.array(
+    z.strictObject({
+      kind: z.enum(["image", "env", "config", "resources", "volumes", "command", "annotations", "replicas", "other"]),
+      text,
+    }),
+  ),
+  strategy: text.meta({ description: "RollingUpdate, Recreate, OnDelete" }),
+  replicas: count,
+  downtime: z.strictObject({
+    expected: z.enum(["none", "brief", "until-ready", "deadlock"]).meta({
+      description:
+        "none: enough replicas stay; brief: one replica, the new pod is ready before the old one goes, connections break; " +
+        "until-ready: nothing serves until the new pod is ready; deadlock: the new pod waits for a volume that the old one holds",
+    }),
+    why: text,
+  }),
+});
+
+/** A claim that helm deletes, and the data in it. */
+const claimSchema = z.strictObject({
+  namespace: text,
+  name: text,
+  size: text.optional(),
+  reclaimPolicy: text.optional().meta({ description: "of its volume: Delete loses the data at once" }),
+  why: text,
+});
+
+const valuesFindingSchema = z.strictObject({
+  path: text,
+  problem: z.enum(["dropped", "unknown", "required", "invalid"]).meta({
+    description:
+      "dropped: the installed chart knew it, the new one does not; unknown: neither does; required: the new chart wants " +
+      "it and it is not set; invalid: against the chart's values.schema.json",
+  }),
+  suggestion: text.optional().meta({ description: "the nearest key of the new chart" }),
+  text,
+});
+
+const noteSchema = z.strictObject({
+  version: text,
+  source: text.meta({ description: "Chart.yaml, or the file in the package" }),
+  kind: text.optional().meta({ description: "added, changed, deprecated, removed, fixed, security; or breaking" }),
+  text,
+});
+
+const breakingSchema = z.strictObject({
+  distance: z.strictObject({
+    kind: z.enum(["install", "none", "patch", "minor", "major", "downgrade", "prerelease", "other"]),
+    skipped: z.array(text).meta({ description: "minor or major versions between that are jumped over, in words" }),
+    text,
+  }),
+  values: z.array(valuesFindingSchema),
+  notes: z.array(noteSchema).meta({ description: "the chart's own notes between the two versions, newest first" }),
+});
+
+/** One finding of the CRD comparison. */
+export const crdFindingSchema = z.strictObject({
+  rule: text.meta({ description: "id of the rule; those that crdify knows carry crdify's names" }),
+  severity: z.enum(["error", "warning", "none"]),
+  version: text.optional().meta({ description: "API version, where the rule is about one" }),
+  path: text.optional().meta({ description: "schema path, e.g. ^.spec.realm" }),
+  text,
+  accepted: text.optional().meta({ description: "the reason that the config gives for accepting it" }),
+});
+
+const customResourceFindingSchema = z.strictObject({
+  object: text.meta({ description: "namespace/name" }),
+  rejected: z.array(text).meta({ description: "why the new schema would reject it when it is next written" }),
+  pruned: z.array(text).meta({ description: "fields that it loses" }),
+});
+
+const crdSchema = z.strictObject({
+  name: text,
+  action: z.enum(["create", "update", "unchanged", "retained"]),
+  findings: z.array(crdFindingSchema),
+  customResources: z.strictObject({
+    total: count,
+    rejected: count,
+    pruned: count,
+    unchecked: z.array(text).meta({ description: "rules that could not be evaluated here, with the reason" }),
+    examples: z.array(customResourceFindingSchema).meta({ description: "at most 20, rejected ones first" }),
+    prunedFields: z.array(z.strictObject({ path: text, objects: count })),
+  }),
+});
+
+const restartsSchema = z.strictObject({
+  enabled: z.boolean(),
+  maxConcurrent: count,
+  groups: z.array(
+    z.strictObject({
+      name: text,
+      workloads: z.array(
+        z.strictObject({
+          workload: text,
+          done: z.boolean(),
+          replicas: count,
+          seconds: z.number().meta({ description: "estimated time of its restart" }),
+          start: z.number().meta({ description: "estimated start, seconds after the first restart" }),
+        }),
+      ),
+    }),
+  ),
+  skipped: z.array(z.strictObject({ workload: text, reason: text })),
+  estimate: z.strictObject({
+    seconds: z.number(),
+    worstSeconds: z.number().meta({ description: "until the time limit of every workload in its turn" }),
+    basis: text.meta({ description: "what the estimate rests on" }),
+  }),
+});
+
+/** What a reviewer must not overlook, the worst first. */
+export const riskSchema = z.strictObject({
+  severity: z.enum(["high", "medium", "low"]),
+  id: text.meta({ description: "stable id of the kind of risk, e.g. data-loss, downtime, crd-breaking" }),
+  title: text,
+  detail: text,
+  fix: text.optional(),
+});
+
+/** The API server (or a rule of ours) says that the upgrade cannot work. */
+const refusalSchema = z.strictObject({ object: text, problem: text, fix: text });
+
+const identitySchema = z.strictObject({
+  stack: text,
+  cluster: z.strictObject({ context: text, id: text, version: text }),
+  release: z.strictObject({ name: text, namespace: text, revision: count.nullable() }),
+  chart: z.strictObject({
+    name: text,
+    before: text.nullable().meta({ description: "installed version; null: not installed" }),
+    after: text,
+    digest: text.meta({ description: "hash of what the chart renders, secret data left out" }),
+  }),
+});
+
+export const reviewSchema = z
+  .strictObject({
+    schemaVersion: z.literal(1),
+    identity: identitySchema,
+    verdict: z.enum(["unchanged", "changes", "refused"]),
+    objects: z.array(objectSchema),
+    rolls: z.array(rollSchema),
+    images: z.array(imageSchema),
+    claims: z.array(claimSchema).meta({ description: "PersistentVolumeClaims that the upgrade deletes" }),
+    breaking: breakingSchema,
+    crds: z.array(crdSchema),
+    restarts: restartsSchema,
+    risks: z.array(riskSchema),
+    refusals: z.array(refusalSchema),
+    warnings: z.array(text),
+    reviewed: z.record(z.string(), z.string()).meta({
+      description:
+        "keyed hashes of everything the review rests on, by what it is (cluster, config, chart, object …); " +
+        "`casa-upgrade up --plan` refuses when one differs and names it",
+    }),
+    requests: count.meta({ description: "requests to the API server that the review took" }),
+  })
+  .meta({ title: "Review of a CASA upgrade" });
+
+export type Review = z.infer<typeof reviewSchema>;
+export type Cause = z.infer<typeof causeSchema>;
+export type FieldChange = z.infer<typeof fieldSchema>;
+export type ObjectCheck = z.infer<typeof checkSchema>;
+export type ObjectChange = z.infer<typeof objectSchema>;
+export type ImageFinding = z.infer<typeof imageSchema>;
+export type Roll = z.infer<typeof rollSchema>;
+export type DeletedClaim = z.infer<typeof claimSchema>;
+export type ValuesFinding = z.infer<typeof valuesFindingSchema>;
+export type ChartNote = z.infer<typeof noteSchema>;
+export type Breaking = z.infer<typeof breakingSchema>;
+export type CrdFinding = z.infer<typeof crdFindingSchema>;
+export type CustomResourceFinding = z.infer<typeof customResourceFindingSchema>;
+export type CrdReview = z.infer<typeof crdSchema>;
+export type RestartReview = z.infer<typeof restartsSchema>;
+export type Risk = z.infer<typeof riskSchema>;
+export type Refusal = z.infer<typeof refusalSchema>;
