@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import { shortDigest } from "./digest";
+import { ChartError } from "./chart-error";
+import { type ChartPackage, readChartPackage } from "./chart-package";
 import { helm, HelmError } from "./helm";
 import { type KubeObject, ManifestError, parseManifest, type SourcedObject } from "./objects";
 import { findUnstable, maskUnstable, type UnstableFields } from "./unstable";
@@ -28,6 +30,10 @@ export interface RenderInput {
   /** The cluster's API versions as helm lists them (`apps/v1`, `apps/v1/Deployment`). */
   apiVersions: string[];
   isUpgrade: boolean;
+  /** Values of the installed revision, to tell a change of the chart from one of the values. Default: not rendered. */
+  oldValues?: Record<string, unknown>;
+  /** How `lookup` reaches the cluster; only charts that make values up need it. Default: `lookup` finds nothing. */
+  access?: { context: string; kubeconfig?: string };
 }
 
 /** One chart version, rendered: everything the upgrade needs to know of it. */
@@ -42,19 +48,17 @@ export interface LoadedChart {
   strayCrdFiles: SourcedObject[];
   /** The objects of the release, hooks left out, generated fields masked. */
   objects: KubeObject[];
+  /** The same as rendered, with what was generated this time. */
+  rendered: KubeObject[];
+  /** The same rendered with `oldValues`; undefined without those, or when the chart does not render with them. */
+  withOldValues?: KubeObject[];
+  /** Objects of helm hooks, as rendered. */
+  hooks: KubeObject[];
+  /** What the package says besides its templates: defaults, schemas, notes. */
+  contents: ChartPackage;
   unstable: UnstableFields;
   /** Hash of everything the chart renders (Secret data and generated fields left out). */
   digest: string;
-}
-
-/** The chart cannot be read or rendered; `fix` says what to do. */
-export class ChartError extends Error {
-  constructor(
-    readonly problem: string,
-    readonly fix: string,
-  ) {
-    super(`${problem}\n  Fix: ${fix}`);
-  }
 }
 
 const chartYaml = z.looseObject({
@@ -79,13 +83,24 @@ export async function loadChart(source: ChartSource, input: RenderInput): Promis
   try {
     const path = isLocalChart(source) ? await localPath(source) : await pull(source, scratch);
     const meta = await readMeta(path, source);
-    const valuesFile = join(scratch, "values.json");
-    await writeFile(valuesFile, JSON.stringify(input.values), { mode: 0o600 });
-    const [first, second] = await Promise.all([
-      render(path, valuesFile, input, source),
-      render(path, valuesFile, input, source),
+    const files = { values: join(scratch, "values.json"), oldValues: join(scratch, "old-values.json") };
+    await writeFile(files.values, JSON.stringify(input.values), { mode: 0o600 });
+    await writeFile(files.oldValues, JSON.stringify(input.oldValues ?? {}), { mode: 0o600 });
+    const twice = (server: boolean) => {
+      const once = () => render(path, files.values, input, source, server);
+      return Promise.all([once(), once()]);
+    };
+    const [contents, old, [first, second]] = await Promise.all([
+      readChartPackage(path),
+      // Old values that the new chart cannot take only mean that causes are not told apart.
+      input.oldValues && render(path, files.oldValues, input, source, false).catch(() => undefined),
+      twice(false),
     ]);
-    return assemble(meta, first, second, input.namespace);
+    const chart = assemble(meta, contents, first, second, old, input.namespace);
+    if (chart.unstable.paths.size === 0 || !input.access) return chart;
+    // Charts that keep a generated password look it up on the cluster: with an answer to that it is no longer made up.
+    const [third, fourth] = await twice(true);
+    return assemble(meta, contents, third, fourth, old, input.namespace);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -94,12 +109,14 @@ export async function loadChart(source: ChartSource, input: RenderInput): Promis
 /** Sorts rendered documents into CRDs, release objects and hooks. */
 function assemble(
   meta: z.infer<typeof chartYaml>,
+  contents: ChartPackage,
   first: SourcedObject[],
   second: SourcedObject[],
+  old: SourcedObject[] | undefined,
   namespace: string,
 ): LoadedChart {
-  const fromCrdFolder = first.filter(({ source }) => /(^|\/)crds\//.test(source));
-  const rendered = first.filter((doc) => !fromCrdFolder.includes(doc)).map(({ object }) => object);
+  const fromCrdFolder = first.filter(isCrdFile);
+  const rendered = first.filter((doc) => !isCrdFile(doc)).map(({ object }) => object);
   const unstable = findUnstable(
     rendered,
     second.map(({ object }) => object),
@@ -114,10 +131,22 @@ function assemble(
     deprecated: meta.deprecated ?? false,
     crds: fromCrdFolder.filter(isCrd),
     strayCrdFiles: fromCrdFolder.filter((doc) => !isCrd(doc)),
-    objects: stable.filter((object) => !object.metadata.annotations?.["helm.sh/hook"]),
+    objects: stable.filter((object) => !isHook(object)),
+    rendered: rendered.filter((object) => !isHook(object)),
+    withOldValues: old?.filter((doc) => !isCrdFile(doc)).flatMap(({ object }) => (isHook(object) ? [] : [object])),
+    hooks: rendered.filter(isHook),
+    contents,
     unstable,
     digest: shortDigest(stable.map(withoutSecretData)),
   };
+}
+
+function isCrdFile({ source }: SourcedObject): boolean {
+  return /(^|\/)crds\//.test(source);
+}
+
+function isHook(object: KubeObject): boolean {
+  return object.metadata.annotations?.["helm.sh/hook"] !== undefined;
 }
 
 /** A Secret reduced to the names of its keys: its values must not be guessable from a hash that everybody may read. */
@@ -185,10 +214,15 @@ async function render(
   valuesFile: string,
   input: RenderInput,
   source: ChartSource,
+  server: boolean,
 ): Promise<SourcedObject[]> {
   const args = ["template", input.release, path, "--namespace", input.namespace, "--include-crds"];
   args.push("--values", valuesFile, "--kube-version", input.kubeVersion);
   if (input.isUpgrade) args.push("--is-upgrade");
+  if (server && input.access) {
+    const { context, kubeconfig } = input.access;
+    args.push("--dry-run=server", "--kube-context", context, ...(kubeconfig ? ["--kubeconfig", kubeconfig] : []));
+  }
   if (input.apiVersions.length > 0) args.push("--api-versions", input.apiVersions.join(","));
   try {
     return parseManifest(await helm(args));

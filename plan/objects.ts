@@ -3,7 +3,7 @@ import { z } from "zod";
 import { KUBE_YAML } from "./kube-yaml";
 
 /** Any Kubernetes object: what every kind has is typed, the rest is kept as it came. */
-const kubeObjectSchema = z.looseObject({
+export const kubeObject = z.looseObject({
   apiVersion: z.string().min(1),
   kind: z.string().min(1),
   metadata: z.looseObject({
@@ -14,7 +14,7 @@ const kubeObjectSchema = z.looseObject({
   }),
 });
 
-export type KubeObject = z.infer<typeof kubeObjectSchema>;
+export type KubeObject = z.infer<typeof kubeObject>;
 
 /** One document of a manifest and the chart file it was rendered from (empty when the text does not say). */
 export interface SourcedObject {
@@ -51,7 +51,7 @@ export function parseManifest(text: string): SourcedObject[] {
 function flatten(value: unknown, source: string): SourcedObject[] {
   const list = z.looseObject({ kind: z.string().regex(/List$/), items: z.array(z.unknown()) }).safeParse(value);
   if (list.success) return list.data.items.flatMap((item) => flatten(item, source));
-  const parsed = kubeObjectSchema.safeParse(value);
+  const parsed = kubeObject.safeParse(value);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const where = issue?.path.length ? `"${issue.path.join(".")}"` : "the document";
