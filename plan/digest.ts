@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 
 /** Canonical JSON: the same text whatever order the keys came in. `undefined` members are dropped. */
-function canonicalJson(value: unknown): string {
+export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, at: unknown) => {
     if (typeof at !== "object" || at === null || Array.isArray(at)) return at;
     return Object.fromEntries(Object.entries(at).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
