@@ -2,6 +2,7 @@ import "./plan/stack-traces";
 import * as pulumi from "@pulumi/pulumi";
 import { CasaUpgrade } from "./components/casa-upgrade";
 import { loadConfig } from "./plan/config-load";
+import { summarize } from "./plan/review/summary";
 import { planUpgrade } from "./plan/upgrade";
 
 /**
@@ -18,6 +19,8 @@ export = async () => {
 
   // CRDs first, the chart next, the MAS workloads gently last; each step waits for the one before.
   const upgrade = new CasaUpgrade("casa", { plan });
+  // A reviewer reads the essence at the end of the preview; `casa-upgrade plan` writes the whole review.
+  if (pulumi.runtime.isDryRun()) await pulumi.log.info(summarize(plan.review), upgrade);
 
   return {
     cluster: plan.cluster,

@@ -44,7 +44,7 @@ export interface ListOptions {
 
 const statusSchema = z.looseObject({ reason: z.string().optional(), message: z.string().optional() });
 const listSchema = z.looseObject({
-  metadata: z.looseObject({ continue: z.string().optional() }).optional(),
+  metadata: z.looseObject({ continue: z.string().optional(), remainingItemCount: z.number().optional() }).optional(),
   items: z
     .array(z.looseObject({}))
     .nullish()
@@ -276,24 +276,55 @@ export class KubeApi {
     const scope = served.namespaced && namespace !== undefined ? `/namespaces/${namespace}` : "";
     const path = `${apiRoot(object.apiVersion)}${scope}/${served.plural}`;
     const query = typeof select === "string" ? { labelSelector: select } : { ...select };
-    const items = await this.pages(path, query).catch((error: unknown) => {
+    let items: object[] = [];
+    try {
+      await this.pages(path, query, (page) => void items.push(...page));
+    } catch (error) {
       // The rest of a list that took too long is gone from etcd's history: take it in one piece.
-      if (error instanceof ApiError && error.code === 410) return this.page(path, query).then((page) => page.items);
-      throw error;
-    });
+      if (!(error instanceof ApiError) || error.code !== 410) throw error;
+      items = (await this.page(path, query)).items;
+    }
     // Items of a list carry no kind of their own.
     return items.map((item) => ({ ...item, apiVersion: object.apiVersion, kind: object.kind }));
   }
 
-  private async pages(path: string, query: Record<string, string | undefined>): Promise<object[]> {
-    const found: object[] = [];
+  /** How many objects of a kind there are in all namespaces, in one request; 0 when the kind is not served. */
+  async count(object: { apiVersion: string; kind: string }): Promise<number> {
+    const served = await this.resource(object.apiVersion, object.kind);
+    if (!served) return 0;
+    const page = await this.page(`${apiRoot(object.apiVersion)}/${served.plural}`, { limit: "1" });
+    return page.items.length + (page.metadata?.remainingItemCount ?? 0);
+  }
+
+  /**
+   * Visits all objects of a kind page by page, for lists that are too long to be held; none when the kind is not served. As
+   * in {@link list}, but items have no kind of their own.
+   *
+   * @throws ApiError with code 410 when it took so long that the rest of the list is gone; begin again.
+   */
+  async eachPage(
+    object: { apiVersion: string; kind: string },
+    namespace: string | undefined,
+    select: ListOptions,
+    visit: (items: object[]) => void,
+  ): Promise<void> {
+    const served = await this.resource(object.apiVersion, object.kind);
+    if (!served) return;
+    const scope = served.namespaced && namespace !== undefined ? `/namespaces/${namespace}` : "";
+    await this.pages(`${apiRoot(object.apiVersion)}${scope}/${served.plural}`, { ...select }, visit);
+  }
+
+  private async pages(
+    path: string,
+    query: Record<string, string | undefined>,
+    visit: (items: object[]) => void,
+  ): Promise<void> {
     let next: string | undefined;
     do {
       const page = await this.page(path, { ...query, limit: PAGE, continue: next });
-      found.push(...page.items);
+      visit(page.items);
       next = page.metadata?.continue || undefined;
     } while (next);
-    return found;
   }
 
   private async page(path: string, query: Record<string, string | undefined>) {

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { LiveCrdMetadata } from "../plan/crds";
+import { kubeObject, type KubeObject } from "../plan/objects";
 import { ApiError } from "./api";
-import type { ClusterClient } from "./connect";
+import { type ClusterClient, parseObject } from "./connect";
 import { PreflightError } from "./problem";
 
 /** A CRD as it is on the cluster. */
@@ -10,6 +11,8 @@ export interface LiveCrd extends LiveCrdMetadata {
   storedVersions: string[];
   versions: { name: string; served: boolean; storage: boolean }[];
   conditions: { type: string; status: string; reason?: string; message?: string }[];
+  /** The whole object, as the API server has it. */
+  object: KubeObject;
   /** Being deleted, which lasts as long as objects of its kind have finalizers. */
   terminating: boolean;
 }
@@ -51,11 +54,12 @@ const crd = z.looseObject({
  * @throws PreflightError when they may not be read.
  */
 export async function readLiveCrds(client: ClusterClient, names: string[]): Promise<Map<string, LiveCrd>> {
-  const found = await Promise.all(names.map((name) => client.get(CRD, "", name, crd).catch(notAllowed)));
-  return new Map(found.flatMap((live) => (live ? [[live.metadata.name, liveCrd(live)]] : [])));
+  const found = await Promise.all(names.map((name) => client.api.get(CRD, "", name).catch(notAllowed)));
+  return new Map(found.flatMap((live, i) => (live === undefined ? [] : [[names[i] ?? "", liveCrd(live)]])));
 }
 
-function liveCrd({ metadata, spec, status }: z.infer<typeof crd>): LiveCrd {
+function liveCrd(object: unknown): LiveCrd {
+  const { metadata, spec, status } = parseObject(CRD.kind, object, crd);
   return {
     name: metadata.name,
     labels: metadata.labels,
@@ -64,6 +68,7 @@ function liveCrd({ metadata, spec, status }: z.infer<typeof crd>): LiveCrd {
     storedVersions: status.storedVersions ?? [],
     versions: spec.versions.map(({ name, served, storage }) => ({ name, served, storage })),
     conditions: status.conditions ?? [],
+    object: parseObject(CRD.kind, object, kubeObject),
     terminating: metadata.deletionTimestamp !== undefined,
   };
 }

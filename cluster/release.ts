@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { z } from "zod";
 import { ApiError } from "./api";
@@ -19,6 +20,10 @@ export interface Revision {
   readonly config: Record<string, unknown>;
   /** Rendered objects, hooks left out, as YAML. */
   readonly manifest: string;
+  /** The chart's own default values, without those of subcharts. */
+  readonly defaults: Record<string, unknown>;
+  /** Hash of the record as it is stored: only who may read helm's Secrets can compute it. */
+  readonly recordKey: Buffer;
   /** Files of the chart's `crds/` folder. Those of subcharts are missing: helm does not store subcharts. */
   readonly crdFiles: { name: string; data: string }[];
 }
@@ -43,7 +48,11 @@ const storedRelease = z.looseObject({
     description: z.string().default(""),
     last_deployed: z.string().default(""),
   }),
-  chart: z.looseObject({ metadata: chartMetadata, files: z.array(file).nullish() }),
+  chart: z.looseObject({
+    metadata: chartMetadata,
+    files: z.array(file).nullish(),
+    values: z.record(z.string(), z.unknown()).nullish(),
+  }),
   config: z.record(z.string(), z.unknown()).nullish(),
   manifest: z.string().default(""),
 });
@@ -124,6 +133,12 @@ class StoredRevision implements Revision {
   }
   get manifest(): string {
     return this.decode().manifest;
+  }
+  get defaults(): Record<string, unknown> {
+    return this.decode().chart.values ?? {};
+  }
+  get recordKey(): Buffer {
+    return createHash("sha256").update(this.secret.data.release).digest();
   }
   get crdFiles(): { name: string; data: string }[] {
     const { metadata, files } = this.decode().chart;
@@ -234,6 +249,14 @@ export function releaseWarning(release: ReleaseState, context: string): string |
     `${failed}. What only the failed revision added stays on the cluster, because helm compares with revision ` +
     `${back.revision}. If its workloads do not recover, take it back first: ${back.line}`
   );
+}
+
+/**
+ * The revision that helm compares with: the newest one if it is deployed, else the last one that is; the newest
+ * one again when nothing was ever deployed.
+ */
+export function comparedRevision({ revisions, latest }: ReleaseState): Revision {
+  return [...revisions].reverse().find(({ status }) => status === "deployed") ?? latest;
 }
 
 /** The newest revision that was deployed, and the line that goes back to it; undefined when there never was one. */

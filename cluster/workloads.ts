@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { WorkloadFacts, WorkloadKind } from "../plan/restarts";
+import { type Strategy, strategyOf } from "../plan/rolls/strategy";
 import { STAMP_ANNOTATION } from "../plan/stamp";
 import type { CasaPolicyFacts, MultiAgentSystemFacts } from "../plan/targets";
 import { ApiError } from "./api";
@@ -18,6 +19,10 @@ export interface LiveWorkload extends WorkloadFacts {
   observedGeneration: number;
   /** Labels that its pods carry. */
   podLabels: Record<string, string>;
+  /** Its own annotations, not those of its pods. */
+  annotations: Record<string, string>;
+  /** How its controller replaces pods. */
+  strategy: Strategy;
 }
 
 const metadata = z.looseObject({ namespace: z.string().default("default"), name: z.string() });
@@ -94,7 +99,12 @@ const strategy = z.looseObject({
 });
 const texts = z.record(z.string(), z.string()).nullish();
 const workload = z.looseObject({
-  metadata: z.looseObject({ namespace: z.string(), name: z.string(), generation: z.number().default(0) }),
+  metadata: z.looseObject({
+    namespace: z.string(),
+    name: z.string(),
+    generation: z.number().default(0),
+    annotations: texts,
+  }),
   spec: z.looseObject({
     replicas: z.number().nullish(),
     paused: z.boolean().default(false),
@@ -155,9 +165,11 @@ export function workloadFacts(kind: WorkloadKind, item: unknown): LiveWorkload {
     generation: at.generation,
     observedGeneration: status.observedGeneration,
     podLabels: template?.labels ?? {},
+    annotations: at.annotations ?? {},
+    strategy: strategyOf(kind, spec, spec.replicas ?? 1),
   };
   // A StatefulSet with a partition keeps the pods below it on the old template, and counts as rolled out all the same.
-  const partition = kind === "StatefulSet" ? (rolling?.rollingUpdate?.partition ?? 0) : 0;
+  const { partition } = facts.strategy;
   const toUpdate = Math.max(0, facts.replicas - partition);
   const oneRevision = kind === "Deployment" || partition > 0 || status.currentRevision === status.updateRevision;
   const rolledOut =

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { UpgradePlan } from "../plan/upgrade";
 import { CrdSet } from "./crd-set";
 import { RuntimeRelease } from "./runtime-release";
+import { reviewArgs, UpgradeReview } from "./upgrade-review";
 import { restartRecord, WorkloadRestarts } from "./workload-restarts";
 
 /** What {@link CasaUpgrade} carries out. */
@@ -49,14 +50,17 @@ export class CasaUpgrade extends pulumi.ComponentResource {
     );
     const step = (dependsOn: pulumi.Resource[]) => ({ parent: this, providers: { kubernetes: provider }, dependsOn });
 
-    const before = restartRecord(plan.before, plan.release.namespace, plan.before.recorded, {
-      parent: this,
-      provider,
-    });
+    new UpgradeReview(`${name}-review`, reviewArgs(plan.review), { parent: this });
+    const recordBefore = (dependsOn: pulumi.Resource[]) =>
+      restartRecord(plan.before, plan.release.namespace, plan.before.recorded, { parent: this, provider, dependsOn });
     const crds = new CrdSet(`${name}-crds`, { ...plan.crds, access: plan.access }, step([]));
-    const runtime = new RuntimeRelease(name, plan.release, step([crds, before]));
+    // An install finds no namespace for the record: helm makes that first. Killed in between, the next run knows by
+    // helm's own record that the release is ours and every workload older.
+    const before = plan.release.exists ? [recordBefore([])] : [];
+    const runtime = new RuntimeRelease(name, plan.release, step([crds, ...before]));
+    if (!plan.release.exists) before.push(recordBefore([runtime]));
     const restarts = plan.restarts
-      ? new WorkloadRestarts(`${name}-restarts`, { ...plan.restarts, access: plan.access }, step([runtime]))
+      ? new WorkloadRestarts(`${name}-restarts`, { ...plan.restarts, access: plan.access }, step([runtime, ...before]))
       : undefined;
 
     this.versions = pulumi.output({ before: plan.versions.before ?? null, after: plan.versions.after });

@@ -15,6 +15,8 @@ export interface RuntimeReleaseArgs {
   readonly version: string;
   /** Hash of what the chart renders; a changed template without a new version shows by it. */
   readonly digest: string;
+  /** Description of the revision; it holds the digest, so that the provider sees a changed template. */
+  readonly description: string;
   /** All values, merged; secret leaves are secret outputs. */
   readonly values: pulumi.Input<Record<string, unknown>>;
   /** The values hold a null, which removes a chart default. */
@@ -78,10 +80,11 @@ export class RuntimeRelease extends pulumi.ComponentResource {
         skipCrds: true,
         // Without it helm brings the previous revision's values back whenever the configured ones are empty.
         resetValues: true,
-        createNamespace: !args.exists,
+        // Matters to an install only; the same in every run, so that the run after an install changes nothing.
+        createNamespace: true,
         maxHistory: args.maxHistory,
         timeout: args.timeoutSeconds,
-        description: `casa-upgrade ${args.version} rendered ${args.digest}`,
+        description: args.description,
       },
       {
         parent: this,

@@ -1,10 +1,10 @@
 import { local } from "@pulumi/command";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { restartPatch } from "../plan/restart-patch";
 import type { RecordedStamp, RestartPlan, RestartTarget } from "../plan/restarts";
 import { pendingGroups, workloadId } from "../plan/restarts";
 import { shellWord } from "../plan/shell-word";
-import { STAMP_ANNOTATION } from "../plan/stamp";
 import { windowDependencies } from "../plan/windows";
 import { type ClusterAccess, environment, kubectl, program } from "./shell";
 
@@ -161,20 +161,8 @@ export function restartRecord(
 }
 
 function patchResource(target: RestartTarget, stamp: string, opts: pulumi.CustomResourceOptions): pulumi.Resource {
-  const args = {
-    metadata: {
-      name: target.name,
-      namespace: target.namespace,
-      annotations: {
-        "pulumi.com/patchFieldManager": "casa-upgrade",
-        // Only our own annotation is written; taking it over from a hand edit is meant.
-        "pulumi.com/patchForce": "true",
-        // The gate that follows waits; waiting twice only makes the window slower.
-        "pulumi.com/skipAwait": "true",
-      },
-    },
-    spec: { template: { metadata: { annotations: { [STAMP_ANNOTATION]: stamp } } } },
-  };
+  const { metadata, spec } = restartPatch(stamp);
+  const args = { metadata: { ...metadata, name: target.name, namespace: target.namespace }, spec };
   const name = workloadId(target);
   return target.kind === "Deployment"
     ? new k8s.apps.v1.DeploymentPatch(name, args, opts)

@@ -9,6 +9,8 @@ export interface LoadedConfig {
   readonly config: UpgradeConfig;
   /** All values in clear, for rendering; never to be logged or handed to a resource. */
   readonly values: Values;
+  /** The part of the values that is secret. */
+  readonly secretPart: Values;
   /** The same values for resources: secret leaves are secret outputs. */
   readonly programValues: Record<string, unknown>;
   /** Whether a value is null anywhere, by which a chart's default is removed. */
@@ -47,7 +49,7 @@ export function prepareConfig(project: string, all: Record<string, string>, secr
   // The engine says which top-level keys hold a secret, not where in them it is: all of `values` is hidden then.
   const hidden = mergeValues(secretKeys.includes("values") ? config.values : {}, config.secretValues);
   const programValues = markSecretLeaves(values, hidden, (value) => pulumi.secret(value));
-  return { config, values, programValues, hasNullValues: hasNulls(values) };
+  return { config, values, secretPart: hidden, programValues, hasNullValues: hasNulls(values) };
 }
 
 /** Keys stored encrypted, as the language host puts them into the environment; the SDK has no public way to ask. */

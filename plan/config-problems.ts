@@ -21,7 +21,7 @@ export function describeProblems(
   const texts = issues.flatMap((issue) =>
     issue.code === "unrecognized_keys"
       ? issue.keys.map((key) => unknownKey(issue.path, key))
-      : [wrongValue(issue.path, raw, secretKeys)],
+      : [wrongValue(issue.path, raw, secretKeys, hintOf(issue))],
   );
   // A value can break two rules at once (too long and misspelt); the text is the same then.
   return [...new Set(texts)];
@@ -46,14 +46,20 @@ function nearestKey(above: Path, key: string): string | undefined {
   return candidates[0] && keyText(candidates[0].path);
 }
 
-function wrongValue(path: Path, raw: unknown, secretKeys: readonly string[]): string {
+/** What a check of ours adds to "is not allowed", after its first sentence: the name that was probably meant. */
+function hintOf(issue: z.core.$ZodIssue): string {
+  const hint = issue.code === "custom" ? issue.message.split("; ")[1] : undefined;
+  return hint ? `; ${hint}` : "";
+}
+
+function wrongValue(path: Path, raw: unknown, secretKeys: readonly string[], hint: string): string {
   const node = schemaAt(path);
   const value = valueAt(raw, path);
   const set = value !== undefined && value !== "";
   const shown = set ? `is ${shownValue(path, value, secretKeys)}` : "is not set";
   const line = exampleLine(path, exampleFor(path, node), path[0] === "secretValues");
   const fix = set && outlives(path, value, node) ? `${removeLine(path)} && ${line}` : line;
-  return problem(path, `${shown}; allowed: ${allowedText(node)}`, fix);
+  return problem(path, `${shown}${hint}; allowed: ${allowedText(node)}`, fix);
 }
 
 /** Whether setting the key would not be enough: the CLI sets nothing below text, and keeps text in a map text. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { crdRuleOverride } from "./crd-compat/overrides";
 import type { WorkloadRef } from "./restarts";
 
 const WORKLOAD =
@@ -186,6 +187,15 @@ export const configSchema = z.strictObject({
     example: true,
   }),
   maxHistory: wholeNumber(2, 1000, 10, 5, "revisions that `helm history` keeps"),
+  crdRules: z
+    .array(crdRuleOverride)
+    .default([])
+    .meta({
+      description:
+        "how serious a finding of the CRD comparison is, and why: maps with `rule`, `severity` (error, warning, none), " +
+        "`reason`, and optionally `crd` and `path`; the rules are in docs/crd-rules.md",
+      example: [{ rule: "existingFieldRemoval", severity: "none", reason: "no client reads it" }],
+    }),
   restarts: restarts.prefault({}).meta({ description: "restarts of MAS workloads", example: { maxConcurrent: 3 } }),
   timeouts: timeouts.prefault({}).meta({ description: "time limits, in seconds", example: { release: 900 } }),
 });

@@ -1,23 +1,27 @@
-import { RunError } from "@pulumi/pulumi";
+import { getStack, RunError } from "@pulumi/pulumi";
 import type { ClusterClient } from "../cluster/connect";
 import { readLiveCrds } from "../cluster/crds";
 import { explainRelease } from "../cluster/diagnose";
 import { PreflightError } from "../cluster/problem";
 import { type ReleaseState, releaseWarning } from "../cluster/release";
-import { listCasaPolicies, listMultiAgentSystems, readWorkloads } from "../cluster/workloads";
+import { listCasaPolicies, listMultiAgentSystems, type LiveWorkload, readWorkloads } from "../cluster/workloads";
 import type { CrdSetArgs } from "../components/crd-set";
 import type { RuntimeReleaseArgs } from "../components/runtime-release";
 import type { ClusterAccess } from "../components/shell";
 import type { WorkloadRestartsArgs } from "../components/workload-restarts";
-import { ChartError, loadChart, type LoadedChart } from "./chart";
+import { ChartError } from "./chart-error";
+import { loadChart, type LoadedChart } from "./chart";
 import type { UpgradeConfig } from "./config";
 import type { LoadedConfig } from "./config-load";
 import { CrdError, droppedCrds, keepForeign, parseCrds } from "./crds";
 import { lostValues, sameValues } from "./installed-values";
 import * as live from "./live";
 import { parseManifest } from "./objects";
+import { buildReview } from "./preview/build";
+import { refuseUnlessReviewed, writeReport } from "./preview/handover";
 import { recordNames } from "./restart-record";
 import { pendingGroups, planRestarts, type RecordedStamp, type RestartPlan } from "./restarts";
+import type { Review } from "./review/schema";
 import { configStamp, type StampRules } from "./stamp";
 import { nameWorkloads } from "./targets";
 
@@ -36,6 +40,8 @@ export interface UpgradePlan {
   readonly restarts?: Omit<WorkloadRestartsArgs, "access">;
   /** What a reviewer should know although it stops nothing. */
   readonly warnings: readonly string[];
+  /** Everything that changes, and what comes of it. */
+  readonly review: Review;
 }
 
 /**
@@ -51,7 +57,8 @@ export async function planUpgrade(loaded: LoadedConfig): Promise<UpgradePlan> {
   }
 }
 
-async function plan({ config, values, programValues, hasNullValues }: LoadedConfig): Promise<UpgradePlan> {
+async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
+  const { config, values, programValues, hasNullValues } = loaded;
   const access: ClusterAccess = { context: config.context, kubeconfig: config.kubeconfig };
   await live.checkTools();
   const client = await live.connectTo(config);
@@ -64,16 +71,20 @@ async function plan({ config, values, programValues, hasNullValues }: LoadedConf
     kubeVersion: client.gitVersion,
     apiVersions: await client.apiVersions(),
     isUpgrade: installed !== undefined,
+    oldValues: installed && !sameValues(installed.latest.config, values) ? installed.latest.config : undefined,
+    access,
   });
 
-  const crds = await planCrds(client, chart, installed);
+  const { crds, onCluster, installedCrds } = await planCrds(client, chart, installed);
   const rules = stampRules(config);
   const stamp = configStamp(chart.objects, chart.unstable, rules);
   const installedObjects = installed && parseManifest(installed.latest.manifest).map(({ object }) => object);
   const installedStamp = installedObjects && configStamp(installedObjects, chart.unstable, rules);
   const records = await live.restartRecords(client, config);
-  const recorded = records.after ?? records.before ?? { stamp: installedStamp ?? "none", stale: [] };
-  const restarts = await planWorkloads(client, config, stamp, recorded);
+  // A release of ours without any record was installed by a run that was killed before it wrote one.
+  const startedUnder = installed?.latest.description.startsWith(DESCRIPTION) ? undefined : installedStamp;
+  const recorded = records.after ?? records.before ?? { stamp: startedUnder ?? "none", stale: [] };
+  const { restarts, workloads } = await planWorkloads(client, config, stamp, recorded);
 
   const hasCrds = crds.crds.length > 0;
   await live.refuseWhatCannotWork(client, config, { chart, hasCrds, installedObjects, restarts });
@@ -83,11 +94,39 @@ async function plan({ config, values, programValues, hasNullValues }: LoadedConf
   }
 
   const names = recordNames(config.release);
+  const description = revisionDescription(chart);
+  const before = records.before ?? recorded;
+  const review = await buildReview({
+    client,
+    loaded,
+    stack: getStack(),
+    chart,
+    installed,
+    crds: {
+      planned: crds.crds,
+      dropped: crds.dropped,
+      live: onCluster,
+      installed: installedCrds,
+      overrides: config.crdRules,
+    },
+    restarts,
+    workloads,
+    stamp,
+    newRevision: !unchanged || installed.latest.description !== description,
+    records: {
+      records,
+      wanted: { before, after: config.restarts.enabled ? { stamp, stale: restarts.stale } : undefined },
+    },
+    warnings: warnings(config, chart, crds.dropped, installed, values),
+  });
+  writeReport(review);
+  refuseRejected(review);
+  refuseUnlessReviewed(review);
   return {
     access,
     cluster: { context: config.context, id: client.uid ?? "unknown", version: client.gitVersion },
     versions: { before: versionBefore(installed, chart.version), after: chart.version },
-    before: { name: names.before, exists: records.exists.before, recorded: records.before ?? recorded },
+    before: { name: names.before, exists: records.exists.before, recorded: before },
     crds: { ...crds, timeoutSeconds: config.timeouts.crds },
     release: {
       release: config.release,
@@ -96,6 +135,7 @@ async function plan({ config, values, programValues, hasNullValues }: LoadedConf
       repository: config.repository,
       version: chart.version,
       digest: chart.digest,
+      description,
       values: programValues,
       hasNullValues,
       exists: installed !== undefined,
@@ -119,8 +159,30 @@ async function plan({ config, values, programValues, hasNullValues }: LoadedConf
           record: { name: names.after, exists: records.exists.after },
         }
       : undefined,
-    warnings: warnings(config, chart, crds.dropped, installed, values),
+    warnings: review.warnings,
+    review,
   };
+}
+
+/**
+ * The revision's description, which `helm history` shows. It carries the digest of what the chart renders, because the
+ * provider compares inputs only and would not see a template that changed without a new version (DESIGN section 5).
+ */
+function revisionDescription({ version, digest }: LoadedChart): string {
+  return `${DESCRIPTION}${version} rendered ${digest}`;
+}
+
+/** How the descriptions of our own revisions begin. */
+const DESCRIPTION = "casa-upgrade ";
+
+/** What the API server refused as a dry-run it would refuse half-way through the upgrade. */
+function refuseRejected({ refusals }: Review): void {
+  if (refusals.length === 0) return;
+  const lines = refusals.map(({ object, problem, fix }) => `    ${object}: ${problem}\n      Fix: ${fix}`);
+  throw new PreflightError(
+    `the cluster would refuse this upgrade:\n${lines.join("\n")}`,
+    "each object's is above; nothing was changed",
+  );
 }
 
 async function planCrds(client: ClusterClient, chart: LoadedChart, installed: ReleaseState | undefined) {
@@ -130,14 +192,12 @@ async function planCrds(client: ClusterClient, chart: LoadedChart, installed: Re
     client,
     shipped.map((crd) => crd.metadata.name),
   );
-  return {
-    crds: shipped.map((crd) => {
-      const name = crd.metadata.name;
-      const old = before.find((candidate) => candidate.metadata.name === name);
-      return { name, manifest: keepForeign(crd, onCluster.get(name), old), exists: onCluster.has(name) };
-    }),
-    dropped: droppedCrds(before, shipped),
-  };
+  const planned = shipped.map((crd) => {
+    const name = crd.metadata.name;
+    const old = before.find((candidate) => candidate.metadata.name === name);
+    return { name, manifest: keepForeign(crd, onCluster.get(name), old), exists: onCluster.has(name) };
+  });
+  return { crds: { crds: planned, dropped: droppedCrds(before, shipped) }, onCluster, installedCrds: before };
 }
 
 /** CRDs of the installed chart version; a CRD file that does not parse is passed over, it is not ours to repair. */
@@ -155,16 +215,16 @@ async function planWorkloads(
   config: UpgradeConfig,
   stamp: string,
   recorded: RecordedStamp,
-): Promise<RestartPlan> {
+): Promise<{ restarts: RestartPlan; workloads: LiveWorkload[] }> {
   const { discovery, workloads, canaries, exclude, enabled } = config.restarts;
-  if (!enabled) return { groups: [], skipped: [], stale: [] };
+  if (!enabled) return { restarts: { groups: [], skipped: [], stale: [] }, workloads: [] };
   const [systems, policies] = discovery
     ? await Promise.all([listMultiAgentSystems(client), listCasaPolicies(client)])
     : [[], []];
   const named = nameWorkloads(systems, policies, workloads);
   const namespaces = [...new Set(named.map(({ namespace }) => namespace))];
   const facts = await readWorkloads(client, namespaces);
-  return planRestarts(named, facts, stamp, recorded, { canaries, exclude });
+  return { restarts: planRestarts(named, facts, stamp, recorded, { canaries, exclude }), workloads: facts };
 }
 
 function stampRules(config: UpgradeConfig): StampRules {
@@ -180,12 +240,15 @@ function isInstalled(installed: ReleaseState, chart: LoadedChart, values: Record
   return latest.status === "deployed" && latest.chartVersion === chart.version && sameValues(latest.config, values);
 }
 
-/** The newest version in the release's history that is not the configured one. */
+/** The newest version in the release's history that is not the configured one; undefined when it was installed by us. */
 function versionBefore(installed: ReleaseState | undefined, configured: string): string | undefined {
   if (!installed) return undefined;
   if (installed.latest.chartVersion !== configured) return installed.latest.chartVersion;
   const earlier = [...installed.revisions].sort((a, b) => b.revision - a.revision);
-  return earlier.find((revision) => revision.chartVersion !== configured)?.chartVersion ?? configured;
+  const other = earlier.find((revision) => revision.chartVersion !== configured)?.chartVersion;
+  const first = earlier.at(-1);
+  const ours = first?.revision === 1 && first.description.startsWith(DESCRIPTION);
+  return other ?? (ours ? undefined : configured);
 }
 
 function warnings(

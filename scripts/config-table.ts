@@ -1,5 +1,5 @@
 /**
- * Writes what is generated from the configuration's schema: docs/config.md and the `config:` block at the end of the two
+ * Writes what is generated from the code: docs/config.md, docs/crd-rules.md and the `config:` block at the end of the two
  * Pulumi.yaml files. `--check` writes nothing and exits with 1 when one of them is out of step.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -8,6 +8,7 @@ import { stringify } from "yaml";
 import { exampleLine, keyText } from "../plan/config-commands";
 import { allowedText } from "../plan/config-problems";
 import { allKeys, inputSchema, type KeySchema, keysOf, schemaAt } from "../plan/config-schema";
+import { crdRulesDocument } from "./crd-rules";
 
 const ROOT = resolve(__dirname, "..");
 const BLOCK_START =
@@ -17,7 +18,10 @@ const TABLE_FILE = "docs/config.md";
 
 /** The generated files as they must be, by path relative to the repository. */
 export function generatedFiles(root = ROOT): Map<string, string> {
-  const files = new Map([[TABLE_FILE, configDocument()]]);
+  const files = new Map([
+    [TABLE_FILE, configDocument()],
+    ["docs/crd-rules.md", crdRulesDocument()],
+  ]);
   for (const path of PROJECT_FILES) files.set(path, withConfigBlock(readFileSync(join(root, path), "utf8")));
   return files;
 }
@@ -101,7 +105,9 @@ table is refused, with the nearest known one; a wrong value is refused with what
 function typeText(node: KeySchema): string {
   if (node.enum) return allowedText(node).replaceAll(/\w+/g, (word) => (word === "or" ? word : `\`${word}\``));
   if (node.type === "integer") return `whole number, ${node.minimum} to ${node.maximum}`;
-  if (node.type === "array") return "list of text";
+  if (node.type === "array") {
+    return (node.items as KeySchema | undefined)?.type === "object" ? "list of maps" : "list of text";
+  }
   if (node.type === "object") return "map";
   return node.type === "boolean" ? "boolean" : "text";
 }
@@ -126,7 +132,7 @@ if (require.main === module) {
   if (process.argv.includes("--check")) {
     if (stale.length > 0) {
       console.error(
-        `out of step with plan/config-schema.ts: ${stale.join(", ")}\nFix: node --import tsx scripts/config-table.ts`,
+        `out of step with the code they are generated from: ${stale.join(", ")}\nFix: node --import tsx scripts/config-table.ts`,
       );
       process.exitCode = 1;
     }

@@ -14,6 +14,8 @@ function state(...statuses: string[]): ReleaseState {
     config: {},
     manifest: "",
     crdFiles: [],
+    defaults: {},
+    recordKey: Buffer.alloc(32),
   }));
   return { name: "casa", namespace: "ns", revisions, latest: revisions.at(-1) as Revision };
 }

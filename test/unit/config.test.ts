@@ -34,6 +34,7 @@ describe("parseConfig", () => {
       mode: "istio",
       webhook: "casa-sidecar-injector",
       allowInstall: false,
+      crdRules: [],
       maxHistory: 10,
       restarts: {
         enabled: true,

@@ -1,0 +1,84 @@
+import { parseArgs } from "node:util";
+import { distance } from "fastest-levenshtein";
+
+/** A command line that cannot be understood; the message ends with what to type. */
+export class UsageError extends Error {}
+
+/** What the user typed. */
+export type Command =
+  | { name: "help" }
+  | { name: "plan"; target: Target; out?: string }
+  | { name: "up"; target: Target; plan?: string; yes: boolean };
+
+/** Which stack of which project, and what else the engine is told. */
+export interface Target {
+  /** Folder of Pulumi.yaml. Default: the current one. */
+  cwd: string;
+  /** Stack name. Default: the selected one. */
+  stack?: string;
+  /** Folders of policy packs to enforce. */
+  policyPacks: string[];
+}
+
+export const USAGE = `casa-upgrade: review and upgrade a CASA runtime
+
+  npx casa-upgrade plan [--out DIR]       review the upgrade; writes plan.md, plan.json and plan.svg into DIR (default: .)
+                                          exit code 0: nothing to do, 2: there are changes, 1: refused
+  npx casa-upgrade up [--plan FILE]       upgrade; with FILE (plan.json) only what was reviewed: refused when cluster,
+                                          chart or config differ from it
+Options
+  -s, --stack NAME      stack (default: the selected one)
+  -C, --cwd DIR         folder of Pulumi.yaml (default: here)
+      --policy-pack DIR policy pack to enforce; may be repeated
+  -y, --yes             do not ask (up)
+  -h, --help            show this
+`;
+
+const COMMANDS = ["plan", "up", "help"];
+
+/** @throws UsageError for anything that is not understood. */
+export function parseCommand(argv: readonly string[]): Command {
+  const { values, positionals } = parse(argv);
+  const [name = "help", ...more] = positionals;
+  if (values.help || name === "help") return { name: "help" };
+  if (more.length > 0) throw new UsageError(`"${more[0]}" is not expected after ${name}; see casa-upgrade --help`);
+  const target = { cwd: values.cwd, stack: values.stack, policyPacks: values["policy-pack"] };
+  switch (name) {
+    case "plan":
+      refuse(values.plan !== undefined, "--plan belongs to up: casa-upgrade up --plan FILE");
+      return { name, target, out: values.out };
+    case "up":
+      refuse(values.out !== undefined, "--out belongs to plan: casa-upgrade plan --out DIR");
+      return { name, target, plan: values.plan, yes: values.yes };
+    default:
+      throw new UsageError(`there is no command "${name}"; did you mean: casa-upgrade ${nearest(name)}`);
+  }
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        stack: { type: "string", short: "s" },
+        cwd: { type: "string", short: "C", default: "." },
+        out: { type: "string" },
+        plan: { type: "string" },
+        "policy-pack": { type: "string", multiple: true, default: [] },
+        yes: { type: "boolean", short: "y", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(`${error instanceof Error ? error.message : String(error)}; see casa-upgrade --help`);
+  }
+}
+
+function refuse(wrong: boolean, message: string): void {
+  if (wrong) throw new UsageError(message);
+}
+
+function nearest(name: string): string {
+  return [...COMMANDS].sort((a, b) => distance(name, a) - distance(name, b))[0] ?? "plan";
+}

@@ -1,0 +1,73 @@
+import * as path from "node:path";
+import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation";
+import { PLAN_VARIABLE, REPORT_VARIABLE } from "../plan/preview/handover";
+import type { Target } from "./arguments";
+
+/** Something that the user can repair; shown without a stack trace. */
+export class CliError extends Error {}
+
+/** What a run of the engine told. */
+export interface EngineRun {
+  ok: boolean;
+  /** Its error messages, those that only say "the run failed" left out. */
+  errors: string[];
+}
+
+/** The stack of the target, with the environment of this process. @throws CliError when it cannot be opened. */
+export async function openStack(target: Target): Promise<Stack> {
+  const workDir = path.resolve(target.cwd);
+  try {
+    const workspace = await LocalWorkspace.create({ workDir });
+    const stackName = target.stack ?? (await workspace.stack())?.name;
+    if (stackName === undefined) {
+      throw new CliError(`no stack is selected in ${workDir}\n  Fix: pulumi stack select <name>, or --stack <name>`);
+    }
+    return await LocalWorkspace.selectStack({ stackName, workDir });
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    // The Automation API tells a program that cannot be started by the negative code of the system call.
+    if (error instanceof Error && /ENOENT|\bcode: -2\b/.test(error.message)) {
+      throw new CliError("pulumi is not on PATH\n  Fix: install it: https://www.pulumi.com/docs/install/");
+    }
+    throw new CliError(
+      `the stack cannot be opened: ${firstError(error)}\n` +
+        "  Fix: run in the project's folder (or -C), log in (pulumi login), and name a stack of pulumi stack ls",
+    );
+  }
+}
+
+/** Runs a preview whose program leaves its review in `report`. */
+export function preview(stack: Stack, target: Target, report: string): Promise<EngineRun> {
+  stack.workspace.envVars = { ...stack.workspace.envVars, [REPORT_VARIABLE]: report };
+  return run((onEvent) => stack.preview({ onEvent, color: "never", policyPacks: target.policyPacks }));
+}
+
+/** Runs an update that is bound to a reviewed plan; the engine's output goes to the terminal. */
+export function update(stack: Stack, target: Target, plan: string): Promise<EngineRun> {
+  stack.workspace.envVars = { ...stack.workspace.envVars, [PLAN_VARIABLE]: path.resolve(plan) };
+  const onOutput = (text: string) => void process.stdout.write(text);
+  return run((onEvent) => stack.up({ onEvent, onOutput, color: "never", policyPacks: target.policyPacks }));
+}
+
+async function run(start: (onEvent: (event: EngineEvent) => void) => Promise<unknown>): Promise<EngineRun> {
+  const errors: string[] = [];
+  const onEvent = ({ diagnosticEvent, policyEvent }: EngineEvent) => {
+    if (diagnosticEvent?.severity === "error") errors.push(diagnosticEvent.message.trim());
+    if (policyEvent?.enforcementLevel === "mandatory") {
+      errors.push(`policy ${policyEvent.policyName}: ${policyEvent.message.trim()}`);
+    }
+  };
+  try {
+    await start(onEvent);
+    return { ok: true, errors };
+  } catch (error) {
+    const told = [...new Set(errors)].filter((text) => !/^(update|preview) failed$/.test(text));
+    return { ok: false, errors: told.length > 0 ? told : [firstError(error)] };
+  }
+}
+
+/** The CLI's own error line; the library's message holds everything that was printed. */
+function firstError(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return /^\s*(?:stderr: )?error: (.+)$/m.exec(text)?.[1]?.trim() ?? text.split("\n")[0] ?? text;
+}

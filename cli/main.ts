@@ -1,0 +1,35 @@
+import "../plan/stack-traces";
+import { type Command, parseCommand, USAGE, UsageError } from "./arguments";
+import { CliError } from "./engine";
+import { planCommand } from "./plan";
+import { upCommand } from "./up";
+
+async function run(command: Command): Promise<number> {
+  switch (command.name) {
+    case "help":
+      process.stdout.write(USAGE);
+      return 0;
+    case "plan":
+      return planCommand(command.target, command.out);
+    case "up":
+      return upCommand(command.target, command.plan, command.yes);
+  }
+}
+
+async function main(): Promise<number> {
+  try {
+    return await run(parseCommand(process.argv.slice(2)));
+  } catch (error) {
+    if (!(error instanceof CliError) && !(error instanceof UsageError)) throw error;
+    console.error(`error: ${error.message}`);
+    return 1;
+  }
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error(error);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,67 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { parseReview, renderJson } from "../plan/review/json";
+import { renderMarkdown } from "../plan/review/markdown";
+import type { Review } from "../plan/review/schema";
+import { summarize } from "../plan/review/summary";
+import { renderTimeline } from "../plan/review/timeline";
+import type { Target } from "./arguments";
+import { CliError, openStack, preview } from "./engine";
+
+/** Exit codes of `casa-upgrade plan`. */
+export const EXIT = { unchanged: 0, refused: 1, changes: 2 } as const;
+
+/**
+ * Previews the upgrade and writes the review as plan.md, plan.json and plan.svg into a folder. A refused upgrade is
+ * written, too, as far as it was reviewed.
+ *
+ * @returns the exit code.
+ * @throws CliError when there is no review because the upgrade was refused early, with the reasons.
+ */
+export async function planCommand(target: Target, out = "."): Promise<number> {
+  const { review, errors } = await makeReview(target);
+  const files = writeReview(review, out);
+  console.log(summarize(review));
+  console.log(`\nwritten: ${files.join(", ")}`);
+  if (review.verdict === "refused" || errors.length > 0) {
+    for (const error of errors) console.error(`\nerror: ${error}`);
+    return EXIT.refused;
+  }
+  return EXIT[review.verdict];
+}
+
+/** Runs a preview and reads the review that its program left. @throws CliError when there is none. */
+export async function makeReview(target: Target): Promise<{ review: Review; errors: string[] }> {
+  const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "casa-upgrade-plan-"));
+  try {
+    const report = path.join(scratch, "review.json");
+    const run = await preview(await openStack(target), target, report);
+    if (!fs.existsSync(report)) {
+      throw new CliError(run.errors.join("\n") || "the preview left no review; is this the casa-upgrade project?");
+    }
+    const review = parseReview(fs.readFileSync(report, "utf8"));
+    return { review, errors: run.ok ? [] : run.errors };
+  } finally {
+    fs.rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function writeReview(review: Review, out: string): string[] {
+  const contents = {
+    "plan.md": renderMarkdown(review),
+    "plan.json": renderJson(review),
+    "plan.svg": renderTimeline(review),
+  };
+  try {
+    fs.mkdirSync(out, { recursive: true });
+    return Object.entries(contents).map(([name, text]) => {
+      const file = path.join(out, name);
+      fs.writeFileSync(file, text);
+      return file;
+    });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliError(`the review cannot be written: ${why}\n  Fix: casa-upgrade plan --out <a folder you may write>`);
+  }
+}

@@ -1,0 +1,73 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { createInterface } from "node:readline/promises";
+import { parseReview, renderJson, ReviewError } from "../plan/review/json";
+import type { Review } from "../plan/review/schema";
+import { summarize } from "../plan/review/summary";
+import type { Target } from "./arguments";
+import { CliError, openStack, update } from "./engine";
+import { makeReview } from "./plan";
+
+/**
+ * Upgrades exactly what was reviewed. Without a plan file the review is made now, shown, and asked about; with one it is
+ * the file's. Either way the update itself refuses when anything differs from that review.
+ *
+ * @returns the exit code: 0 done (or nothing to do), 1 refused, failed, or not wanted.
+ */
+export async function upCommand(target: Target, planFile: string | undefined, yes: boolean): Promise<number> {
+  const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "casa-upgrade-up-"));
+  try {
+    const review = planFile === undefined ? await freshReview(target) : readPlan(planFile);
+    const file = planFile ?? path.join(scratch, "review.json");
+    if (planFile === undefined) fs.writeFileSync(file, renderJson(review));
+    console.log(summarize(review));
+    if (review.verdict === "refused") throw new CliError("this plan was refused; repair what it names and plan again");
+    if (!yes && !(await confirmed())) return 1;
+    // The engine prints its errors itself.
+    const { ok } = await update(
+      await openStack({ ...target, stack: target.stack ?? review.identity.stack }),
+      target,
+      file,
+    );
+    return ok ? 0 : 1;
+  } finally {
+    fs.rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+async function freshReview(target: Target): Promise<Review> {
+  const { review, errors } = await makeReview(target);
+  if (errors.length > 0) throw new CliError(errors.join("\n"));
+  return review;
+}
+
+function readPlan(file: string): Review {
+  let text: string;
+  try {
+    text = fs.readFileSync(file, "utf8");
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliError(`the plan cannot be read: ${why}\n  Fix: casa-upgrade plan makes one (plan.json)`);
+  }
+  try {
+    return parseReview(text);
+  } catch (error) {
+    if (error instanceof ReviewError) throw new CliError(`${file}: ${error.message}`);
+    throw error;
+  }
+}
+
+async function confirmed(): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    throw new CliError(
+      "nobody can be asked here (no terminal)\n  Fix: casa-upgrade up --yes, with --plan for what was reviewed",
+    );
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return /^y(es)?$/i.test((await terminal.question("\nDo this upgrade? [y/N] ")).trim());
+  } finally {
+    terminal.close();
+  }
+}

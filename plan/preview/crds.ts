@@ -1,0 +1,103 @@
+import type { LiveCrd } from "../../cluster/crds";
+import type { ClusterClient } from "../../cluster/connect";
+import { reviewCustomResources } from "../../cluster/custom-resources";
+import { dryRunCreate, dryRunReplace } from "../../cluster/dry-run";
+import { compareCrds } from "../crd-compat/compare";
+import { applySeverities, type CrdRuleOverride, DEFAULT_SEVERITIES } from "../crd-compat/overrides";
+import type { Crd, PlannedCrd } from "../crds";
+import { fieldChanges } from "../diff/object-change";
+import type { Redactor } from "../diff/secrets";
+import type { KubeObject } from "../objects";
+import type { CrdReview, ObjectChange } from "../review/schema";
+
+const KIND = { apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition" };
+
+/** The CRDs of this upgrade, and what is known of those on the cluster. */
+export interface CrdInput {
+  planned: readonly PlannedCrd[];
+  /** Names of CRDs that stay although the chart no longer ships them. */
+  dropped: readonly string[];
+  live: ReadonlyMap<string, LiveCrd>;
+  /** As the installed chart version ships them. */
+  installed: readonly Crd[];
+  overrides: readonly CrdRuleOverride[];
+}
+
+/** Compares each CRD with the live one, tries it as a dry-run, and checks every custom resource that exists against it. */
+export async function reviewCrds(
+  client: ClusterClient,
+  input: CrdInput,
+  redactor: Redactor,
+): Promise<{ crds: CrdReview[]; changes: ObjectChange[] }> {
+  const planned = await Promise.all(input.planned.map((crd) => reviewCrd(client, crd, input, redactor)));
+  const retained = await Promise.all(input.dropped.map((name) => retainedCrd(client, name)));
+  return {
+    crds: [...planned.map(({ crd }) => crd), ...retained],
+    changes: planned.flatMap(({ change }) => change ?? []),
+  };
+}
+
+async function reviewCrd(
+  client: ClusterClient,
+  { name, manifest }: PlannedCrd,
+  input: CrdInput,
+  redactor: Redactor,
+): Promise<{ crd: CrdReview; change?: ObjectChange }> {
+  const live = input.live.get(name);
+  const common = { ...KIND, name, writer: "crds" as const };
+  if (!live) {
+    const { check } = await dryRunCreate(client, manifest, "");
+    return {
+      crd: { name, action: "create", findings: [], customResources: noObjects(0) },
+      change: { ...common, action: "create", fields: [], folded: 0, check },
+    };
+  }
+  const version = live.object.metadata["resourceVersion"];
+  const replacement = { ...manifest, metadata: { ...manifest.metadata, resourceVersion: version } };
+  const result = await dryRunReplace(client, replacement, "");
+  const installed = input.installed.find((crd) => crd.metadata.name === name);
+  const versions = { live: live.object, after: result.after ?? manifest, installed, target: manifest };
+  const { fields, folded } = fieldChanges(versions, redactor);
+  if (fields.length + folded === 0) {
+    const customResources = noObjects(await countOf(client, live.object));
+    return { crd: { name, action: "unchanged", findings: [], customResources } };
+  }
+  const check = live.terminating ? beingDeleted(name, client.context) : result.check;
+  const findings = applySeverities(name, compareCrds(live.object as Crd, manifest), [
+    ...DEFAULT_SEVERITIES,
+    ...input.overrides,
+  ]);
+  return {
+    crd: {
+      name,
+      action: "update",
+      findings,
+      customResources: await reviewCustomResources(client, manifest, live.object as Crd),
+    },
+    change: { ...common, action: "update", fields, folded, check },
+  };
+}
+
+function beingDeleted(name: string, context: string): ObjectChange["check"] {
+  return {
+    result: "rejected",
+    message: "it is being deleted, and waits for objects of its kind that have finalizers",
+    fix: `let the deletion finish, or find what holds it: kubectl --context ${context} describe crd ${name}`,
+  };
+}
+
+async function retainedCrd(client: ClusterClient, name: string): Promise<CrdReview> {
+  const live = (await client.api.get(KIND, "", name)) as KubeObject | undefined;
+  const total = live ? await countOf(client, live) : 0;
+  return { name, action: "retained", findings: [], customResources: noObjects(total) };
+}
+
+function countOf(client: ClusterClient, live: KubeObject): Promise<number> {
+  const { group, names, versions } = (live as Crd).spec;
+  const served = versions.find((version) => version.served)?.name ?? "";
+  return client.api.count({ apiVersion: `${group}/${served}`, kind: names.kind });
+}
+
+function noObjects(total: number): CrdReview["customResources"] {
+  return { total, rejected: 0, pruned: 0, unchecked: [], examples: [], prunedFields: [] };
+}

@@ -1,0 +1,56 @@
+import type { ClusterClient } from "../../cluster/connect";
+import { ApiError } from "../../cluster/api";
+import { dig, type KubeObject } from "../objects";
+import type { Review } from "../review/schema";
+import { deletedClaims } from "../rolls/claims";
+import { imageFindings } from "../rolls/images";
+import { planRolls, replacedWorkloads } from "../rolls/rolls";
+import { staleText } from "../rolls/stale";
+import type { ReleaseObject } from "./release-objects";
+
+const CLAIM = { apiVersion: "v1", kind: "PersistentVolumeClaim" };
+const VOLUME = { apiVersion: "v1", kind: "PersistentVolume" };
+
+/** What the changes of the release mean for its pods, images and volumes; `stale` says who keeps an old configuration. */
+export async function releaseRolls(
+  client: ClusterClient,
+  objects: readonly ReleaseObject[],
+  namespace: string,
+): Promise<Pick<Review, "rolls" | "images" | "claims"> & { stale: string[] }> {
+  const pairs = objects
+    .filter(({ change }) => change !== undefined && change.action !== "keep")
+    .map(({ key, live, after }) => ({ key, before: live, after }));
+  const predicted = objects.flatMap(({ after }) => after ?? []);
+  const liveClaims = await readClaims(client, namespace);
+  const { rolls, stale } = planRolls(pairs, { namespace, predicted, liveClaims });
+  const storage = { namespace, predicted, claims: liveClaims };
+  const lost = deletedClaims(pairs, { ...storage, volumes: [] }).map(({ name }) => name);
+  const volumes = await readVolumes(
+    client,
+    liveClaims.filter(({ metadata }) => lost.includes(metadata.name ?? "")),
+  );
+  return {
+    rolls,
+    images: imageFindings(predicted, replacedWorkloads(rolls), namespace),
+    claims: deletedClaims(pairs, { ...storage, volumes }),
+    stale: stale.flatMap(staleText),
+  };
+}
+
+/** Claims of the release's namespace; none where they may not be listed, those of the chart are known anyway. */
+async function readClaims(client: ClusterClient, namespace: string): Promise<KubeObject[]> {
+  const found = await client.api.list(CLAIM, namespace).catch(noneIfForbidden);
+  return found as KubeObject[];
+}
+
+/** The volumes behind claims, for their reclaim policy; most users may not read volumes, and then it is told as unknown. */
+async function readVolumes(client: ClusterClient, claims: readonly KubeObject[]): Promise<KubeObject[]> {
+  const names = claims.map((claim) => dig(claim, "spec", "volumeName")).filter((name) => typeof name === "string");
+  const read = (name: string) => client.api.get(VOLUME, "", name).catch(noneIfForbidden);
+  return (await Promise.all(names.map(read))).flatMap((found) => (found ?? []) as KubeObject | KubeObject[]);
+}
+
+function noneIfForbidden(error: unknown): never[] {
+  if (error instanceof ApiError && error.code === 403) return [];
+  throw error;
+}

@@ -1,0 +1,60 @@
+import { expect } from "chai";
+import { masObjects, toYaml } from "../fixtures/mas";
+import { previewed, reviewedUpgrade } from "./reviews";
+import { mustSucceed, RELEASE_NAMESPACE, World } from "./world";
+
+describe("a first install", function () {
+  this.timeout(300_000);
+  let world: World;
+
+  before(async () => {
+    world = await World.open();
+    const workloads = masObjects({ workloads: 2, replicas: 1, readyAfter: "0s" });
+    const plain = workloads.filter(({ kind }) => kind !== "MultiAgentSystem");
+    await world.kubectl(["apply", "-f", "-"], toYaml(plain));
+    await world.useVersion("0.2.0", {
+      allowInstall: true,
+      restarts: { workloads: ["mas-load/agent-0001", "mas-load/agent-0002"] },
+    });
+  });
+  after(async () => world?.close());
+
+  it("makes the namespace, CRDs and release that the preview says, and restarts the workloads that were there", async () => {
+    const { review } = await reviewedUpgrade(world);
+    const created = review.objects.filter(({ action }) => action === "create").map(({ kind }) => kind);
+    expect(created).to.include.members(["Namespace", "CustomResourceDefinition", "Deployment", "Secret"]);
+    expect(review.objects.filter(({ writer }) => writer === "restart")).to.have.length(2);
+    expect(review.breaking.distance.kind).to.equal("install");
+  });
+
+  it("changes nothing when it is repeated", async () => {
+    mustSucceed(await world.up(["--expect-no-changes"]));
+    expect((await world.outputs())["versions"]).to.deep.equal({ before: null, after: "0.2.0" });
+  });
+
+  it("that was killed before it wrote its records still restarts the workloads", async () => {
+    await world.kubectl([
+      "delete",
+      "cm",
+      "casa-upgrade-casa-before",
+      "casa-upgrade-casa-after",
+      "-n",
+      RELEASE_NAMESPACE,
+    ]);
+    const stamp = "casa-upgrade.dev/config-stamp";
+    const removal = [{ op: "remove", path: `/spec/template/metadata/annotations/${stamp.replace("/", "~1")}` }];
+    await world.kubectl([
+      "patch",
+      "deployment",
+      "agent-0001",
+      "-n",
+      "mas-load",
+      "--type=json",
+      "-p",
+      JSON.stringify(removal),
+    ]);
+    const { review } = await previewed(world);
+    const pending = review.restarts.groups.flatMap(({ workloads }) => workloads.filter(({ done }) => !done));
+    expect(pending.map(({ workload }) => workload)).to.deep.equal(["Deployment/mas-load/agent-0001"]);
+  });
+});
