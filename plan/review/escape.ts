@@ -1,36 +1,62 @@
 /**
- * Text from charts, clusters and config for a Markdown document: no markup, no HTML, no mention of people, one line. It may
- * hold anything, for example what an attacker wrote into a changelog.
+ * Text from charts, clusters and config may hold anything, for example what an attacker wrote into a changelog. These
+ * functions make it fit for terminals, Markdown and XML.
+ */
+
+/** Characters that are not seen, or that change how others are seen: controls, bidirectional overrides, zero widths. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
+
+/** One line with nothing hidden in it: white space becomes a blank, what is invisible shows as its code (`<U+202E>`). */
+export function visibleLine(text: string): string {
+  return text.replace(/\s+/g, " ").trim().replace(INVISIBLE, codeName);
+}
+
+/** At most so many characters, the last one an ellipsis where something is left out; never half of a character. */
+export function shorten(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const cut = text.slice(0, most - 1);
+  return `${/[\uD800-\uDBFF]$/.test(cut) ? cut.slice(0, -1) : cut}…`;
+}
+
+/**
+ * Text for any place within a line of Markdown, in table cells and in HTML: no markup, no HTML, no links, nobody and
+ * nothing called by name.
  */
 export function markdownText(text: string): string {
   return (
-    text
-      .replace(/\s+/g, " ")
-      .trim()
-      .replace(/[\\`*_[\]|~]/g, "\\$&")
-      .replace(/&/g, "&amp;")
-      .replace(/</g, "&lt;")
-      .replace(/>/g, "&gt;")
-      // An @ in front of a name would call people, a # in front of a number link an issue, a bare address link anywhere.
-      .replace(/@(?=[\w-])/g, "@\u200b")
-      .replace(/#(?=\d)/g, "#\u200b")
-      .replace(/:\/\//g, ":\u200b//")
+    visibleLine(text)
+      // Entities, because they hold in HTML and in tables, too. An underscore within a word is never markup.
+      .replace(/[\\`*[\]|~<>&$]|(?<![a-zA-Z0-9])_|_(?![a-zA-Z0-9])/g, entity)
+      // Bare addresses become links: a reviewer would follow one that the chart's author wrote.
+      .replace(/:(?=\/\/)/g, entity)
+      .replace(/(?<=\bwww)\./gi, entity)
+      // A name after one of these calls people (@) or links issues, merge requests and the like, on GitHub or GitLab. Entities
+      // would not help, they are read before such names are looked for.
+      .replace(/(?<!&)[@#!%^](?=[\p{L}\p{N}"_])/gu, "$&\u200b")
+      .replace(/\bGH-(?=\d)/gi, "GH-\u200b")
   );
 }
 
-/** The same as code; the fence is longer than any run of backticks in it. */
+/** The same as code, where the reader sees every blank. */
 export function markdownCode(text: string): string {
-  const plain = text.replace(/\r?\n/g, "⏎").replace(/\|/g, "\\|");
-  const longest = Math.max(0, ...[...plain.matchAll(/`+/g)].map(([run]) => run.length));
-  const fence = "`".repeat(longest + 1);
-  const space = longest > 0 || plain.trim() !== plain || plain === "" ? " " : "";
-  return `${fence}${space}${plain}${space}${fence}`;
+  const line = text.replace(/\r\n|\r|\n/g, "⏎").replace(INVISIBLE, codeName);
+  // Backticks hide all other markup, but not a table's bar; then only an element holds in every place.
+  if (/^\S(.*\S)?$/.test(line) && !/[`|]/.test(line)) return `\`${line}\``;
+  return `<code>${line.replace(/[^\p{L}\p{N} ./+=;,-]/gu, entity).replace(/^ | $/g, "&nbsp;") || "&nbsp;"}</code>`;
 }
 
-/** Text for XML, as content and in attributes; control characters that XML cannot hold are dropped. */
+/** Text for XML, as content and in attributes. */
 export function xmlText(text: string): string {
-  const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-  return text
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "")
-    .replace(/[&<>"']/g, (c) => entities[c] ?? c);
+  return visibleLine(text).replace(/[&<>"']|[\uFFFE\uFFFF]/g, entity);
+}
+
+function entity(character: string): string {
+  const code = character.codePointAt(0) ?? 0;
+  // XML has no way to write these two.
+  return code === 0xfffe || code === 0xffff ? "\uFFFD" : `&#${code};`;
+}
+
+function codeName(character: string): string {
+  const code = character.codePointAt(0) ?? 0;
+  return `<U+${code.toString(16).toUpperCase().padStart(4, "0")}>`;
 }

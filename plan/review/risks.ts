@@ -1,241 +1,302 @@
-import type { CrdFinding, CrdReview, ObjectChange, Review, Risk, Roll } from "./schema";
+import { crdRisks } from "./crd-risks";
+import { atMost, named, risk, type RiskSections } from "./risk";
+import type { Breaking, ImageFinding, ObjectChange, RestartReview, Risk, Roll, ValuesFinding } from "./schema";
+import { count, duration, objectName, ownChanges, pendingRestarts } from "./words";
 
-/** What risks are derived from. */
-export type RiskSections = Pick<
-  Review,
-  "objects" | "rolls" | "images" | "claims" | "breaking" | "crds" | "restarts" | "refusals"
->;
+export type { RiskSections } from "./risk";
 
-/** Things that one risk names before it counts the rest. */
-const NAMED = 10;
-const ORDER = { high: 0, medium: 1, low: 2 };
+/** Restarts that take longer than this need somebody's time: low, then medium. In seconds. */
+const LONG_RESTARTS = { low: 30 * 60, medium: 4 * 60 * 60 };
 
 /**
- * What a reviewer must not overlook, the worst first; of equal ones in the order of an upgrade. Many things of one kind are
- * one risk.
+ * All kinds of risk, the worst first: what cannot be had back, what does not work afterwards, what does not work for a
+ * while, what is surprising.
+ */
+const RANK = [
+  "refused",
+  "data-loss",
+  "contents-deleted",
+  "custom-resources-pruned",
+  "custom-resources-rejected",
+  "downtime-deadlock",
+  "values-refused",
+  "crd-breaking",
+  "downgrade",
+  "downtime-until-ready",
+  "generated-values",
+  "drift-overwritten",
+  "objects-deleted",
+  "values-dropped",
+  "version-distance",
+  "chart-notes",
+  "custom-resources-unchecked",
+  "crd-warning",
+  "downtime-brief",
+  "images-not-rolled",
+  "restarts-off",
+  "restarts-skipped",
+  "restarts-long",
+  "values-unknown",
+  "chart-deprecations",
+  "images-moving",
+  "restarts-not-found",
+  "unchecked",
+  "crd-accepted",
+  "crd-retained",
+];
+const SEVERITY = { high: 0, medium: 1, low: 2 };
+
+/**
+ * What a reviewer must not overlook: by severity, and within one by the kind of risk. Many things of one kind are one risk, which
+ * names the first of them, so there are at most as many risks as kinds.
  */
 export function rankRisks(sections: RiskSections): Risk[] {
   const found = [
     ...refused(sections),
     ...dataLoss(sections),
-    ...sections.crds.flatMap(crdRisks),
+    ...crdRisks(sections.crds),
     ...downtime(sections.rolls),
-    ...objectRisks(sections.objects),
+    ...objectRisks(sections),
     ...breakingRisks(sections.breaking),
     ...imageRisks(sections.images),
-    ...restartRisks(sections.restarts),
+    ...restartRisks(sections),
   ];
-  return found.sort((a, b) => ORDER[a.severity] - ORDER[b.severity]);
+  return found.sort((a, b) => SEVERITY[a.severity] - SEVERITY[b.severity] || RANK.indexOf(a.id) - RANK.indexOf(b.id));
 }
 
-function refused({ refusals }: RiskSections): Risk[] {
-  if (refusals.length === 0) return [];
-  const detail = names(refusals.map(({ object, problem }) => `${object}: ${problem}`));
-  const title = `the API server would refuse ${count(refusals.length, "object")}`;
-  return [{ severity: "high", id: "refused", title, detail, fix: "the fix of each is with the refusals" }];
+function refused({ refusals, objects }: RiskSections): Risk[] {
+  const known = new Set(refusals.map(({ object }) => object));
+  const rejected = objects
+    .filter((object) => object.check.result === "rejected" && !known.has(objectName(object)))
+    .map((object) => `${objectName(object)}: ${object.check.message ?? "rejected"}`);
+  const things = [...refusals.map(({ object, problem }) => `${object}: ${problem}`), ...rejected];
+  const title = `${count(things.length, "change")} would be refused`;
+  return risk("high", "refused", title, things, "repair what is named; the fix of each is with the refusals");
 }
 
 function dataLoss({ claims }: RiskSections): Risk[] {
-  if (claims.length === 0) return [];
-  const detail = names(
-    claims.map(({ namespace, name, size, why }) => `${namespace}/${name}${size ? ` (${size})` : ""}: ${why}`),
+  const things = claims.map(
+    ({ namespace, name, size, why }) => `${namespace}/${name}${size ? ` (${size})` : ""}: ${why}`,
   );
-  return [
-    {
-      severity: "high",
-      id: "data-loss",
-      title: `${count(claims.length, "volume claim")} will be deleted`,
-      detail,
-      fix: "keep persistence on; or back the data up, and keep the claim: kubectl annotate pvc <name> helm.sh/resource-policy=keep",
-    },
-  ];
-}
-
-function crdRisks({ name, action, findings, customResources }: CrdReview): Risk[] {
-  const { rejected, pruned, total, prunedFields, unchecked, examples } = customResources;
-  const risks: Risk[] = [];
-  if (pruned > 0) {
-    risks.push({
-      severity: "high",
-      id: "custom-resources-pruned",
-      title: `${pruned} of ${total} ${name} objects lose fields`,
-      detail: names(prunedFields.map(({ path, objects }) => `${path} (${count(objects, "object")})`)),
-      fix: `move the values first; save them: kubectl get ${name} --all-namespaces --output yaml`,
-    });
-  }
-  if (rejected > 0) {
-    const why = examples.flatMap(({ object, rejected: reasons }) => (reasons[0] ? [`${object}: ${reasons[0]}`] : []));
-    risks.push({
-      severity: "high",
-      id: "custom-resources-rejected",
-      title: `${rejected} of ${total} ${name} objects do not fit the new schema`,
-      detail: names(why, rejected),
-      fix: "correct these objects before the upgrade; until then writes to them may be refused",
-    });
-  }
-  if (unchecked.length > 0 && total > 0) {
-    risks.push({
-      severity: "medium",
-      id: "custom-resources-unchecked",
-      title: `not everything about ${name} objects could be checked`,
-      detail: names(unchecked),
-    });
-  }
-  if (action === "retained") {
-    risks.push({
-      severity: "low",
-      id: "crd-retained",
-      title: `${name} stays although the chart no longer ships it`,
-      detail: `its ${count(total, "object")} stay, too; nothing updates its schema any more`,
-      fix: `delete it once nothing uses it: kubectl delete crd ${name}`,
-    });
-  }
-  return [...risks, ...findingRisks(name, findings)];
-}
-
-function findingRisks(crd: string, findings: readonly CrdFinding[]): Risk[] {
-  const of = (match: (found: CrdFinding) => boolean) => findings.filter(match);
-  const kinds = [
-    ["high", "crd-breaking", "breaking", of(({ severity }) => severity === "error")],
-    ["medium", "crd-warning", "questionable", of(({ severity }) => severity === "warning")],
-    ["low", "crd-accepted", "accepted", of(({ severity, accepted }) => severity === "none" && accepted !== undefined)],
-  ] as const;
-  return kinds.flatMap(([severity, id, word, matching]): Risk[] => {
-    if (matching.length === 0) return [];
-    const detail = matching.map(
-      ({ rule, path, text, accepted }) =>
-        `${rule}${path ? ` ${path}` : ""}: ${accepted ? `accepted, ${accepted}` : text}`,
-    );
-    const title = `${crd}: ${count(matching.length, `${word} change`)} of the schema`;
-    const fix = "if it is meant, say why in crdRules (docs/crd-rules.md)";
-    return [{ severity, id, title, detail: names(detail), ...(severity === "low" ? {} : { fix }) }];
-  });
+  const example = claims[0] ? `--namespace ${claims[0].namespace} annotate pvc ${claims[0].name}` : "";
+  return risk(
+    "high",
+    "data-loss",
+    `${count(claims.length, "volume claim")} will be deleted`,
+    things,
+    "keep persistence on in the values; or back the data up, and have the claim kept: " +
+      `kubectl ${example} helm.sh/resource-policy=keep (claims that a StatefulSet deletes: set its ` +
+      "persistentVolumeClaimRetentionPolicy to Retain)",
+  );
 }
 
 function downtime(rolls: readonly Roll[]): Risk[] {
   const kinds = [
-    ["deadlock", "high", "may never come up: the new pod waits for what the old one holds"],
-    ["until-ready", "high", "serve nothing until the new pod is ready"],
-    ["brief", "medium", "have one replica: connections break when it is replaced"],
+    [
+      "deadlock",
+      "high",
+      "may never come up: the new pod waits for what the old one holds",
+      "use strategy Recreate, or scale to 0 first, in a maintenance window",
+    ],
+    [
+      "until-ready",
+      "high",
+      "will serve nothing until a new pod is ready",
+      "upgrade in a maintenance window, or change strategy or replicas first",
+    ],
+    [
+      "brief",
+      "medium",
+      "with one replica: connections break when it is replaced",
+      "run two or more replicas where the application can, or tell its users",
+    ],
   ] as const;
-  return kinds.flatMap(([expected, severity, what]): Risk[] => {
-    const matching = rolls.filter(({ downtime: at }) => at.expected === expected);
-    if (matching.length === 0) return [];
-    const detail = names(matching.map(({ workload, downtime: at }) => `${workload}: ${at.why}`));
-    const fix =
-      expected === "brief"
-        ? "run two or more replicas, where the application can"
-        : "upgrade in a maintenance window, or change strategy or replicas first";
-    return [
-      { severity, id: `downtime-${expected}`, title: `${count(matching.length, "workload")} ${what}`, detail, fix },
-    ];
+  return kinds.flatMap(([expected, severity, what, fix]) => {
+    const things = rolls.flatMap(({ workload, downtime: at }) =>
+      at.expected === expected ? [`${workload}: ${at.why}`] : [],
+    );
+    return risk(severity, `downtime-${expected}`, `${count(things.length, "workload")} ${what}`, things, fix);
   });
 }
 
-function objectRisks(objects: readonly ObjectChange[]): Risk[] {
-  const drifted = objects.flatMap((object) => {
-    const fields = object.fields.filter(({ cause }) => cause === "drift").map(({ path }) => path);
-    return fields.length > 0 ? [`${title(object)}: ${fields.join(", ")}`] : [];
-  });
-  const deleted = objects.filter(({ action, writer }) => action === "delete" && writer !== "record");
-  const unchecked = objects.filter(({ check, writer }) => check.result === "unchecked" && writer !== "restart");
+function objectRisks({ objects, claims }: RiskSections): Risk[] {
+  const own = ownChanges(objects);
+  const fieldsOf = (cause: "drift" | "generated") =>
+    own.flatMap((object) => {
+      const paths = object.fields.filter((field) => field.cause === cause).map(({ path }) => path);
+      return paths.length > 0 ? [`${objectName(object)}: ${named(paths, ", ")}`] : [];
+    });
+  // Claims are a risk of their own.
+  const counted = new Set(claims.map(({ namespace, name }) => `PersistentVolumeClaim ${namespace}/${name}`));
+  const deleted = own.filter((object) => object.action === "delete" && !counted.has(objectName(object)));
+  const drift = fieldsOf("drift");
+  const generated = fieldsOf("generated");
+  const full = deleted.filter(holdsOthers).map(objectName);
+  const plain = deleted.filter((object) => !holdsOthers(object)).map(objectName);
+  const unchecked = own.filter(({ check }) => check.result === "unchecked");
   return [
-    ...risk("medium", "drift-overwritten", "changed by hand, and taken back by the upgrade", drifted, {
-      fix: "put what must stay into the values",
-    }),
-    ...risk("medium", "objects-deleted", "deleted", deleted.map(title)),
+    ...risk(
+      "high",
+      "contents-deleted",
+      `${count(full.length, "object")} will be deleted with all that is in it`,
+      full,
+      "keep it: annotate it with helm.sh/resource-policy=keep before the upgrade",
+    ),
+    ...risk(
+      "medium",
+      "drift-overwritten",
+      `${count(drift.length, "object")} changed by hand, and the upgrade takes that back`,
+      drift,
+      "put what must stay into the values",
+    ),
+    ...risk(
+      "medium",
+      "generated-values",
+      `${count(generated.length, "object")} with values that the chart makes up anew`,
+      generated,
+      "set them in the values; a password that changes here does not change in the database",
+    ),
+    ...risk(
+      "medium",
+      "objects-deleted",
+      `${count(plain.length, "object")} will be deleted`,
+      plain,
+      "see that nothing uses them any more",
+    ),
     ...risk(
       "low",
       "unchecked",
-      "not tried as a dry-run",
-      unchecked.map((object) => `${title(object)}: ${object.check.message ?? ""}`),
+      `${count(unchecked.length, "change")} could not be tried as a dry-run`,
+      unchecked.map((object) => `${objectName(object)}: ${object.check.message ?? "not asked"}`),
     ),
   ];
 }
 
-function breakingRisks({ distance, values, notes }: Review["breaking"]): Risk[] {
-  const risks: Risk[] = [];
-  if (distance.kind === "downgrade") {
-    risks.push({
-      severity: "high",
-      id: "downgrade",
-      title: "the chart goes back to an older version",
-      detail: distance.text,
-    });
-  } else if (distance.kind === "major" || distance.skipped.length > 0) {
-    const detail = [distance.text, ...distance.skipped].join("; ");
-    risks.push({ severity: "medium", id: "version-distance", title: "a big step between chart versions", detail });
-  }
-  const told = values.map(({ text, suggestion }) => `${text}${suggestion ? ` (did you mean ${suggestion}?)` : ""}`);
-  if (told.length > 0) {
-    const severity = values.some(({ problem }) => problem === "required" || problem === "invalid") ? "high" : "medium";
-    const fix = "remove or rename them in the config: pulumi config rm --path values.<key>";
-    const heading = `${count(values.length, "value")} the new chart does not take as given`;
-    risks.push({ severity, id: "values", title: heading, detail: names(told), fix });
-  }
-  const loud = notes.filter(
-    ({ kind }) => kind !== undefined && ["breaking", "removed", "security", "deprecated"].includes(kind),
-  );
-  if (loud.length > 0) {
-    const detail = names(loud.map(({ version, kind, text }) => `${version} ${kind}: ${text}`));
-    risks.push({ severity: "medium", id: "chart-notes", title: "the chart's own notes warn", detail });
-  }
-  return risks;
+/** Kubernetes deletes what is in a namespace, and all objects of a CRD, with them. */
+function holdsOthers({ apiVersion, kind }: ObjectChange): boolean {
+  return (kind === "Namespace" && apiVersion === "v1") || kind === "CustomResourceDefinition";
 }
 
-function imageRisks(images: Review["images"]): Risk[] {
-  const named = images.map(
-    ({ workload, container, image, rolls }) =>
-      `${workload} ${container}: ${image}${rolls ? "" : " (not rolled: nodes may keep running an older image)"}`,
-  );
-  const fix = "pin a version, best with its digest";
-  return risk("low", "moving-images", "on a tag that says nothing about the bytes", named, { fix, what: "image" });
-}
-
-function restartRisks({ skipped, estimate }: Review["restarts"]): Risk[] {
-  const old = skipped.filter(({ reason }) => /excluded|paused|OnDelete|Pod without/.test(reason));
-  const named = old.map(({ workload, reason }) => `${workload}: ${reason}`);
-  const long = estimate.seconds > 3600;
+function breakingRisks({ distance, values, notes }: Breaking): Risk[] {
+  const isDown = distance.kind === "downgrade";
+  const isFar = !isDown && (distance.kind === "major" || distance.skipped.length > 0);
+  const step = [distance.text, ...distance.skipped];
+  const ofValues = (...problems: ValuesFinding["problem"][]) =>
+    values
+      .filter(({ problem }) => problems.includes(problem))
+      .map(({ text, suggestion }) => `${text}${suggestion ? ` (nearest: ${suggestion})` : ""}`);
+  const ofNotes = (...kinds: string[]) =>
+    notes
+      .filter(({ kind }) => kind !== undefined && kinds.includes(kind))
+      .map(({ version, kind, text }) => `${version} ${kind}: ${text}`);
+  const [refusedValues, dropped, unknown] = [ofValues("required", "invalid"), ofValues("dropped"), ofValues("unknown")];
+  const where = "where they are set: values, secretValues or a value file";
   return [
-    ...risk("medium", "restarts-skipped", "not restarted, and may keep an old configuration", named, {
-      what: "workload",
-    }),
-    ...(long
-      ? [
-          {
-            severity: "low" as const,
-            id: "restarts-long",
-            title: `the restarts take about ${Math.round(estimate.seconds / 60)} minutes`,
-            detail: estimate.basis,
-            fix: "a greater restarts.maxConcurrent makes it shorter",
-          },
-        ]
-      : []),
+    ...risk(
+      "high",
+      "downgrade",
+      "the chart goes back to an older version",
+      isDown ? step : [],
+      "have a backup: data that the newer version wrote may not be readable by the older one",
+    ),
+    ...risk(
+      "medium",
+      "version-distance",
+      "a big step between chart versions",
+      isFar ? step : [],
+      "read the notes of the versions between; upgrade one version at a time where they ask for it",
+    ),
+    ...risk(
+      "high",
+      "values-refused",
+      `${count(refusedValues.length, "value")} missing or against the chart's schema`,
+      refusedValues,
+      `set them ${where}`,
+    ),
+    ...risk(
+      "medium",
+      "values-dropped",
+      `${count(dropped.length, "value")} that the new chart no longer knows`,
+      dropped,
+      `rename or remove them ${where}`,
+    ),
+    ...risk(
+      "low",
+      "values-unknown",
+      `${count(unknown.length, "value")} that no chart version knows`,
+      unknown,
+      `rename or remove them ${where}`,
+    ),
+    ...risk("medium", "chart-notes", "the chart's own notes warn", ofNotes("breaking", "removed", "security")),
+    ...risk("low", "chart-deprecations", "the chart's own notes deprecate", ofNotes("deprecated")),
   ];
 }
 
-function risk(
-  severity: Risk["severity"],
-  id: string,
-  what: string,
-  things: readonly string[],
-  more: { fix?: string; what?: string } = {},
-): Risk[] {
-  if (things.length === 0) return [];
-  const heading = `${count(things.length, more.what ?? "object")} ${things.length === 1 ? "is" : "are"} ${what}`;
-  return [{ severity, id, title: heading, detail: names(things), ...(more.fix ? { fix: more.fix } : {}) }];
+function imageRisks(images: readonly ImageFinding[]): Risk[] {
+  const of = (rolls: boolean) =>
+    images
+      .filter((image) => image.rolls === rolls)
+      .map(
+        ({ workload, container, image, pullPolicy }) =>
+          `${workload} ${container}: ${image || "no image"} (pull policy ${pullPolicy})`,
+      );
+  const [kept, moved] = [of(false), of(true)];
+  const fix = "pin a version in the values, best with its digest";
+  return [
+    ...risk(
+      "medium",
+      "images-not-rolled",
+      `${count(kept.length, "image")} on a moving tag, where the upgrade replaces no pod and so brings nothing newer`,
+      kept,
+      fix,
+    ),
+    ...risk(
+      "low",
+      "images-moving",
+      `${count(moved.length, "image")} on a moving tag: nobody can say which bytes will run`,
+      moved,
+      fix,
+    ),
+  ];
 }
 
-function title({ kind, namespace, name }: ObjectChange): string {
-  return `${kind} ${namespace ? `${namespace}/` : ""}${name}`;
+/** Reasons to skip a workload that leave nothing old running (plan/restarts.ts); any other counts as a risk. */
+const HARMLESS = /^(its injected configuration does not change|has no replicas)/;
+const NOT_FOUND = /^not found/;
+
+function restartRisks({ restarts, objects }: RiskSections): Risk[] {
+  const { enabled, skipped, estimate, maxConcurrent } = restarts;
+  const of = (match: (reason: string) => boolean) =>
+    skipped.filter(({ reason }) => match(reason)).map(({ workload, reason }) => `${workload}: ${reason}`);
+  const old = of((reason) => !HARMLESS.test(reason) && !NOT_FOUND.test(reason));
+  const off = !enabled && ownChanges(objects).length > 0;
+  return [
+    ...risk(
+      "medium",
+      "restarts-off",
+      "no MAS workload is restarted",
+      off ? ["restarts.enabled is false: running pods keep the configuration that they have"] : [],
+      "restart them yourself, or set restarts.enabled",
+    ),
+    ...risk(
+      "medium",
+      "restarts-skipped",
+      `${count(old.length, "workload")} not restarted, and may keep an old configuration`,
+      old,
+      "do what the reason says, then pulumi up again",
+    ),
+    ...risk("low", "restarts-not-found", "workloads that are named and do not exist", of((r) => NOT_FOUND.test(r))),
+    ...longRestarts(pendingRestarts(restarts).length, maxConcurrent, estimate),
+  ];
 }
 
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? "" : "s"}`;
-}
-
-/** The first things by name, the others by number. */
-function names(things: readonly string[], total = things.length): string {
-  const more = total - Math.min(NAMED, things.length);
-  return [...things.slice(0, NAMED), ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
+function longRestarts(groups: number, maxConcurrent: number, estimate: RestartReview["estimate"]): Risk[] {
+  const { seconds, worstSeconds, basis } = estimate;
+  if (seconds < LONG_RESTARTS.low) return [];
+  const severity = seconds < LONG_RESTARTS.medium ? "low" : "medium";
+  const detail =
+    `${maxConcurrent} at a time, ${count(groups, "system")} one after the other; at the latest ` +
+    `${duration(worstSeconds)}; ${atMost(basis)}`;
+  const fix = "a greater restarts.maxConcurrent makes it shorter";
+  return [{ severity, id: "restarts-long", title: `the restarts take about ${duration(seconds)}`, detail, fix }];
 }
