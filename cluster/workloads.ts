@@ -25,18 +25,14 @@ export interface LiveWorkload extends WorkloadFacts {
   strategy: Strategy;
 }
 
-const metadata = z.looseObject({ namespace: z.string().default("default"), name: z.string() });
-const system = z.looseObject({
+const metadata = z.object({ namespace: z.string().default("default"), name: z.string() });
+const system = z.object({
   metadata,
-  spec: z
-    .looseObject({
-      apps: z.array(z.looseObject({ kubernetesWorkloadName: z.string().nullish() })).nullish(),
-    })
-    .nullish(),
+  spec: z.object({ apps: z.array(z.object({ kubernetesWorkloadName: z.string().nullish() })).nullish() }).nullish(),
 });
-const policy = z.looseObject({
+const policy = z.object({
   metadata,
-  spec: z.looseObject({ targetRef: z.looseObject({ kind: z.string(), name: z.string() }).nullish() }).nullish(),
+  spec: z.object({ targetRef: z.object({ kind: z.string(), name: z.string() }).nullish() }).nullish(),
 });
 const served = z.looseObject({
   versions: z.array(z.looseObject({ groupVersion: z.string() })),
@@ -44,30 +40,35 @@ const served = z.looseObject({
 });
 
 /** All MultiAgentSystems; none when the cluster does not know the kind. @throws PreflightError when they may not be listed. */
-export async function listMultiAgentSystems(client: ClusterClient): Promise<MultiAgentSystemFacts[]> {
-  return (await listCasa(client, "MultiAgentSystem", system)).map(({ metadata: at, spec }) => {
+export function listMultiAgentSystems(client: ClusterClient): Promise<MultiAgentSystemFacts[]> {
+  return listCasa(client, "MultiAgentSystem", system, ({ metadata: at, spec }) => {
     const workloads = (spec?.apps ?? []).flatMap(({ kubernetesWorkloadName }) => kubernetesWorkloadName || []);
     return { namespace: at.namespace, name: at.name, workloads };
   });
 }
 
 /** All CASAPolicies; none when the cluster does not know the kind. @throws PreflightError when they may not be listed. */
-export async function listCasaPolicies(client: ClusterClient): Promise<CasaPolicyFacts[]> {
-  return (await listCasa(client, "CASAPolicy", policy)).map(({ metadata: at, spec }) => ({
+export function listCasaPolicies(client: ClusterClient): Promise<CasaPolicyFacts[]> {
+  return listCasa(client, "CASAPolicy", policy, ({ metadata: at, spec }) => ({
     namespace: at.namespace,
     name: at.name,
     targetRef: spec?.targetRef ?? undefined,
   }));
 }
 
-/** Lists a kind of group casa.io in the version that the cluster prefers, or else in one that serves it. */
-async function listCasa<T>(client: ClusterClient, kind: string, schema: z.ZodType<T>): Promise<T[]> {
+/** Reads a kind of group casa.io in the version that the cluster prefers, or else in one that serves it; keeps facts only. */
+async function listCasa<T, F>(
+  client: ClusterClient,
+  kind: string,
+  schema: z.ZodType<T>,
+  factsOf: (object: T) => F,
+): Promise<F[]> {
   try {
     const group = served.parse(await client.api.request("GET", "/apis/casa.io"));
     const versions = group.versions.map(({ groupVersion }) => groupVersion);
     for (const apiVersion of new Set([group.preferredVersion?.groupVersion ?? [], ...versions].flat())) {
-      const type = { apiVersion, kind };
-      if (await client.api.resource(apiVersion, kind)) return await client.list(type, undefined, schema);
+      if (!(await client.api.resource(apiVersion, kind))) continue;
+      return await collect(client, { apiVersion, kind }, (item) => factsOf(parseObject(kind, item, schema)));
     }
     return [];
   } catch (error) {
@@ -81,6 +82,25 @@ async function listCasa<T>(client: ClusterClient, kind: string, schema: z.ZodTyp
         "pulumi config set --path 'restarts.workloads[0]' <namespace/name>",
       ],
     );
+  }
+}
+
+/** What is made of each object of a kind in all namespaces; the objects, which may be very many, are not kept. */
+async function collect<F>(
+  client: ClusterClient,
+  type: { apiVersion: string; kind: string },
+  factsOf: (item: object) => F,
+) {
+  const found: F[] = [];
+  try {
+    await client.api.eachPage(type, undefined, {}, (items) => {
+      for (const item of items) found.push(factsOf(item));
+    });
+    return found;
+  } catch (error) {
+    // Pages that came too slowly expire; the whole list does not.
+    if (!(error instanceof ApiError) || error.code !== 410) throw error;
+    return (await client.api.list(type)).map(factsOf);
   }
 }
 

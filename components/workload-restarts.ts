@@ -65,8 +65,16 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
     );
 
     const all = args.plan.groups.flatMap(({ targets }) => targets);
+    const gates = withoutStackTraces(() => this.restartAll(args, start));
+    this.record(args, gates);
+    this.restarted = pulumi.output(all.map(workloadId).sort());
+    this.skipped = pulumi.output(args.plan.skipped);
+    this.registerOutputs({ restarted: this.restarted, skipped: this.skipped });
+  }
+
+  /** Declares every restart with its place in the queue; returns the gates, which are passed when all is done. */
+  private restartAll(args: WorkloadRestartsArgs, start: pulumi.Resource[]): pulumi.Resource[] {
     const pending = pendingGroups(args.plan);
-    const start = all.length > 0 ? [this.injectionReady(name, args)] : [];
     const waits = windowDependencies(
       pending.map((group) => group.length),
       args.maxConcurrent,
@@ -77,12 +85,8 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
       gates.push(this.restart(target, args, [...start, ...after]));
     });
     // Restarted by an earlier run: declared again so that they stay in state, without a place in the queue.
-    for (const target of all.filter(({ done }) => done)) gates.push(this.restart(target, args, start));
-
-    this.record(args, gates);
-    this.restarted = pulumi.output(all.map(workloadId).sort());
-    this.skipped = pulumi.output(args.plan.skipped);
-    this.registerOutputs({ restarted: this.restarted, skipped: this.skipped });
+    const done = args.plan.groups.flatMap(({ targets }) => targets).filter((target) => target.done);
+    return [...gates, ...done.map((target) => this.restart(target, args, start))];
   }
 
   /** Pods restarted before the injector (or the sidecar they talk to) is ready would keep the old configuration. */
@@ -158,6 +162,20 @@ export function restartRecord(
     },
     { ...opts, import: at.exists ? `${namespace}/${at.name}` : undefined },
   );
+}
+
+/**
+ * The SDK notes a stack trace for each promise it makes, about a hundred for one resource, and shows them to whoever looks
+ * for promises that leak. A thousand workloads spent 8 s and 150 MiB on them. Where a resource was declared is noted all the same.
+ */
+function withoutStackTraces<T>(declare: () => T): T {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return declare();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 function patchResource(target: RestartTarget, stamp: string, opts: pulumi.CustomResourceOptions): pulumi.Resource {

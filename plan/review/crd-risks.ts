@@ -62,7 +62,7 @@ function findingRisks(crds: readonly CrdReview[]): Risk[] {
   const accepted = of((found) => found.severity === "none" && found.accepted !== undefined);
   const fix = "if it is meant, accept it with the reason in crdRules (docs/crd-rules.md)";
   return [
-    ...risk("high", "crd-breaking", `${count(breaking.length, "schema change")} that break clients`, breaking, fix),
+    ...risk("high", "crd-breaking", count(breaking.length, "breaking schema change"), breaking, fix),
     ...risk("medium", "crd-warning", `${count(questionable.length, "schema change")} to look at`, questionable, fix),
     ...risk("low", "crd-accepted", `${count(accepted.length, "schema change")} accepted with a reason`, accepted),
   ];

@@ -4,7 +4,7 @@
  */
 
 /** Characters that are not seen, or that change how others are seen: controls, bidirectional overrides, zero widths. */
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
+const INVISIBLE = /[\p{NChar}\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
 
 /** One line with nothing hidden in it: white space becomes a blank, what is invisible shows as its code (`<U+202E>`). */
 export function visibleLine(text: string): string {
@@ -26,14 +26,16 @@ export function markdownText(text: string): string {
   return (
     visibleLine(text)
       // Entities, because they hold in HTML and in tables, too. An underscore within a word is never markup.
-      .replace(/[\\`*[\]|~<>&$]|(?<![a-zA-Z0-9])_|_(?![a-zA-Z0-9])/g, entity)
+      .replace(/[\\`*[\]|~<&$]|(?<![a-zA-Z0-9])_|_(?![a-zA-Z0-9])/g, entity)
       // Bare addresses become links: a reviewer would follow one that the chart's author wrote.
       .replace(/:(?=\/\/)/g, entity)
       .replace(/(?<=\bwww)\./gi, entity)
       // A name after one of these calls people (@) or links issues, merge requests and the like, on GitHub or GitLab. Entities
       // would not help, they are read before such names are looked for.
       .replace(/(?<!&)[@#!%^](?=[\p{L}\p{N}"_])/gu, "$&\u200b")
-      .replace(/\bGH-(?=\d)/gi, "GH-\u200b")
+      .replace(/\bGH-(?=\d)/gi, "$&\u200b")
+      // At the start of a list item these would begin a list, a heading or a quotation.
+      .replace(/^>|^[-+=#](?=[-+=# ]|$)|(?<=^\d+)[.)](?= |$)/, entity)
   );
 }
 
@@ -45,15 +47,13 @@ export function markdownCode(text: string): string {
   return `<code>${line.replace(/[^\p{L}\p{N} ./+=;,-]/gu, entity).replace(/^ | $/g, "&nbsp;") || "&nbsp;"}</code>`;
 }
 
-/** Text for XML, as content and in attributes. */
+/** Text for XML, as content and in attributes. What XML cannot hold at all is invisible, and so shows as its code. */
 export function xmlText(text: string): string {
-  return visibleLine(text).replace(/[&<>"']|[\uFFFE\uFFFF]/g, entity);
+  return visibleLine(text).replace(/[&<>"']/g, entity);
 }
 
 function entity(character: string): string {
-  const code = character.codePointAt(0) ?? 0;
-  // XML has no way to write these two.
-  return code === 0xfffe || code === 0xffff ? "\uFFFD" : `&#${code};`;
+  return `&#${character.codePointAt(0)};`;
 }
 
 function codeName(character: string): string {

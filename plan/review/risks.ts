@@ -211,7 +211,7 @@ function breakingRisks({ distance, values, notes }: Breaking): Risk[] {
       "values-refused",
       `${count(refusedValues.length, "value")} missing or against the chart's schema`,
       refusedValues,
-      `set them ${where}`,
+      "set them as the chart wants them, in values, secretValues or a value file",
     ),
     ...risk(
       "medium",
@@ -285,7 +285,12 @@ function restartRisks({ restarts, objects }: RiskSections): Risk[] {
       old,
       "do what the reason says, then pulumi up again",
     ),
-    ...risk("low", "restarts-not-found", "workloads that are named and do not exist", of((r) => NOT_FOUND.test(r))),
+    ...risk(
+      "low",
+      "restarts-not-found",
+      "workloads that are named and do not exist",
+      of((r) => NOT_FOUND.test(r)),
+    ),
     ...longRestarts(pendingRestarts(restarts).length, maxConcurrent, estimate),
   ];
 }

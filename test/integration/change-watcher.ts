@@ -17,6 +17,7 @@ const BY_CONTROLLERS = new Set([
     "PriorityLevelConfiguration",
     "IPAddress",
     "ServiceCIDR",
+    "APIService",
   ],
 ]);
 /** What controllers put into every new namespace. */

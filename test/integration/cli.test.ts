@@ -1,7 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import execa from "execa";
 import { parseReview } from "../../plan/review/json";
 import type { Review } from "../../plan/review/schema";
 import { mustSucceed, RELEASE_NAMESPACE, ROOT, World } from "./world";
@@ -22,18 +21,8 @@ describe("casa-upgrade plan and up --plan", function () {
   });
   after(async () => world?.close());
 
-  /** Runs the command as its user does, in the folder of the stack. */
-  async function cli(...args: string[]) {
-    const { environment, projectDirectory } = world.engine;
-    const run = await execa("node", [join(ROOT, "cli/bin.cjs"), ...args, "-C", projectDirectory, "-s", world.stack], {
-      cwd: world.scratch,
-      env: environment,
-      extendEnv: false,
-      reject: false,
-      all: true,
-    });
-    return { code: run.exitCode, text: run.all ?? "" };
-  }
+  const cli = (...args: string[]) => world.cli(...args);
+
   /** Quota and admission policy take effect a moment after they are created. */
   async function obstaclesWork(): Promise<void> {
     const refused = (args: string[]) =>

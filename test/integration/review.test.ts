@@ -37,7 +37,11 @@ describe("the review of an upgrade, against what the upgrade really changes", fu
     expect(image).to.include({ cause: "drift", before: '"registry.example/casa/ui-explorer:9.9.9"' });
     const keycloak = changeOf(review, "Deployment", "casa-keycloak").fields.find(({ path }) => path.endsWith("image"));
     expect(keycloak).to.include({ cause: "chart" });
-    expect(changeOf(review, "Deployment", "casa-auth-service").fields.map(({ cause }) => cause)).to.include("values");
+    const settings = changeOf(review, "ConfigMap", "casa-auth-service");
+    expect(settings.fields.map(({ cause }) => cause)).to.deep.equal(["values"]);
+    // Only a checksum changes in its Deployment, and that rolls it.
+    const authService = review.rolls.find(({ workload }) => workload.endsWith("/casa-auth-service"));
+    expect(authService?.reasons.map(({ kind }) => kind)).to.deep.equal(["config"]);
     expect(changeOf(review, "Secret", "casa-operator-openai").action).to.equal("delete");
     expect(review.objects.map(({ check }) => check.result)).not.to.include("rejected");
     // What a reviewer reads without any further tool.

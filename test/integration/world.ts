@@ -65,6 +65,15 @@ export class World {
     return toRun(await this.engine.preview(this.stack, args, { reject: false }));
   }
 
+  /** Runs `casa-upgrade` as its user does, for this stack. */
+  async cli(...args: string[]): Promise<{ code: number; text: string }> {
+    const { environment, projectDirectory } = this.engine;
+    const command = [join(ROOT, "cli/bin.cjs"), ...args, "-C", projectDirectory, "-s", this.stack];
+    const options = { cwd: this.scratch, env: environment, extendEnv: false, reject: false, all: true } as const;
+    const run = await execa("node", command, options);
+    return { code: run.exitCode, text: run.all ?? "" };
+  }
+
   async outputs(): Promise<Record<string, unknown>> {
     return this.engine.outputs(this.stack);
   }

@@ -40,6 +40,7 @@ describe("Engine", () => {
         providers: [
           { name: "kubernetes", path: bin },
           { name: "command", path: bin },
+          { name: "pulumi-nodejs", path: bin },
         ],
         languages: [{ name: "nodejs", path: bin }],
       },
