@@ -283,7 +283,7 @@ export class KubeApi {
     const query = typeof select === "string" ? { labelSelector: select } : { ...select };
     let items: object[] = [];
     try {
-      await this.pages(path, query, (page) => void items.push(...page));
+      await this.pages(path, query, (page) => (items = items.concat(page)));
     } catch (error) {
       // The rest of a list that took too long is gone from etcd's history: take it in one piece.
       if (!(error instanceof ApiError) || error.code !== 410) throw error;
@@ -302,8 +302,8 @@ export class KubeApi {
   }
 
   /**
-   * Visits all objects of a kind page by page, for lists that are too long to be held; none when the kind is not served. As
-   * in {@link list}, but items have no kind of their own.
+   * Visits all objects of a kind page by page (a list of moderate size in one piece), for lists that are too long to be held;
+   * none when the kind is not served. As in {@link list}, but items have no kind of their own.
    *
    * @throws ApiError with code 410 when it took so long that the rest of the list is gone; begin again.
    */

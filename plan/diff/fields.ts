@@ -92,6 +92,19 @@ export function valueAt(tree: unknown, path: readonly string[]): unknown {
   return at;
 }
 
+/** A path with plain list indices in the form that {@link differences} gives paths: items by their key. */
+export function keyedPath(tree: unknown, path: readonly string[]): string[] {
+  let at = tree;
+  return path.map((step, i) => {
+    const list = at;
+    at = Array.isArray(list) || isMap(list) ? (list as Record<string, unknown>)[step] : undefined;
+    if (!Array.isArray(list)) return step;
+    const key = mergeKey(path.slice(0, i)) ?? "name";
+    const id = byKey(list, key) && isMap(at) ? at[key] : undefined;
+    return typeof id === "string" || typeof id === "number" ? `[${id}]` : `[${step}]`;
+  });
+}
+
 function itemAt(list: readonly unknown[], step: string, path: readonly string[]): unknown {
   const id = step.slice(1, -1);
   const items = byKey(list, mergeKey(path) ?? "name");

@@ -49,11 +49,12 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
   const redactor = redactorFor(loaded, chart, before);
 
   const namespace = await newNamespace(input);
+  const toRender = rendering(input, before, namespace.length > 0);
   const [crds, objects, ofRestarts, hooks, restartReview] = await Promise.all([
     reviewCrds(client, input.crds, redactor),
-    input.newRevision ? releaseObjects(client, rendering(input, before, namespace.length > 0), redactor) : [],
+    input.newRevision ? releaseObjects(client, toRender, redactor) : [],
     restartChanges(client, restarts, input.workloads, input.stamp),
-    input.newRevision ? hookChanges(client, chart.hooks, release.namespace, installed !== undefined) : [],
+    input.newRevision ? hookChanges(client, chart.hooks, toRender, installed !== undefined) : [],
     reviewRestarts(input),
   ]);
   const { rolls, images, claims, stale } = await releaseRolls(client, objects, release.namespace);

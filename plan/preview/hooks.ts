@@ -1,7 +1,7 @@
 import type { ClusterClient } from "../../cluster/connect";
-import { dryRunCreate } from "../../cluster/dry-run";
 import type { KubeObject } from "../objects";
 import type { ObjectChange } from "../review/schema";
+import { type ReleaseRendering, tryCreate } from "./release-objects";
 
 /** Hook events of an upgrade and of an install, in helm's words. */
 const EVENTS = { upgrade: ["pre-upgrade", "post-upgrade"], install: ["pre-install", "post-install"] };
@@ -10,9 +10,10 @@ const EVENTS = { upgrade: ["pre-upgrade", "post-upgrade"], install: ["pre-instal
 export async function hookChanges(
   client: ClusterClient,
   hooks: readonly KubeObject[],
-  namespace: string,
+  rendering: ReleaseRendering,
   isUpgrade: boolean,
 ): Promise<ObjectChange[]> {
+  const { namespace } = rendering.release;
   const events = isUpgrade ? EVENTS.upgrade : EVENTS.install;
   const run = hooks.filter((hook) => eventsOf(hook).some((event) => events.includes(event)));
   return Promise.all(
@@ -24,9 +25,10 @@ export async function hookChanges(
       const exists = served && (await client.api.get(hook, at ?? "", name)) !== undefined;
       const check: ObjectChange["check"] = exists
         ? { result: "unchecked", message: "an earlier run of this hook is still there and is replaced" }
-        : (await dryRunCreate(client, hook, at ?? "")).check;
+        : (await tryCreate(client, hook, at, rendering)).check;
       const where = at === undefined ? {} : { namespace: at };
-      return { apiVersion, kind, ...where, name, action: "create", writer: "hook", fields: [], folded: 0, check };
+      const action = exists ? "update" : "create";
+      return { apiVersion, kind, ...where, name, action, writer: "hook", fields: [], folded: 0, check };
     }),
   );
 }

@@ -1,11 +1,11 @@
 import type { ClusterClient } from "../../cluster/connect";
 import { dryRunCreate, dryRunDelete, dryRunPatch, type DryRun } from "../../cluster/dry-run";
-import { differences, pathText } from "../diff/fields";
+import { differences, keyedPath, pathText } from "../diff/fields";
 import { mergePatch, mergeTyped, mergeUntyped } from "../diff/merge";
 import { isTyped } from "../diff/merge-keys";
 import { fieldChanges } from "../diff/object-change";
 import { normalizeSecret, type Redactor } from "../diff/secrets";
-import { type KubeObject, objectKey } from "../objects";
+import { dig, type KubeObject, objectKey } from "../objects";
 import type { ObjectChange, ObjectCheck } from "../review/schema";
 import type { UnstableFields } from "../unstable";
 
@@ -75,20 +75,20 @@ async function reviewTarget(
   const { release } = rendering;
   const key = objectKey(rendered, release.namespace);
   const served = await client.api.resource(rendered.apiVersion, rendered.kind);
-  const changing = rendering.changingKinds.has(groupKind(rendered));
+  const planned = rendering.changingKinds.has(groupKind(rendered));
   if (!served) {
-    const check = changing ? unchecked("its CRD is installed by this upgrade") : missingKind(rendered);
+    const check = planned ? unchecked("its CRD is installed by this upgrade") : missingKind(rendered);
     const created = change(rendered, "create", release.namespace, check);
     return [{ key, namespaced: true, target: rendered, after: rendered, change: created }];
   }
+  const changing = planned || isTemplatedKind(rendered, rendering.target);
   const at = served.namespaced ? (rendered.metadata.namespace ?? release.namespace) : undefined;
   const target = owned(rendered, release, at);
   const live = (await client.api.get(target, at ?? "", target.metadata.name ?? "")) as KubeObject | undefined;
   const common = { key, namespaced: served.namespaced, target: rendered };
   if (!live) {
-    const inNewNamespace = rendering.createsNamespace && at === release.namespace;
-    const result = await dryRunCreate(client, target, at ?? "");
-    const check = inNewNamespace ? unchecked("its namespace is created by this upgrade") : judged(result, changing);
+    const result = await tryCreate(client, target, at, rendering);
+    const check = judged(result, changing);
     return [{ ...common, after: result.after ?? target, change: change(target, "create", at, check) }];
   }
 
@@ -109,7 +109,11 @@ async function reviewTarget(
     },
     redactor,
   );
-  const generated = paths.map((path) => ({ path: pathText(path), after: "<generated>", cause: "generated" as const }));
+  const generated = paths.map((path) => ({
+    path: pathText(keyedPath(target, path)),
+    after: "<generated>",
+    cause: "generated" as const,
+  }));
   if (fields.length + folded + generated.length === 0) return [{ ...common, live, after: live }];
   const told = { fields: [...fields, ...generated], folded };
   return [{ ...common, live, after, change: { ...change(target, "update", at, judged(result, changing)), ...told } }];
@@ -192,6 +196,37 @@ function copyAt(to: unknown, from: unknown, path: readonly string[]): void {
   if (source === undefined) return;
   if (rest.length === 0) (to as Record<string, unknown>)[step] = source;
   else copyAt((to as Record<string, unknown>)[step], source, rest);
+}
+
+/** Tries to create an object; in a namespace that comes with this upgrade nothing can be tried yet. */
+export async function tryCreate(
+  client: ClusterClient,
+  object: KubeObject,
+  namespace: string | undefined,
+  rendering: ReleaseRendering,
+): Promise<DryRun> {
+  const result = await dryRunCreate(client, object, namespace ?? "");
+  const missing = /^namespaces "[^"]*" not found/.test(result.check.message ?? "");
+  if (!missing || !isNewNamespace(namespace, rendering)) return result;
+  return { check: unchecked("its namespace is created by this upgrade") };
+}
+
+/** Whether a namespace comes with this very upgrade: helm's `--create-namespace`, or an object of the chart. */
+function isNewNamespace(
+  namespace: string | undefined,
+  { createsNamespace, release, target }: ReleaseRendering,
+): boolean {
+  if (namespace === undefined) return false;
+  if (createsNamespace && namespace === release.namespace) return true;
+  return target.some(({ kind, metadata }) => kind === "Namespace" && metadata.name === namespace);
+}
+
+/** Whether the kind's CRD is among the chart's templates, so that it may change together with its objects. */
+function isTemplatedKind(object: KubeObject, target: readonly KubeObject[]): boolean {
+  const crds = target.filter(({ kind }) => kind === "CustomResourceDefinition");
+  return crds.some(
+    (crd) => `${String(dig(crd, "spec", "group"))}/${String(dig(crd, "spec", "names", "kind"))}` === groupKind(object),
+  );
 }
 
 function groupKind({ apiVersion, kind }: KubeObject): string {

@@ -35,11 +35,13 @@ export function ownChanges(objects: readonly ObjectChange[]): ObjectChange[] {
   return objects.filter(({ writer }) => writer !== "restart" && writer !== "record");
 }
 
-/** `2 create, 5 update`; only actions that occur. */
+/** `2 create, 5 update (3 of labels and checksums only)`; only actions that occur. */
 export function actionCounts(objects: readonly ObjectChange[]): string {
   const words = (["create", "update", "delete", "keep"] as const).flatMap((action) => {
-    const number = objects.filter((object) => object.action === action).length;
-    return number > 0 ? [`${number} ${action}`] : [];
+    const matching = objects.filter((object) => object.action === action);
+    const noise = matching.filter(({ fields, folded }) => fields.length === 0 && folded > 0).length;
+    const only = noise > 0 ? ` (${noise} of labels and checksums only)` : "";
+    return matching.length > 0 ? [`${matching.length} ${action}${only}`] : [];
   });
   return words.join(", ") || "none change";
 }

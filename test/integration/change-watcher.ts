@@ -28,6 +28,8 @@ const list = z.looseObject({
   items: z.array(z.looseObject({})),
 });
 
+const fieldManagers = z.array(z.looseObject({ manager: z.string() }));
+
 interface Seen {
   before?: KubeObject;
   after?: KubeObject;
@@ -120,7 +122,11 @@ export function keyOf({ kind, metadata }: { kind: string; metadata: { namespace?
   return `${kind} ${metadata.namespace ? `${metadata.namespace}/` : ""}${metadata.name ?? ""}`;
 }
 
+/** Made by a controller: it has an owner, or (claims of a StatefulSet) nobody but controllers ever wrote it. */
 function isOwned(object: KubeObject | undefined): boolean {
+  const writers = fieldManagers.safeParse(object?.metadata["managedFields"]).data ?? [];
+  if (writers.length > 0 && writers.every(({ manager }) => /^kube-(controller-manager|scheduler)$/.test(manager)))
+    return true;
   const owners: unknown = object?.metadata["ownerReferences"];
   return Array.isArray(owners) && owners.length > 0;
 }

@@ -178,7 +178,7 @@ describe("what a new CRD does to custom resources, predicted and done", function
       const really = lost.map(({ path }) => pathText(path)).filter((path) => !isNull(old, path));
       if (!covers(told.pruned, really))
         wrong.push(`${JSON.stringify(SPECS[i])}: said lost ${told.pruned.join()}, lost ${really.join()}`);
-      const refusal = await create({ ...TYPE, metadata: { name: `again-${i}` }, spec: SPECS[i] } as KubeObject);
+      const refusal = await create({ ...TYPE, metadata: { name: `again-${i}` }, spec: SPECS[i] });
       if ((refusal !== undefined) !== told.rejected.length > 0) {
         wrong.push(
           `${JSON.stringify(SPECS[i])}: said ${told.rejected.join() || "fits"}, the server ${refusal ?? "takes it"}`,

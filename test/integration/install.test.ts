@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect } from "chai";
 import { masObjects, toYaml } from "../fixtures/mas";
 import { previewed, reviewedUpgrade } from "./reviews";
@@ -56,5 +58,36 @@ describe("a first install", function () {
     const { review } = await previewed(world);
     const pending = review.restarts.groups.flatMap(({ workloads }) => workloads.filter(({ done }) => !done));
     expect(pending.map(({ workload }) => workload)).to.deep.equal(["Deployment/mas-load/agent-0001"]);
+  });
+});
+
+describe("a chart of another shape: hooks, generated secrets, subcharts, objects in other namespaces", function () {
+  this.timeout(300_000);
+  let world: World;
+  let chart: string;
+
+  before(async () => {
+    world = await World.open();
+    chart = world.chartCopy("other-runtime");
+    await world.config({ chart, allowInstall: true, release: "other", namespace: "other-ns" });
+  });
+  after(async () => world?.close());
+
+  it("is installed as reviewed, and a repeated run changes nothing", async () => {
+    const { review } = await reviewedUpgrade(world);
+    const hook = review.objects.find(({ writer }) => writer === "hook");
+    expect(hook).to.include({ kind: "Job", action: "create" });
+    mustSucceed(await world.up(["--expect-no-changes"]));
+  });
+
+  it("is upgraded as reviewed: what the chart makes up anew is named, no value of it shown", async () => {
+    const file = join(chart, "Chart.yaml");
+    writeFileSync(file, readFileSync(file, "utf8").replace(/^version: .*$/m, "version: 9.9.9"));
+    const { review } = await reviewedUpgrade(world);
+    const generated = review.objects.flatMap(({ fields }) => fields.filter(({ cause }) => cause === "generated"));
+    expect(generated.length).to.be.greaterThan(0);
+    expect(generated.every(({ before, after }) => before === undefined && after === "<generated>")).to.equal(true);
+    expect(review.risks.map(({ id }) => id)).to.include("generated-values");
+    mustSucceed(await world.up(["--expect-no-changes"]));
   });
 });

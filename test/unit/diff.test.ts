@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { differences, pathText, valueAt } from "../../plan/diff/fields";
+import { differences, keyedPath, pathText, valueAt } from "../../plan/diff/fields";
 import { mergePatch, mergeTyped, mergeUntyped } from "../../plan/diff/merge";
 import { isNoise } from "../../plan/diff/noise";
 import { fieldChanges, type ObjectVersions } from "../../plan/diff/object-change";
@@ -143,6 +143,13 @@ describe("fields that differ", () => {
     expect(differences({ list: [1, 2] }, { list: [1] })).to.deep.equal([
       { path: ["list"], before: [1, 2], after: [1] },
     ]);
+  });
+
+  it("gives a path of plain indices the same form", () => {
+    const tree = pod(container("app", { args: ["a"] }));
+    expect(keyedPath(tree, ["spec", "template", "spec", "containers", "0", "args", "0"]).join(" ")).to.equal(
+      "spec template spec containers [app] args [0]",
+    );
   });
 
   it("puts steps that are no plain names in brackets", () => {

@@ -31,7 +31,7 @@ function unwrap(value: unknown, path: string[], secrets: string[][]): unknown {
   if (value === UNKNOWN_SENTINEL) return UNKNOWN;
   if (Array.isArray(value)) return value.map((item, i) => unwrap(item, [...path, `${i}`], secrets));
   if (typeof value !== "object" || value === null) return value;
-  // Looked for first: parsing in vain is most of the work of a plugin with thousands of resources.
+  // Looked for first: a parse that fails is slow, and nearly every one would.
   const marked = SIGNATURE_KEY in value ? special.safeParse(value) : undefined;
   if (marked?.success) return unwrapSpecial(marked.data, path, secrets);
   return Object.fromEntries(Object.entries(value).map(([key, at]) => [key, unwrap(at, [...path, key], secrets)]));
