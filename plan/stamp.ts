@@ -1,5 +1,6 @@
 import { shortDigest } from "./digest";
 import { dig, digList, type KubeObject, objectKey } from "./objects";
+import { configReferences } from "./rolls/references";
 import { maskUnstable, type UnstableFields } from "./unstable";
 
 /**
@@ -83,23 +84,8 @@ function deploymentsBehind(
 
 function readsConfigMap(deployment: KubeObject, configMap: KubeObject, namespace: string): boolean {
   if ((deployment.metadata.namespace ?? namespace) !== (configMap.metadata.namespace ?? namespace)) return false;
-  const name = configMap.metadata.name;
-  const spec = dig(deployment, "spec", "template", "spec");
-  const volumes = digList(spec, "volumes");
-  const inVolume = volumes.some(
-    (volume) =>
-      dig(volume, "configMap", "name") === name ||
-      digList(volume, "projected", "sources").some((source) => dig(source, "configMap", "name") === name),
-  );
-  const containers = [...digList(spec, "containers"), ...digList(spec, "initContainers")];
-  return (
-    inVolume ||
-    containers.some(
-      (container) =>
-        digList(container, "envFrom").some((from) => dig(from, "configMapRef", "name") === name) ||
-        digList(container, "env").some((env) => dig(env, "valueFrom", "configMapKeyRef", "name") === name),
-    )
-  );
+  const references = configReferences(dig(deployment, "spec", "template", "spec"));
+  return references.some(({ kind, name }) => kind === "ConfigMap" && name === configMap.metadata.name);
 }
 
 /** An object without what changes while the injected configuration stays the same. */

@@ -146,6 +146,9 @@ describe("casa-upgrade plan and up --plan", function () {
     const again = await cli("plan", "--out", out);
     expect(again.code, again.text).to.equal(0);
     expect(review()).to.include({ verdict: "unchanged" });
+    const idle = await cli("up", "--yes");
+    expect(idle.code, idle.text).to.equal(0);
+    expect(idle.text).to.contain("Nothing to do").and.to.contain("unchanged");
     // The old plan is used up.
     writeFileSync(
       planFile(),
