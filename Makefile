@@ -11,7 +11,7 @@ NODE_CHECK := const [a, b] = process.versions.node.split("."); \
 .PHONY: help setup demo test bench bench-large start stop status clean
 
 help: ## Show this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 # Installed again only when the lock file or npm's settings change.
 $(NPM_MARKER): package.json package-lock.json .npmrc
