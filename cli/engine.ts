@@ -57,12 +57,17 @@ async function run(start: (onEvent: (event: EngineEvent) => void) => Promise<unk
       errors.push(`policy ${policyEvent.policyName}: ${policyEvent.message.trim()}`);
     }
   };
+  // Ctrl-C reaches the engine, too, which ends what it is doing and releases the stack; it must not be left alone then.
+  const wait = () => console.error("waiting for pulumi to stop (Ctrl-C again makes it stop at once)");
+  process.on("SIGINT", wait);
   try {
     await start(onEvent);
     return { ok: true, errors };
   } catch (error) {
     const told = [...new Set(errors)].filter((text) => !/^(update|preview) failed$/.test(text));
     return { ok: false, errors: told.length > 0 ? told : [firstError(error)] };
+  } finally {
+    process.off("SIGINT", wait);
   }
 }
 

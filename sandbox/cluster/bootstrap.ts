@@ -70,7 +70,7 @@ const ListSchema = z.object({
       metadata: z.object({ name: z.string(), namespace: z.string().optional() }),
       spec: z.object({ taints: z.array(z.unknown()).optional() }).optional(),
       status: z
-        .object({ conditions: z.array(z.object({ type: z.string(), status: z.string() })).optional() })
+        .object({ conditions: z.array(z.object({ type: z.string(), status: z.string() })).nullish() })
         .optional(),
     }),
   ),

@@ -114,6 +114,33 @@ describe("API client", () => {
     expect(await api.list(pod, "a")).to.deep.equal([{ ...pod, n: "all" }]);
   });
 
+  it("reads a list of moderate size in one piece, and one that is too long page by page", async () => {
+    const asked: string[] = [];
+    let remaining = 2;
+    handler = (request, response) => {
+      const { pathname, search, searchParams: query } = new URL(request.url ?? "", "http://x");
+      if (pathname === "/api/v1") {
+        const resources = [{ name: "pods", kind: "Pod", namespaced: true }];
+        return json(response, { kind: "APIResourceList", groupVersion: "v1", resources });
+      }
+      asked.push(search);
+      if (!query.get("limit")) return json(response, { items: [{ n: 1 }, { n: 2 }, { n: 3 }] });
+      if (query.get("continue")) return json(response, { items: [{ n: 2 }] });
+      return json(response, { metadata: { continue: "more", remainingItemCount: remaining }, items: [{ n: 1 }] });
+    };
+    const seen: object[] = [];
+    const visit = (items: object[]) => void seen.push(...items);
+    await api.eachPage({ apiVersion: "v1", kind: "Pod" }, "a", {}, visit);
+    expect(seen).to.deep.equal([{ n: 1 }, { n: 2 }, { n: 3 }]);
+    expect(asked).to.deep.equal(["?limit=500", ""]);
+
+    seen.length = 0;
+    remaining = 10_000_000;
+    await api.eachPage({ apiVersion: "v1", kind: "Pod" }, "a", {}, visit);
+    expect(seen).to.deep.equal([{ n: 1 }, { n: 2 }]);
+    expect(asked.slice(2)).to.deep.equal(["?limit=500", "?limit=500&continue=more"]);
+  });
+
   it("servers without aggregated discovery: one request a version, a broken one does not matter", async () => {
     const answers: Record<string, object> = {
       "/api": { kind: "APIVersions", versions: ["v1"] },
