@@ -1,5 +1,5 @@
 import type { Crd } from "../plan/crds";
-import { compileSchema, type CustomResourceChecker, withoutIndices } from "../plan/custom-resources/checker";
+import { compileSchema, type CustomResourceChecker } from "../plan/custom-resources/checker";
 import { versionSchema } from "../plan/custom-resources/structural";
 import { dig, kubeObject, type KubeObject } from "../plan/objects";
 import type { CrdReview, CustomResourceFinding } from "../plan/review/schema";
@@ -13,18 +13,27 @@ type Findings = CrdReview["customResources"];
 const MOST_EXAMPLES = 20;
 /** How often a list is begun anew when it took so long that its rest expired. */
 const ATTEMPTS = 3;
+/** Lost fields that are named; of more, a schema without structure may have any number. */
+const MOST_FIELDS = 200;
+const OTHER_FIELDS = "(other fields)";
 
 /**
  * Checks every custom resource against the CRD that is about to be applied, page by page: only what is found is kept.
  *
  * What is read has been pruned by the present schema already, so whatever is pruned here is lost by the new one.
  *
- * @throws PreflightError when the objects may not be listed.
+ * @param live the CRD on the cluster; undefined: there is none, and so no object.
+ * @throws PreflightError when the objects may not be listed, or not in time.
  */
-export async function reviewCustomResources(client: ClusterClient, next: Crd, live: Crd): Promise<Findings> {
+export async function reviewCustomResources(
+  client: ClusterClient,
+  next: Crd,
+  live: Crd | undefined,
+): Promise<Findings> {
+  if (live === undefined) return nothing([]);
   const version = readableVersion(live, next);
   if (version === undefined) return nothing(["the live CRD serves no version, so its objects cannot be read"]);
-  const { checkers, unchecked } = checkersFor(version, next);
+  const { checkers, unchecked } = checkersFor(version, next, live);
   const type = { apiVersion: `${live.spec.group}/${version}`, kind: live.spec.names.kind };
   for (let attempt = 1; ; attempt++) {
     const collected = new Collector(unchecked);
@@ -34,8 +43,9 @@ export async function reviewCustomResources(client: ClusterClient, next: Crd, li
       });
       return collected.findings();
     } catch (error) {
+      // The list took so long that its rest is gone; what was counted so far would be counted again.
       if (error instanceof ApiError && error.code === 410 && attempt < ATTEMPTS) continue;
-      throw notAllowed(error, next.metadata.name);
+      throw listProblem(error, next.metadata.name);
     }
   }
 }
@@ -47,24 +57,47 @@ function readableVersion(live: Crd, next: Crd): string | undefined {
   return (kept.find(({ storage }) => storage) ?? kept[0] ?? served.find(({ storage }) => storage) ?? served[0])?.name;
 }
 
-/** What objects are checked against: the version they are read in, and the one they will be stored in. */
-function checkersFor(version: string, next: Crd): { checkers: [string, CustomResourceChecker][]; unchecked: string[] } {
-  const unchecked: string[] = [];
-  const keepsAll = dig(next.spec, "preserveUnknownFields") === true;
+interface Checks {
+  /** What objects are checked against, by version. */
+  checkers: ReadonlyMap<string, CustomResourceChecker>;
+  unchecked: string[];
+}
+
+/**
+ * Objects are checked in the version they are read in, and in the one they will be stored in: without a webhook a version is
+ * only another name, and the schema of each version that an object passes through takes out what it does not know.
+ */
+function checksIn(version: string, next: Crd): string[] {
   const stored = next.spec.versions.find(({ storage }) => storage)?.name ?? version;
-  const converts = next.spec.conversion?.strategy === "Webhook";
   const known = next.spec.versions.some(({ name }) => name === version);
-  if (!known) unchecked.push(`version ${version}, in which the objects can be read, is gone from the new CRD`);
-  if (converts && stored !== version) unchecked.push(`what the conversion webhook makes of the objects in ${stored}`);
-  const others = next.spec.versions.filter((one) => one.served && one.name !== version && one.name !== stored);
-  if (others.length > 0) unchecked.push(`the objects as versions ${others.map(({ name }) => name).join(", ")}`);
-  // Without a webhook a version is only another name, and the stored version's schema decides what is kept.
-  const names = new Set([...(known ? [version] : []), ...(converts && known ? [] : [stored])]);
-  const checkers = [...names].flatMap((name): [string, CustomResourceChecker][] => {
-    const schema = versionSchema(next, name);
-    return schema ? [[name, compileSchema(schema, keepsAll)]] : [];
-  });
-  return { checkers, unchecked };
+  const converts = next.spec.conversion?.strategy === "Webhook";
+  return [...new Set([...(known ? [version] : []), ...(converts && known ? [] : [stored])])];
+}
+
+function checkersFor(version: string, next: Crd, live: Crd): Checks {
+  const names = checksIn(version, next);
+  const keepsAll = dig(next.spec, "preserveUnknownFields") === true;
+  const checkers = next.spec.versions
+    .filter(({ name }) => names.includes(name))
+    .sort((a) => (a.name === version ? -1 : 1))
+    .map((one) => {
+      const scale = dig(one, "subresources", "scale");
+      return [one.name, compileSchema(versionSchema(next, one.name), { keepsAll, scale })] as const;
+    });
+  return { checkers: new Map(checkers), unchecked: notChecked(version, next, live, names) };
+}
+
+function notChecked(version: string, next: Crd, live: Crd, names: readonly string[]): string[] {
+  const stored = next.spec.versions.find(({ storage }) => storage)?.name ?? version;
+  const known = next.spec.versions.some(({ name }) => name === version);
+  const others = next.spec.versions.filter((one) => one.served && !names.includes(one.name)).map(({ name }) => name);
+  const webhook = [next, live].some(({ spec }) => spec.conversion?.strategy === "Webhook");
+  const several = next.spec.versions.length + live.spec.versions.length > 2;
+  return [
+    ...(known ? [] : [`version ${version}, in which the objects can be read, is gone from the new CRD`]),
+    ...(webhook && (several || stored !== version) ? ["what the conversion webhook makes of the objects"] : []),
+    ...(others.length > 0 ? [`the objects as versions ${others.join(", ")}`] : []),
+  ];
 }
 
 /** Keeps figures and a few examples; never an object. */
@@ -81,26 +114,34 @@ class Collector {
     this.unchecked = new Set(unchecked);
   }
 
-  add(object: KubeObject, checkers: readonly [string, CustomResourceChecker][]): void {
+  add(object: KubeObject, checkers: Checks["checkers"]): void {
     this.total++;
     const rejected = new Set<string>();
     const pruned = new Set<string>();
-    for (const [, checker] of checkers) {
+    const fields = new Set<string>();
+    for (const [version, checker] of checkers) {
       const result = checker.check(object);
-      result.rejected.forEach((text) => rejected.add(text));
-      result.pruned.forEach((path) => pruned.add(path));
-      result.unchecked.forEach((text) => this.unchecked.add(text));
+      for (const text of result.rejected) rejected.add(checkers.size > 1 ? `as ${version}: ${text}` : text);
+      for (const path of result.pruned) pruned.add(path);
+      for (const path of result.prunedFields) fields.add(path);
+      for (const text of result.unchecked) this.unchecked.add(text);
     }
     if (rejected.size + pruned.size === 0) return;
     if (rejected.size > 0) this.rejected++;
     if (pruned.size > 0) this.pruned++;
-    for (const path of new Set([...pruned].map(withoutIndices)))
-      this.fields.set(path, (this.fields.get(path) ?? 0) + 1);
+    this.countFields(fields);
     const { namespace, name = "" } = object.metadata;
     const examples = rejected.size > 0 ? this.rejectedExamples : this.prunedExamples;
     if (examples.length >= MOST_EXAMPLES) return;
     const id = namespace === undefined ? name : `${namespace}/${name}`;
     examples.push({ object: id, rejected: [...rejected], pruned: [...pruned] });
+  }
+
+  private countFields(paths: ReadonlySet<string>): void {
+    const named = [...paths].map((path) =>
+      this.fields.has(path) || this.fields.size < MOST_FIELDS ? path : OTHER_FIELDS,
+    );
+    for (const path of new Set(named)) this.fields.set(path, (this.fields.get(path) ?? 0) + 1);
   }
 
   findings(): Findings {
@@ -120,8 +161,15 @@ function nothing(unchecked: string[]): Findings {
   return { total: 0, rejected: 0, pruned: 0, unchecked, examples: [], prunedFields: [] };
 }
 
-function notAllowed(error: unknown, crd: string): unknown {
-  if (!(error instanceof ApiError) || error.code !== 403) return error;
+function listProblem(error: unknown, crd: string): unknown {
+  if (!(error instanceof ApiError)) return error;
+  if (error.code === 410) {
+    return new PreflightError(
+      `the ${crd} objects could not be read: the API server took longer for each of ${ATTEMPTS} lists than it keeps one`,
+      "repeat when it has less to do, or make etcd's compaction interval longer",
+    );
+  }
+  if (error.code !== 403) return error;
   return new PreflightError(
     `missing permission: ${crd} objects may not be listed in all namespaces, so nobody can say what the new CRD does to them: ${error.message}`,
     `let the user list ${crd} in all namespaces, or use a context that may`,

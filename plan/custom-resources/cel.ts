@@ -1,6 +1,20 @@
-import { Environment } from "@marcbachmann/cel-js";
 import { isMap } from "../objects";
-import { childPath, fieldOf, itemsOf, propertiesOf, type SchemaNode, valuesOf } from "./structural";
+import { type Rule, readsOldSelf, RuleCompiler } from "./cel-rule";
+import { asRoot, celValue } from "./cel-values";
+import {
+  allOf,
+  childPath,
+  fieldOf,
+  isEmbedded,
+  itemsOf,
+  member,
+  pathOf,
+  propertiesOf,
+  type SchemaNode,
+  type Step,
+  stepTo,
+  valuesOf,
+} from "./structural";
 
 /** What the CEL rules of a schema say about an object. */
 export interface CelResult {
@@ -8,131 +22,110 @@ export interface CelResult {
   unchecked: string[];
 }
 
-interface Rule {
-  text: string;
-  /** What the rule says when it fails: its own message, or the rule. */
-  message: string;
-  evaluate: (context: Record<string, unknown>) => unknown;
+/** The rules at one place of the schema, and below. */
+interface Rules {
+  /** Place in the schema: `spec.parts[].weight`. */
+  path: string;
+  node: SchemaNode;
+  own: Rule[];
+  /** Why a rule here cannot be evaluated. */
+  unchecked: string[];
+  properties: Readonly<Record<string, Rules>>;
+  items: Rules | undefined;
+  values: Rules | undefined;
+  /** Rules of the branches of allOf, on the same value. */
+  branches: Rules[];
 }
-
-/** CEL's reserved words; a field of such a name is written `__word__` in a rule. */
-const RESERVED = new Set([
-  ...["true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import"],
-  ...["let", "loop", "package", "namespace", "return", "var", "void", "while"],
-]);
 
 /**
  * Evaluates x-kubernetes-validations. Rules over the old object (`oldSelf`) judge changes and have nothing to say about an
- * object that is there. What the JavaScript CEL does not know (Kubernetes' own functions for URLs, quantities and so on) is
- * told as unchecked, never taken as passed.
+ * object that is there, unless they are made for objects without an old one (optionalOldSelf). What cannot be evaluated here
+ * (Kubernetes' own functions for URLs, quantities, addresses and so on) is told as unchecked for each object that the rule
+ * is about, never taken as passed. Source: apiextensions-apiserver 1.34, pkg/apiserver/schema/cel.
  */
 export class CelRules {
-  private readonly environment = new Environment({
-    unlistedVariablesAreDyn: true,
-    homogeneousAggregateLiterals: false,
-    enableOptionalTypes: true,
-  });
-  private readonly compiled = new Map<SchemaNode, Rule[]>();
-  private readonly withRules = new Map<SchemaNode, boolean>();
-  private readonly broken: string[] = [];
+  private readonly compiler = new RuleCompiler();
+  private readonly root: Rules | undefined;
 
-  constructor(private readonly schema: SchemaNode) {
-    this.compile(schema, "");
+  constructor(schema: SchemaNode) {
+    const found = this.compile(schema, asRoot(schema), "");
+    // The server looks at the rules in branches of allOf only when there is one outside of them.
+    this.root = found && hasRules(schema) ? found : undefined;
   }
 
   check(object: unknown): CelResult {
-    const result: CelResult = { rejected: [], unchecked: [...this.broken] };
-    this.walk(object, this.schema, "", result);
+    const result: CelResult = { rejected: [], unchecked: [] };
+    this.walk(object, this.root, undefined, result);
     return { rejected: result.rejected, unchecked: [...new Set(result.unchecked)] };
   }
 
-  /** Compiles the rules of a node and all below; remembers whether there are any, so that checking passes over the rest. */
-  private compile(node: SchemaNode, path: string): boolean {
-    const given: unknown = node["x-kubernetes-validations"];
-    const rules = (Array.isArray(given) ? given : []).flatMap((rule) => this.compileRule(rule, path));
-    this.compiled.set(node, rules);
-    const below = [
-      ...Object.entries(propertiesOf(node)).map(([key, at]) => this.compile(at, childPath(path, key))),
-      ...[itemsOf(node), valuesOf(node)].flatMap((at) => (at ? [this.compile(at, `${path}[]`)] : [])),
-    ];
-    const any = rules.length > 0 || below.some(Boolean);
-    this.withRules.set(node, any);
-    return any;
+  /** Undefined where there is no rule, so that checking passes over it. */
+  private compile(from: SchemaNode, type: SchemaNode | undefined, path: string): Rules | undefined {
+    if (type === undefined) return undefined;
+    const node = isEmbedded(type) ? asRoot(type) : type;
+    const unchecked: string[] = [];
+    const own = rulesOf(from).flatMap((rule) => this.compileRule(rule, node, path, unchecked));
+    const properties = Object.entries(propertiesOf(from)).flatMap(([key, at]) => {
+      const below = this.compile(at, fieldOf(node, key), childPath(path, key));
+      return below ? [[key, below] as const] : [];
+    });
+    const [listItems, mapValues] = [itemsOf(from), valuesOf(from)];
+    const items = listItems && this.compile(listItems, itemsOf(node), `${path}[]`);
+    const values = mapValues && this.compile(mapValues, valuesOf(node), `${path}.*`);
+    const branches = allOf(from).flatMap((branch) => this.compile(branch, node, path) ?? []);
+    const count = own.length + unchecked.length + properties.length + branches.length;
+    if (count === 0 && !items && !values) return undefined;
+    return { path, node, own, unchecked, properties: Object.fromEntries(properties), items, values, branches };
   }
 
-  private compileRule(rule: unknown, path: string): Rule[] {
-    const text: unknown = isMap(rule) ? rule["rule"] : undefined;
-    if (typeof text !== "string" || /\boldSelf\b/.test(text)) return [];
-    const given: unknown = isMap(rule) ? rule["message"] : undefined;
-    const message = typeof given === "string" ? given.trim() : `breaks the rule ${text.trim()}`;
+  private compileRule(rule: Record<string, unknown>, node: SchemaNode, path: string, unchecked: string[]): Rule[] {
+    const text = rule["rule"];
+    if (typeof text !== "string" || text.trim() === "") return [];
+    if (readsOldSelf(text) && rule["optionalOldSelf"] !== true) return [];
+    const given = rule["message"];
+    const message = typeof given === "string" && given !== "" ? given.trim() : `breaks the rule ${text.trim()}`;
     try {
-      return [{ text, message, evaluate: this.environment.parse(text) }];
+      return [this.compiler.compile(text, message, node)];
     } catch (error) {
-      this.broken.push(`${path || "the object"}: rule ${text.trim()}: ${reason(error)}`);
+      unchecked.push(unevaluated(path, text, error instanceof Error ? error.message : String(error)));
       return [];
     }
   }
 
-  private walk(value: unknown, node: SchemaNode | undefined, path: string, result: CelResult): void {
-    if (node === undefined || value === null || value === undefined || !this.withRules.get(node)) return;
-    const rules = this.compiled.get(node) ?? [];
-    if (rules.length > 0) {
-      const self = celValue(value, node, path === "");
-      for (const rule of rules) apply(rule, self, path || "the object", result);
+  private walk(value: unknown, rules: Rules | undefined, step: Step | undefined, result: CelResult): void {
+    if (rules === undefined || value === null || value === undefined) return;
+    result.unchecked.push(...rules.unchecked);
+    if (rules.own.length > 0) {
+      const self = celValue(value, rules.node, this.compiler.duration);
+      for (const rule of rules.own) apply(rule, self, rules.path, step, result);
     }
-    if (Array.isArray(value)) value.forEach((item, i) => this.walk(item, itemsOf(node), childPath(path, i), result));
+    for (const branch of rules.branches) this.walk(value, branch, step, result);
+    if (Array.isArray(value)) value.forEach((item, i) => this.walk(item, rules.items, stepTo(step, i), result));
     else if (isMap(value)) {
-      for (const [key, at] of Object.entries(value)) this.walk(at, fieldOf(node, key), childPath(path, key), result);
+      for (const [key, at] of Object.entries(value)) {
+        const below = (member(rules.properties, key) as Rules | undefined) ?? rules.values;
+        this.walk(at, below, stepTo(step, key), result);
+      }
     }
   }
 }
 
-function apply(rule: Rule, self: unknown, path: string, result: CelResult): void {
-  try {
-    const passed = rule.evaluate({ self });
-    if (passed === false) result.rejected.push(`${path}: ${rule.message}`);
-    else if (passed !== true) result.unchecked.push(`${path}: rule ${rule.text.trim()} gives no boolean here`);
-  } catch (error) {
-    // The server rejects an object that a rule trips over, too.
-    if (/no such key/i.test(reason(error)))
-      result.rejected.push(`${path}: ${rule.message} (a field it reads is not set)`);
-    else result.unchecked.push(`${foldIndices(path)}: rule ${rule.text.trim()}: ${reason(error)}`);
-  }
+function apply(rule: Rule, self: unknown, path: string, step: Step | undefined, result: CelResult): void {
+  const verdict = rule.evaluate(self);
+  if (verdict === "broken") result.rejected.push(`${pathOf(step) || "the object"}: ${rule.message}`);
+  else if (verdict !== "holds") result.unchecked.push(unevaluated(path, rule.text, verdict.unchecked));
 }
 
-/** A value as CEL types it by the schema: whole numbers are integers, times are timestamps, odd names are escaped. */
-function celValue(value: unknown, node: SchemaNode | undefined, isRoot = false): unknown {
-  if (Array.isArray(value)) return value.map((item) => celValue(item, itemsOf(node)));
-  if (isMap(value)) {
-    const properties = node ? propertiesOf(node) : {};
-    const entries = Object.entries(value).map(([key, at]) => {
-      const name = key in properties || isRoot ? escaped(key) : key;
-      return [name, celValue(at, fieldOf(node, key))] as const;
-    });
-    return Object.fromEntries(entries);
-  }
-  if (typeof value === "number" && Number.isInteger(value)) {
-    const isInteger =
-      node?.["type"] === "integer" || node?.["x-kubernetes-int-or-string"] === true || node?.["type"] === undefined;
-    return isInteger ? BigInt(value) : value;
-  }
-  if (typeof value === "string" && node?.["format"] === "date-time") return new Date(value);
-  return value;
+function unevaluated(path: string, text: string, why: string): string {
+  return `${path || "the object"}: rule ${text.trim().replace(/\s+/g, " ")}: ${why}`;
 }
 
-function escaped(name: string): string {
-  if (RESERVED.has(name)) return `__${name}__`;
-  return name
-    .replaceAll("__", "__underscores__")
-    .replaceAll(".", "__dot__")
-    .replaceAll("-", "__dash__")
-    .replaceAll("/", "__slash__");
+function rulesOf(node: SchemaNode): Record<string, unknown>[] {
+  const given: unknown = node["x-kubernetes-validations"];
+  return Array.isArray(given) ? given.filter(isMap) : [];
 }
 
-function foldIndices(path: string): string {
-  return path.replace(/\[\d+\]/g, "[]");
-}
-
-function reason(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
+function hasRules(node: SchemaNode): boolean {
+  const below = [...Object.values(propertiesOf(node)), itemsOf(node), valuesOf(node)];
+  return rulesOf(node).length > 0 || below.some((at) => at !== undefined && hasRules(at));
 }

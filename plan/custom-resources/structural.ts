@@ -6,9 +6,20 @@ export type SchemaNode = Record<string, unknown>;
 /** The fields that every object has; they are never pruned from an object's root or an embedded object. */
 export const META_FIELDS: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata"]);
 
-export function propertiesOf(node: SchemaNode): Record<string, SchemaNode> {
-  const properties = node["properties"];
+/** A member of a map that came as JSON: `constructor` and the like are only there when the JSON has them. */
+export function member(map: Record<string, unknown>, key: string): unknown {
+  return Object.hasOwn(map, key) ? map[key] : undefined;
+}
+
+export function propertiesOf(node: SchemaNode | undefined): Record<string, SchemaNode> {
+  const properties = node?.["properties"];
   return isMap(properties) ? (properties as Record<string, SchemaNode>) : {};
+}
+
+/** Schema of a field that is named in the schema. */
+export function propertyOf(node: SchemaNode | undefined, key: string): SchemaNode | undefined {
+  const property = member(propertiesOf(node), key);
+  return isMap(property) ? property : undefined;
 }
 
 /** Schema of a list's elements. */
@@ -26,7 +37,13 @@ export function valuesOf(node: SchemaNode | undefined): SchemaNode | undefined {
 
 /** Schema of one key of a map. */
 export function fieldOf(node: SchemaNode | undefined, key: string): SchemaNode | undefined {
-  return node && (propertiesOf(node)[key] ?? valuesOf(node));
+  return propertyOf(node, key) ?? valuesOf(node);
+}
+
+/** Schemas that the same value has to fit as well. */
+export function allOf(node: SchemaNode): SchemaNode[] {
+  const branches = node["allOf"];
+  return Array.isArray(branches) ? branches.filter(isMap) : [];
 }
 
 export function keepsUnknown(node: SchemaNode | undefined): boolean {
@@ -37,11 +54,46 @@ export function isEmbedded(node: SchemaNode | undefined): boolean {
   return node?.["x-kubernetes-embedded-resource"] === true;
 }
 
+export function isNullable(node: SchemaNode | undefined): boolean {
+  return node?.["nullable"] === true;
+}
+
+/** The value that an absent field gets; undefined when there is none. */
+export function defaultOf(node: SchemaNode | undefined): unknown {
+  return node?.["default"] ?? undefined;
+}
+
+/** The way from an object's root to a value; undefined at the root. */
+export interface Step {
+  up: Step | undefined;
+  /** Field, key of a map, or place in a list. */
+  key: string | number;
+  /** The key is one of a map, which anybody may choose, not a field that a schema names. */
+  inMap: boolean;
+}
+
+export function stepTo(up: Step | undefined, key: string | number, node?: SchemaNode): Step {
+  return { up, key, inMap: typeof key === "string" && propertyOf(node, key) === undefined && !!valuesOf(node) };
+}
+
+/** `spec.apps[0].model`. */
+export function pathOf(step: Step | undefined): string {
+  return step === undefined ? "" : childPath(pathOf(step.up), step.key);
+}
+
+/** The same with places and map keys left out, for counting: `spec.apps[].model`, `spec.limits.*.max`. */
+export function foldedPathOf(step: Step | undefined): string {
+  if (step === undefined) return "";
+  const up = foldedPathOf(step.up);
+  if (typeof step.key === "number") return `${up}[]`;
+  return step.inMap ? `${up}.*` : childPath(up, step.key);
+}
+
 /** A path below another one: `spec.apps[0].name`. */
 export function childPath(path: string, key: string | number): string {
   if (typeof key === "number") return `${path}[${key}]`;
-  const step = /^[\w-]+$/.test(key) ? key : `["${key}"]`;
-  return path && !step.startsWith("[") ? `${path}.${step}` : path + step;
+  if (!/^[\w-]+$/.test(key)) return `${path}[${JSON.stringify(key)}]`;
+  return path ? `${path}.${key}` : key;
 }
 
 /** The schema of one version of a CRD; undefined when it has none. */

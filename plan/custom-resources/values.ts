@@ -1,138 +1,139 @@
-import Ajv, { type ErrorObject, type ValidateFunction } from "ajv";
+import Ajv, { type ErrorObject, type SchemaValidateFunction, type ValidateFunction } from "ajv";
 import { isMap } from "../objects";
-import { FORMATS, formatName, UNCHECKED_FORMATS } from "./formats";
-import { childPath, META_FIELDS, type SchemaNode } from "./structural";
+import { childPath, isNullable, itemsOf, propertiesOf, type SchemaNode } from "./structural";
+import { type ValueRule, valueRules } from "./value-rules";
 
 /** Keywords that mean the same in JSON Schema. */
 const SAME = [
-  "enum",
-  "maxLength",
-  "minLength",
-  "maxItems",
-  "minItems",
-  "maxProperties",
-  "minProperties",
-  "required",
-  "multipleOf",
+  ...["maxLength", "minLength", "maxItems", "minItems", "uniqueItems", "maxProperties", "minProperties", "required"],
 ];
-const COMBINED = ["allOf", "anyOf", "oneOf"];
+const BRANCHES = ["allOf", "anyOf", "oneOf"] as const;
+/** Our own keyword, for what the server judges in its own way; its value is a list of {@link PlacedRule}. */
+const RULES = "casa-rules";
+/** Marks a node that null fits without a look at its branches. */
+const NULL_FITS = { type: "null" };
 
-/** Validates values as the API server does on a write. */
-export interface ValueValidator {
-  /** What is wrong, with the path; never with a value, which may be secret. */
-  problems: (object: unknown) => string[];
-  /** Parts of the schema that could not be translated. */
+interface PlacedRule extends ValueRule {
+  /** Schema path, for what cannot be said. */
+  path: string;
+}
+
+/** Values of an object that do not fit, and rules that could not be judged on this object. */
+export interface ValueFindings {
+  /** With the path; never with a value, which may be secret. */
+  problems: string[];
   unchecked: string[];
 }
 
+/** Validates values as the API server does on a write. */
+export type ValueValidator = (object: unknown) => ValueFindings;
+
 /** Translates a CRD's schema (OpenAPI 3.0, with Kubernetes' extensions) to JSON Schema, and compiles it. */
 export function valueValidator(schema: SchemaNode): ValueValidator {
-  const unchecked = new Set<string>();
-  const ajv = new Ajv({ strict: false, allErrors: true, messages: false, unicodeRegExp: true });
-  for (const [name, check] of Object.entries(FORMATS)) ajv.addFormat(name, check);
+  let undecided = new Set<string>();
+  const ajv = new Ajv({ strict: false, allErrors: true, messages: false, ownProperties: true, logger: false });
+  ajv.addKeyword({ keyword: RULES, errors: true, compile: (rules: PlacedRule[]) => judge(rules, () => undecided) });
   let validate: ValidateFunction;
   try {
-    validate = ajv.compile(translate(schema, "", unchecked));
+    validate = ajv.compile(translate(schema, ""));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    return { problems: () => [], unchecked: [`the schema cannot be compiled, so no value was checked: ${why}`] };
+    const unchecked = [`the schema cannot be compiled, so no value was checked: ${why}`];
+    return () => ({ problems: [], unchecked });
   }
-  const problems = (object: unknown) => (validate(object) ? [] : describe(validate.errors ?? []));
-  return { problems, unchecked: [...unchecked] };
+  return (object) => {
+    undecided = new Set();
+    const problems = validate(object) ? [] : describe(validate.errors ?? [], object);
+    return { problems, unchecked: [...undecided] };
+  };
 }
 
-function translate(node: SchemaNode, path: string, unchecked: Set<string>): object {
+function judge(rules: readonly PlacedRule[], undecided: () => Set<string>): SchemaValidateFunction {
+  const validate: SchemaValidateFunction = (value: unknown) => {
+    const broken: ValueRule[] = [];
+    for (const rule of rules) {
+      const fits = rule.fits(value);
+      if (fits === false) broken.push(rule);
+      else if (fits === undefined) undecided().add(`${rule.path || "the object"}: ${rule.text}`);
+    }
+    validate.errors = broken.map(({ text }) => ({ keyword: RULES, params: { text } }));
+    return broken.length === 0;
+  };
+  return validate;
+}
+
+function translate(node: SchemaNode, path: string): object {
   const at: Record<string, unknown> = {};
   for (const key of SAME) if (node[key] !== undefined) at[key] = node[key];
-  const nullable = node["nullable"] === true;
-  if (node["x-kubernetes-int-or-string"] === true) at["type"] = ["integer", "string", ...(nullable ? ["null"] : [])];
-  else if (typeof node["type"] === "string") at["type"] = nullable ? [node["type"], "null"] : node["type"];
-  limits(node, at);
-  textRules(node, path, at, unchecked);
-  const properties = node["properties"];
-  if (isMap(properties)) {
+  const rules = valueRules(node).map((rule) => ({ ...rule, path }));
+  if (rules.length > 0) at[RULES] = rules;
+  const properties = Object.entries(propertiesOf(node)).filter(([, below]) => isMap(below));
+  if (properties.length > 0) {
     at["properties"] = Object.fromEntries(
-      Object.entries(properties)
-        .filter(([, below]) => isMap(below))
-        .map(([key, below]) => [key, translate(below as SchemaNode, childPath(path, key), unchecked)]),
+      properties.map(([key, below]) => [key, translate(below, childPath(path, key))]),
     );
   }
   const values = node["additionalProperties"];
-  if (isMap(values)) at["additionalProperties"] = translate(values, childPath(path, "*"), unchecked);
+  if (isMap(values)) at["additionalProperties"] = translate(values, `${path}.*`);
   else if (values === false) at["additionalProperties"] = false;
-  const items = node["items"];
-  if (isMap(items)) at["items"] = translate(items, `${path}[]`, unchecked);
-  for (const key of COMBINED) {
-    const branches = node[key];
-    if (Array.isArray(branches)) at[key] = branches.filter(isMap).map((branch) => translate(branch, path, unchecked));
-  }
-  if (isMap(node["not"])) at["not"] = translate(node["not"], path, unchecked);
-  if (node["x-kubernetes-embedded-resource"] === true && path !== "") {
-    const given = Array.isArray(node["required"]) ? (node["required"] as string[]) : [];
-    at["required"] = [...new Set([...given, ...[...META_FIELDS].filter((field) => field !== "metadata")])];
-  }
-  return at;
+  const items = itemsOf(node);
+  if (items) at["items"] = translate(items, `${path}[]`);
+  const branches = translateBranches(node, path);
+  if (branches === undefined) return at;
+  // Of a null the server looks at the type and the enum only.
+  const takesNull = isNullable(node) || (node["type"] === undefined && node["x-kubernetes-int-or-string"] !== true);
+  return takesNull ? { ...at, if: NULL_FITS, else: branches } : { ...at, ...branches };
 }
 
-/** OpenAPI 3.0 says by a boolean that a limit itself is excluded, JSON Schema by the number. */
-function limits(node: SchemaNode, at: Record<string, unknown>): void {
-  for (const [limit, exclusive] of [
-    ["maximum", "exclusiveMaximum"],
-    ["minimum", "exclusiveMinimum"],
-  ] as const) {
-    if (node[limit] !== undefined) at[node[exclusive] === true ? exclusive : limit] = node[limit];
+function translateBranches(node: SchemaNode, path: string): object | undefined {
+  const found: Record<string, unknown> = {};
+  for (const key of BRANCHES) {
+    const given: unknown = node[key];
+    const branches = Array.isArray(given) ? given.filter(isMap) : [];
+    if (branches.length > 0) found[key] = branches.map((branch) => translate(branch, path));
   }
+  if (isMap(node["not"])) found["not"] = translate(node["not"], path);
+  return Object.keys(found).length === 0 ? undefined : found;
 }
 
-function textRules(node: SchemaNode, path: string, at: Record<string, unknown>, unchecked: Set<string>): void {
-  const { pattern, format } = node;
-  if (typeof pattern === "string") {
-    if (isSamePattern(pattern)) at["pattern"] = pattern;
-    else unchecked.add(`${path}: pattern ${pattern} has another meaning in Go than here`);
-  }
-  if (typeof format !== "string" || (node["type"] !== undefined && node["type"] !== "string")) return;
-  const name = formatName(format);
-  if (name in FORMATS) at["format"] = name;
-  else if (UNCHECKED_FORMATS.has(name)) unchecked.add(`${path}: format ${format}`);
-}
-
-/** The server's regular expressions are Go's (RE2); what JavaScript does not know or reads differently is left out. */
-function isSamePattern(pattern: string): boolean {
-  if (/\[\[?:|\\[AzZQEC]|\(\?[a-zA-Z-]+[:)]|\(\?P</.test(pattern)) return false;
-  try {
-    new RegExp(pattern, "u");
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function describe(errors: readonly ErrorObject[]): string[] {
+function describe(errors: readonly ErrorObject[], object: unknown): string[] {
   // Errors inside of branches say why each branch does not fit; that none does is said by the combination itself.
-  const own = errors.filter(({ schemaPath }) => !/\/(anyOf|oneOf|not)\/./.test(schemaPath));
-  return [...new Set(own.map((error) => `${pathOf(error.instancePath) || "the object"}: ${ruleText(error)}`))];
+  const own = errors.filter((error) => error.keyword !== "if" && !isInBranch(error.schemaPath));
+  return [...new Set((own.length > 0 ? own : errors).map((error) => problemText(error, object)))];
 }
 
-function pathOf(pointer: string): string {
-  const steps = pointer.split("/").slice(1);
-  return steps
-    .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"))
-    .reduce((path, step) => childPath(path, /^\d+$/.test(step) ? Number(step) : step), "");
+/** Whether a place of the translated schema is inside of a branch that need not fit. */
+function isInBranch(schemaPath: string): boolean {
+  const steps = schemaPath.split("/").slice(1);
+  for (let i = 0; i < steps.length; i++) {
+    const step = steps[i] ?? "";
+    if (step === "properties" || step === "allOf") i++;
+    else if (["anyOf", "oneOf", "not"].includes(step)) return i < steps.length - 1;
+  }
+  return false;
 }
 
-function ruleText({ keyword, params, parentSchema }: ErrorObject): string {
+function problemText({ keyword, params, instancePath, parentSchema }: ErrorObject, object: unknown): string {
   const values = params as Record<string, unknown>;
+  const path = pathOf(instancePath, object);
+  if (keyword === "required") return `${childPath(path, String(values["missingProperty"]))}: is required`;
+  return `${path || "the object"}: ${ruleText(keyword, values, parentSchema)}`;
+}
+
+function pathOf(pointer: string, object: unknown): string {
+  let [path, at] = ["", object];
+  for (const escaped of pointer.split("/").slice(1)) {
+    const step = escaped.replaceAll("~1", "/").replaceAll("~0", "~");
+    path = childPath(path, Array.isArray(at) ? Number(step) : step);
+    at = (at as Record<string, unknown> | undefined)?.[step];
+  }
+  return path;
+}
+
+function ruleText(keyword: string, params: Record<string, unknown>, schema: object | undefined): string {
   switch (keyword) {
-    case "required":
-      return `${String(values["missingProperty"])} is required`;
-    case "type":
-      return `must be ${[values["type"]].flat().join(" or ")}`;
-    case "enum":
-      return `must be one of ${(values["allowedValues"] as unknown[]).map((value) => JSON.stringify(value)).join(", ")}`;
-    case "pattern":
-      return `must match ${String(values["pattern"])}`;
-    case "format":
-      return `must be a ${String(values["format"])}`;
+    case RULES:
+      return String(params["text"]);
     case "additionalProperties":
       return "has a key that is not allowed";
     case "anyOf":
@@ -140,7 +141,13 @@ function ruleText({ keyword, params, parentSchema }: ErrorObject): string {
       return `must fit ${keyword === "oneOf" ? "exactly one" : "one"} of the allowed forms (${keyword})`;
     case "not":
       return "must not fit a forbidden form (not)";
-    default:
-      return `breaks ${keyword} ${String(values["limit"] ?? values["multipleOf"] ?? parentSchema?.[keyword] ?? "")}`.trim();
+    case "uniqueItems":
+      return "must not hold an item twice";
+    default: {
+      const limit = params["limit"] ?? (schema as Record<string, unknown> | undefined)?.[keyword];
+      const most = keyword.startsWith("max") ? "most" : "least";
+      const unit = keyword.slice(3).replace("Length", "characters").toLowerCase();
+      return `must have at ${most} ${String(limit)} ${unit}`;
+    }
   }
 }
