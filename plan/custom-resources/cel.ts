@@ -2,9 +2,7 @@ import { isMap } from "../objects";
 import { type Rule, readsOldSelf, RuleCompiler } from "./cel-rule";
 import { asRoot, celValue } from "./cel-values";
 import {
-  allOf,
   childPath,
-  fieldOf,
   isEmbedded,
   itemsOf,
   member,
@@ -33,8 +31,6 @@ interface Rules {
   properties: Readonly<Record<string, Rules>>;
   items: Rules | undefined;
   values: Rules | undefined;
-  /** Rules of the branches of allOf, on the same value. */
-  branches: Rules[];
 }
 
 /**
@@ -48,9 +44,7 @@ export class CelRules {
   private readonly root: Rules | undefined;
 
   constructor(schema: SchemaNode) {
-    const found = this.compile(schema, asRoot(schema), "");
-    // The server looks at the rules in branches of allOf only when there is one outside of them.
-    this.root = found && hasRules(schema) ? found : undefined;
+    this.root = this.compile(asRoot(schema), "");
   }
 
   check(object: unknown): CelResult {
@@ -59,23 +53,20 @@ export class CelRules {
     return { rejected: result.rejected, unchecked: [...new Set(result.unchecked)] };
   }
 
-  /** Undefined where there is no rule, so that checking passes over it. */
-  private compile(from: SchemaNode, type: SchemaNode | undefined, path: string): Rules | undefined {
-    if (type === undefined) return undefined;
-    const node = isEmbedded(type) ? asRoot(type) : type;
+  /** Undefined where there is no rule, so that checking passes over it. Branches such as allOf may not have any. */
+  private compile(given: SchemaNode, path: string): Rules | undefined {
+    const node = isEmbedded(given) ? asRoot(given) : given;
     const unchecked: string[] = [];
-    const own = rulesOf(from).flatMap((rule) => this.compileRule(rule, node, path, unchecked));
-    const properties = Object.entries(propertiesOf(from)).flatMap(([key, at]) => {
-      const below = this.compile(at, fieldOf(node, key), childPath(path, key));
+    const own = rulesOf(node).flatMap((rule) => this.compileRule(rule, node, path, unchecked));
+    const properties = Object.entries(propertiesOf(node)).flatMap(([key, at]) => {
+      const below = this.compile(at, childPath(path, key));
       return below ? [[key, below] as const] : [];
     });
-    const [listItems, mapValues] = [itemsOf(from), valuesOf(from)];
-    const items = listItems && this.compile(listItems, itemsOf(node), `${path}[]`);
-    const values = mapValues && this.compile(mapValues, valuesOf(node), `${path}.*`);
-    const branches = allOf(from).flatMap((branch) => this.compile(branch, node, path) ?? []);
-    const count = own.length + unchecked.length + properties.length + branches.length;
-    if (count === 0 && !items && !values) return undefined;
-    return { path, node, own, unchecked, properties: Object.fromEntries(properties), items, values, branches };
+    const [listItems, mapValues] = [itemsOf(node), valuesOf(node)];
+    const items = listItems && this.compile(listItems, `${path}[]`);
+    const values = mapValues && this.compile(mapValues, `${path}.*`);
+    if (own.length + unchecked.length + properties.length === 0 && !items && !values) return undefined;
+    return { path, node, own, unchecked, properties: Object.fromEntries(properties), items, values };
   }
 
   private compileRule(rule: Record<string, unknown>, node: SchemaNode, path: string, unchecked: string[]): Rule[] {
@@ -99,7 +90,6 @@ export class CelRules {
       const self = celValue(value, rules.node, this.compiler.duration);
       for (const rule of rules.own) apply(rule, self, rules.path, step, result);
     }
-    for (const branch of rules.branches) this.walk(value, branch, step, result);
     if (Array.isArray(value)) value.forEach((item, i) => this.walk(item, rules.items, stepTo(step, i), result));
     else if (isMap(value)) {
       for (const [key, at] of Object.entries(value)) {
@@ -123,9 +113,4 @@ function unevaluated(path: string, text: string, why: string): string {
 function rulesOf(node: SchemaNode): Record<string, unknown>[] {
   const given: unknown = node["x-kubernetes-validations"];
   return Array.isArray(given) ? given.filter(isMap) : [];
-}
-
-function hasRules(node: SchemaNode): boolean {
-  const below = [...Object.values(propertiesOf(node)), itemsOf(node), valuesOf(node)];
-  return rulesOf(node).length > 0 || below.some((at) => at !== undefined && hasRules(at));
 }

@@ -34,6 +34,9 @@ const OBJECT_META: SchemaNode = {
   },
 };
 
+/** Told of an object that the server refuses to read, too: it fails all reads of it, and all lists that it is in. */
+export const UNREADABLE = "with the new schema the object cannot even be read";
+
 /** What the API server does to an embedded object's apiVersion, kind and metadata when it decodes it. */
 export interface Coerced {
   lost: Step[];
@@ -64,7 +67,7 @@ function coerceOne(object: Record<string, unknown>, step: Step | undefined, { lo
   if (!Object.hasOwn(object, "metadata") || metadata === null) return;
   const place = stepTo(step, "metadata");
   if (!isMap(metadata)) {
-    malformed.push(`${pathOf(place)}: must be object`);
+    malformed.push(`${pathOf(place)}: must be object; ${UNREADABLE}`);
     return;
   }
   for (const [key, at] of Object.entries(metadata)) {

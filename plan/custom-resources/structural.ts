@@ -40,12 +40,6 @@ export function fieldOf(node: SchemaNode | undefined, key: string): SchemaNode |
   return propertyOf(node, key) ?? valuesOf(node);
 }
 
-/** Schemas that the same value has to fit as well. */
-export function allOf(node: SchemaNode): SchemaNode[] {
-  const branches = node["allOf"];
-  return Array.isArray(branches) ? branches.filter(isMap) : [];
-}
-
 export function keepsUnknown(node: SchemaNode | undefined): boolean {
   return node?.["x-kubernetes-preserve-unknown-fields"] === true;
 }

@@ -1,267 +1,218 @@
 import { expect } from "chai";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { ApiError } from "../../cluster/api";
 import { reviewCustomResources } from "../../cluster/custom-resources";
-import { parseCrds, type Crd } from "../../plan/crds";
-import { compileSchema } from "../../plan/custom-resources/checker";
-import { versionSchema } from "../../plan/custom-resources/structural";
-import { contentOf, differences, pathText } from "../../plan/diff/fields";
-import { kubeObject, type KubeObject } from "../../plan/objects";
-import { ClusterFixture } from "./cluster-fixture";
+import { type Crd, parseCrds } from "../../plan/crds";
+import { type CheckResult, compileSchema } from "../../plan/custom-resources/checker";
+import { UNREADABLE } from "../../plan/custom-resources/object-meta";
+import { childPath, versionSchema } from "../../plan/custom-resources/structural";
+import { isMap, kubeObject, type KubeObject, parseManifest } from "../../plan/objects";
+import { FIELDS, SPEC_RULES, STATUS, WHOLE_SPECS } from "../fixtures/custom-resource-cases";
+import { masObjects } from "../fixtures/mas";
+import { ClusterFixture, refusal } from "./cluster-fixture";
+import { chartPath } from "./world";
 
+const CRD_KIND = { apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition" };
 const GROUP = "review.example";
 const TYPE = { apiVersion: `${GROUP}/v1`, kind: "Widget" };
 const COLLECTION = `/apis/${GROUP}/v1/namespaces/default/widgets`;
-
-/** What the new schema says about `spec`; the old one keeps everything. */
-const SPEC = {
-  type: "object",
-  required: ["size"],
-  properties: {
-    size: { type: "integer", minimum: 1, maximum: 10, exclusiveMaximum: true },
-    ratio: { type: "number", multipleOf: 0.5 },
-    name: { type: "string", pattern: "^[a-z]+$", maxLength: 5 },
-    color: { type: "string", enum: ["red", "green"], default: "red" },
-    note: { type: "string", nullable: true },
-    filled: { type: "string", default: "x" },
-    port: { "x-kubernetes-int-or-string": true },
-    when: { type: "string", format: "date-time" },
-    address: { type: "string", format: "ipv4" },
-    wait: { type: "string", format: "duration" },
-    free: {
-      type: "object",
-      "x-kubernetes-preserve-unknown-fields": true,
-      properties: { strict: { type: "object", properties: { a: { type: "string" } } } },
-    },
-    labels: { type: "object", additionalProperties: { type: "string" }, maxProperties: 2 },
-    template: {
-      type: "object",
-      "x-kubernetes-embedded-resource": true,
-      properties: { spec: { type: "object", properties: { a: { type: "string" } } } },
-    },
-    tags: { type: "array", items: { type: "string" }, "x-kubernetes-list-type": "set" },
-    parts: {
-      type: "array",
-      maxItems: 3,
-      "x-kubernetes-list-type": "map",
-      "x-kubernetes-list-map-keys": ["id"],
-      items: {
-        type: "object",
-        required: ["id"],
-        properties: { id: { type: "string" }, weight: { type: "integer" }, kind: { type: "string", default: "plain" } },
-        "x-kubernetes-validations": [{ rule: "!has(self.weight) || self.weight < 100", message: "weighs too much" }],
-      },
-    },
-    one: {
-      type: "object",
-      properties: { a: { type: "string" }, b: { type: "string" } },
-      oneOf: [{ required: ["a"] }, { required: ["b"] }],
-    },
-  },
-  "x-kubernetes-validations": [
-    { rule: "self.size < 8 || has(self.name)", message: "big ones need a name" },
-    { rule: "!has(self.tags) || self.tags.all(t, t.size() < 4)" },
-  ],
-};
-
-const ISLANDS = { free: { any: { thing: 1 }, strict: { a: "x", b: "lost" } } };
-const EMBEDDED = {
-  template: {
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: { name: "a" },
-    spec: { a: "x", b: "lost" },
-    data: { lost: "1" },
-  },
-};
-
-/** Values of `spec`, right and wrong in every way the schema knows. */
-const SPECS: object[] = [
-  { size: 1 },
-  {},
-  { size: 0 },
-  { size: 9 },
-  { size: 9, name: "abc" },
-  { size: 10 },
-  { size: "1" },
-  { size: 1.5 },
-  { size: null },
-  { size: 1, ratio: 1.5 },
-  { size: 1, ratio: 0.3 },
-  { size: 1, name: "ABC" },
-  { size: 1, name: "abcdef" },
-  { size: 1, name: "äöü" },
-  { size: 1, color: "blue" },
-  { size: 1, color: null },
-  { size: 1, note: null },
-  { size: 1, filled: null },
-  { size: 1, port: 80 },
-  { size: 1, port: "http" },
-  { size: 1, port: 1.5 },
-  { size: 1, port: true },
-  { size: 1, when: "2026-11-23T10:00:00Z" },
-  { size: 1, when: "2026-11-23" },
-  { size: 1, when: "2026-02-30T10:00:00Z" },
-  { size: 1, address: "10.0.0.1" },
-  { size: 1, address: "10.0.0.256" },
-  { size: 1, wait: "1m30s" },
-  { size: 1, wait: "soon" },
-  { size: 1, ...ISLANDS },
-  { size: 1, ...EMBEDDED },
-  { size: 1, template: { spec: { a: "x" } } },
-  { size: 1, labels: { a: "1", b: "2" } },
-  { size: 1, labels: { a: "1", b: "2", c: "3" } },
-  { size: 1, labels: { a: 1 } },
-  { size: 1, tags: ["a", "b"] },
-  { size: 1, tags: ["a", "a"] },
-  { size: 1, tags: ["long-one"] },
-  {
-    size: 1,
-    parts: [
-      { id: "a", weight: 1 },
-      { id: "b", extra: "lost" },
-    ],
-  },
-  { size: 1, parts: [{ id: "a" }, { id: "a" }] },
-  { size: 1, parts: [{ weight: 1 }] },
-  { size: 1, parts: [{ id: "a", weight: 100 }] },
-  { size: 1, parts: [{ id: "a" }, { id: "b" }, { id: "c" }, { id: "d" }] },
-  { size: 1, parts: "none" },
-  { size: 1, one: { a: "x" } },
-  { size: 1, one: { a: "x", b: "y" } },
-  { size: 1, one: {} },
-  { size: 1, unknown: { deep: { tree: [1, 2] } }, also: "lost" },
-  { size: 1, unknown: "lost", parts: [{ id: "a", lost: [{ x: 1 }] }] },
-];
+const ANYTHING = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
 
 describe("what a new CRD does to custom resources, predicted and done", function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let cluster: ClusterFixture;
-  let live: Crd;
-  const objects: KubeObject[] = SPECS.map((spec, i) => ({
-    ...TYPE,
-    metadata: { name: `w-${i}`, namespace: "default" },
-    spec,
-  }));
-
   before(async () => {
     cluster = await ClusterFixture.start();
-    await cluster.apply(crd({ type: "object", "x-kubernetes-preserve-unknown-fields": true }));
-    await cluster.kubectl("wait", "--for=condition=Established", `crd/widgets.${GROUP}`);
-    live = parseCrd(
-      await cluster.client.api.get(
-        { apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition" },
-        "",
-        `widgets.${GROUP}`,
-      ),
-    );
-    await until(async () => (await cluster.client.api.resource(TYPE.apiVersion, TYPE.kind)) !== undefined);
-    for (const object of objects) await cluster.client.api.request("POST", COLLECTION, { body: object });
   });
   after(async () => cluster?.stop());
 
-  it("for each of them: the fields that are lost, and whether it could be created so", async () => {
-    const next = parseCrd(crd(SPEC));
-    const checker = compileSchema(versionSchema(next, "v1") ?? {});
-    const review = await reviewCustomResources(cluster.client, next, live);
-    const stored = await Promise.all(objects.map(({ metadata }) => read(metadata.name ?? "")));
-    const predicted = stored.map((object) => checker.check(object));
+  describe("each keyword, alone and together", () => {
+    const next = parseCrd(widgets(newSchema()));
+    let stored: KubeObject[];
+    let predicted: CheckResult[];
 
-    await cluster.apply(crd(SPEC));
-    // The new schema is in force when an object that only it refuses is refused.
-    await until(async () => (await create({ ...objects[1], metadata: { name: "probe" } } as KubeObject)) !== undefined);
-
-    const wrong: string[] = [];
-    for (const [i, old] of stored.entries()) {
-      const told = predicted[i] ?? { rejected: [], pruned: [], unchecked: [] };
-      const now = await read(old.metadata.name ?? "");
-      const lost = differences(contentOf(old), contentOf(now)).filter(({ after }) => after === undefined);
-      const really = lost.map(({ path }) => pathText(path)).filter((path) => !isNull(old, path));
-      if (!covers(told.pruned, really))
-        wrong.push(`${JSON.stringify(SPECS[i])}: said lost ${told.pruned.join()}, lost ${really.join()}`);
-      const refusal = await create({ ...TYPE, metadata: { name: `again-${i}` }, spec: SPECS[i] });
-      if ((refusal !== undefined) !== told.rejected.length > 0) {
-        wrong.push(
-          `${JSON.stringify(SPECS[i])}: said ${told.rejected.join() || "fits"}, the server ${refusal ?? "takes it"}`,
-        );
-      }
-    }
-    expect(wrong).to.deep.equal([]);
-    expect(predicted.flatMap(({ unchecked }) => unchecked)).to.deep.equal([]);
-    expect(review.total).to.equal(SPECS.length);
-    expect(review.rejected).to.equal(predicted.filter(({ rejected }) => rejected.length > 0).length);
-    expect(review.pruned).to.equal(predicted.filter(({ pruned }) => pruned.length > 0).length);
-    expect(review.prunedFields.map(({ path }) => path)).to.include.members([
-      "spec.unknown",
-      "spec.parts[].extra",
-      "spec.free.strict.b",
-    ]);
-    expect(review.rejected).to.be.greaterThan(20);
-    expect(review.pruned).to.be.greaterThan(4);
-  });
-
-  it("says no value of an object, and names what it cannot judge", () => {
-    const schema = {
-      type: "object",
-      properties: {
-        secret: { type: "string", pattern: "^x$" },
-        link: { type: "string", format: "uri" },
-        odd: { type: "string", pattern: "(?i)abc" },
-        amount: {
-          type: "string",
-          "x-kubernetes-validations": [{ rule: "quantity(self).isGreaterThan(quantity('1'))" }],
-        },
-      },
-    };
-    const { rejected, unchecked } = compileSchema(schema).check({
-      secret: "hidden-value",
-      link: "a",
-      odd: "b",
-      amount: "2",
+    before(async () => {
+      await cluster.apply(widgets({ ...ANYTHING, properties: { spec: ANYTHING, status: ANYTHING } }));
+      await until(async () => (await cluster.client.api.resource(TYPE.apiVersion, TYPE.kind)) !== undefined);
+      for (const object of widgetObjects()) await cluster.client.api.request("POST", COLLECTION, { body: object });
+      const live = parseCrd(await cluster.client.api.get(CRD_KIND, "", `widgets.${GROUP}`));
+      const checker = compileSchema(versionSchema(next, "v1"));
+      stored = (await cluster.client.api.list(TYPE)).map((item) => kubeObject.parse(item));
+      predicted = stored.map((object) => checker.check(object));
+      const review = await reviewCustomResources(cluster.client, next, live);
+      expect(review.total).to.equal(widgetObjects().length);
+      expect(review.rejected).to.equal(predicted.filter(({ rejected }) => rejected.length > 0).length);
+      expect(review.pruned).to.equal(predicted.filter(({ pruned }) => pruned.length > 0).length);
+      expect(review.examples).to.have.length(20);
+      await cluster.apply(widgets(newSchema()));
+      // The new schema is in force when an object that only it refuses is refused.
+      await until(
+        async () => (await create(cluster, COLLECTION, { ...TYPE, metadata: { name: "probe" } })) !== undefined,
+      );
     });
-    expect(rejected).to.deep.equal(["secret: must match ^x$"]);
-    expect(unchecked.join("\n")).to.contain("format uri").and.to.contain("(?i)abc");
-    expect(JSON.stringify({ rejected, unchecked })).not.to.contain("hidden-value");
-    expect(compileSchema(schema).check({ secret: "x", amount: "2" }).unchecked.join("\n")).to.contain("quantity");
+
+    it("the cases are many, and of all kinds", () => {
+      const having = (key: "rejected" | "pruned") => predicted.filter((found) => found[key].length > 0).length;
+      expect(stored.length).to.be.greaterThan(250);
+      expect(having("rejected")).to.be.greaterThan(100);
+      expect(having("pruned")).to.be.greaterThan(20);
+      expect(stored.length - having("rejected")).to.be.greaterThan(100);
+    });
+
+    it("nothing of them is left unchecked", () => {
+      expect(predicted.flatMap(({ unchecked }) => unchecked)).to.deep.equal([]);
+    });
+
+    it("rejected: just what the API server refuses to create", async () => {
+      const wrong: string[] = [];
+      for (const [i, object] of stored.entries()) {
+        const { rejected } = predicted[i] ?? nothing();
+        const again = { ...withoutMeta(object), metadata: { name: `again-${object.metadata.name ?? ""}` } };
+        const refused = await create(cluster, COLLECTION, again);
+        if ((refused !== undefined) === rejected.length > 0) continue;
+        wrong.push(`${JSON.stringify(again)}: said "${rejected.join()}", the server "${refused ?? ""}"`);
+      }
+      expect(wrong).to.deep.equal([]);
+    });
+
+    it("pruned: just what a GET no longer gives, and what is gone for good once the object is written", async () => {
+      const wrong: string[] = [];
+      let written = 0;
+      const left = new Map<string, unknown>();
+      for (const [i, old] of stored.entries()) {
+        const { pruned, rejected } = predicted[i] ?? nothing();
+        const path = `${COLLECTION}/${old.metadata.name ?? ""}`;
+        const unreadable = rejected.some((reason) => reason.includes(UNREADABLE));
+        const now = await cluster.client.api.request("GET", path).catch((error: unknown) => {
+          if (unreadable && error instanceof ApiError && error.code === 500) return undefined;
+          throw error;
+        });
+        if (unreadable !== (now === undefined)) wrong.push(`${JSON.stringify(withoutMeta(old))}: can be read`);
+        if (now === undefined) continue;
+        const lost = lostPaths(old, now, "").sort();
+        if (lost.join() !== [...pruned].sort().join()) {
+          wrong.push(`${JSON.stringify(withoutMeta(old))}: said ${pruned.join()}, lost ${lost.join()}`);
+        }
+        // An unchanged write passes, or is refused for what was told as rejected.
+        const put = cluster.client.api.request("PUT", path, { body: now });
+        const accepted = await put.then(
+          () => true,
+          () => false,
+        );
+        if (!accepted) continue;
+        written++;
+        left.set(path, now);
+      }
+      expect(wrong).to.deep.equal([]);
+      expect(written).to.be.greaterThan(200);
+      // Under the old schema, which keeps everything, one sees what is stored.
+      await cluster.apply(widgets({ ...ANYTHING, properties: { spec: ANYTHING, status: ANYTHING } }));
+      await until(
+        async () => (await create(cluster, COLLECTION, { ...TYPE, metadata: { name: "probe" } })) === undefined,
+      );
+      const kept: string[] = [];
+      for (const [path, now] of left) {
+        kept.push(...lostPaths(await cluster.client.api.request("GET", path), now, ""));
+      }
+      expect(kept).to.deep.equal([]);
+    });
   });
 
-  async function read(name: string): Promise<KubeObject> {
-    return kubeObject.parse(await cluster.client.api.request("GET", `${COLLECTION}/${name}`));
-  }
+  describe("in the review", () => {
+    it("the charts' own case: 0.2.1 to 0.3.0 renames spec.realm and drops spec.apps[].llmModel", async () => {
+      const [before, next] = ["0.2.1", "0.3.0"].map(chartCrd);
+      if (!before || !next) throw new Error("no such CRD");
+      await cluster.apply(before);
+      const at = { apiVersion: "casa.io/v1alpha1", kind: "MultiAgentSystem" };
+      await until(async () => (await cluster.client.api.resource(at.apiVersion, at.kind)) !== undefined);
+      const systems = masObjects({ workloads: 12, systems: 4 }).flatMap((object) =>
+        object.kind === "MultiAgentSystem" && "spec" in object && object.spec && "apps" in object.spec ? [object] : [],
+      );
+      await cluster.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "mas-load" } });
+      for (const [i, { spec }] of systems.entries()) {
+        if (i % 2 === 0) spec.realm = "casa";
+        for (const app of spec.apps.slice(0, i)) app.llmModel = "some-model";
+      }
+      await cluster.apply(...systems);
 
-  /** Tries to create an object; the refusal, or undefined. */
-  async function create(object: KubeObject): Promise<string | undefined> {
-    try {
-      await cluster.client.api.request("POST", COLLECTION, {
-        body: object,
-        query: { dryRun: "All", fieldValidation: "Ignore" },
+      const review = await reviewCustomResources(cluster.client, next, before);
+      expect(review).to.deep.include({ total: 4, rejected: 0, pruned: 4, unchecked: [] });
+      expect(review.prunedFields).to.deep.equal([
+        { path: "spec.apps[].llmModel", objects: 3 },
+        { path: "spec.realm", objects: 2 },
+      ]);
+      expect(review.examples[2]).to.deep.equal({
+        object: "mas-load/system-003",
+        rejected: [],
+        pruned: ["spec.apps[0].llmModel", "spec.apps[1].llmModel", "spec.realm"],
       });
-      return undefined;
-    } catch (error) {
-      if (error instanceof ApiError && error.code === 422) return error.message;
-      throw error;
-    }
-  }
+
+      const old = await cluster.client.api.list(at);
+      await cluster.apply(next);
+      const path = "/apis/casa.io/v1alpha1/namespaces/mas-load/multiagentsystems/system-001";
+      await until(async () => !JSON.stringify(await cluster.client.api.request("GET", path)).includes('"realm"'));
+      const now = await cluster.client.api.list(at);
+      const lost = old.flatMap((object, i) => lostPaths(object, now[i], `${i}`)).sort();
+      const told = review.examples.flatMap(({ pruned }, i) => pruned.map((field) => `${i}.${field}`)).sort();
+      expect(lost).to.deep.equal(told);
+    });
+
+    it("no CRD on the cluster: no objects", async () => {
+      const review = await reviewCustomResources(cluster.client, parseCrd(widgets(newSchema())), undefined);
+      expect(review).to.deep.include({ total: 0, rejected: 0, pruned: 0, unchecked: [] });
+    });
+
+    it("without the permission to list them: what is missing, and the fix", async () => {
+      const nobody = await cluster.clientOf("nobody");
+      const crd = parseCrd(widgets(newSchema()));
+      await until(async () => (await nobody.api.resource(TYPE.apiVersion, TYPE.kind)) !== undefined);
+      const message = await refusal(reviewCustomResources(nobody, crd, crd));
+      expect(message).to.match(/^missing permission: widgets\.review\.example objects may not be listed/);
+      expect(message).to.contain("Fix: let the user list widgets.review.example in all namespaces");
+    });
+  });
 });
 
-function crd(spec: object) {
+/** Field by field, one value each; then whole specs and objects with a status. */
+function widgetObjects(): object[] {
+  const alone = Object.entries(FIELDS).flatMap(([field, { values }]) => values.map((value) => ({ [field]: value })));
+  const objects = [...alone, ...WHOLE_SPECS].map((spec) => ({ spec: { size: 1, ...spec } }));
+  const all: object[] = [...objects, { spec: {} }, { other: { lost: 1 }, spec: { size: 1 } }];
+  for (const status of STATUS.values) all.push({ spec: { size: 1 }, status });
+  return all.map((content, i) => ({
+    ...TYPE,
+    metadata: { name: `w-${String(i).padStart(4, "0")}`, namespace: "default", labels: { keep: "me" } },
+    ...content,
+  }));
+}
+
+function newSchema(): object {
+  const properties = Object.fromEntries(Object.entries(FIELDS).map(([field, { schema }]) => [field, schema]));
+  const spec = { type: "object", required: ["size"], properties, "x-kubernetes-validations": SPEC_RULES };
+  return { type: "object", required: ["spec"], properties: { spec, status: STATUS.schema } };
+}
+
+function widgets(openAPIV3Schema: object) {
   return {
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
+    ...CRD_KIND,
     metadata: { name: `widgets.${GROUP}` },
     spec: {
       group: GROUP,
       scope: "Namespaced",
       names: { kind: "Widget", plural: "widgets", singular: "widget", listKind: "WidgetList" },
-      versions: [
-        {
-          name: "v1",
-          served: true,
-          storage: true,
-          schema: { openAPIV3Schema: { type: "object", properties: { spec } } },
-        },
-      ],
+      versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema } }],
     },
   };
+}
+
+function chartCrd(version: string): Crd {
+  const folder = join(chartPath(`casa-runtime-${version}`), "crds");
+  const files = readdirSync(folder).map((file) => readFileSync(join(folder, file), "utf8"));
+  const crds = parseCrds(files.flatMap((text) => parseManifest(text)));
+  const found = crds.find(({ metadata }) => metadata.name === "multiagentsystems.casa.io");
+  if (!found) throw new Error(`no MultiAgentSystem in ${folder}`);
+  return found;
 }
 
 function parseCrd(value: unknown): Crd {
@@ -270,23 +221,37 @@ function parseCrd(value: unknown): Crd {
   return parsed;
 }
 
-/** The same paths; of a map or list that is lost as a whole the difference names what was in it. */
-function covers(predicted: string[], lost: string[]): boolean {
-  const under = (path: string) =>
-    predicted.some((top) => path === top || path.startsWith(`${top}.`) || path.startsWith(`${top}[`));
-  const listForm = (path: string) => path.replace(/\[\w+\]/g, "[]");
-  const heads = predicted.map(listForm);
-  return (
-    lost.every((path) => under(path) || heads.some((top) => listForm(path).startsWith(top))) &&
-    predicted.every((top) => lost.some((path) => listForm(path).startsWith(listForm(top))))
-  );
+/** Tries to create an object; the refusal, or undefined. */
+async function create(cluster: ClusterFixture, collection: string, body: object): Promise<string | undefined> {
+  try {
+    await cluster.client.api.request("POST", collection, { body, query: { dryRun: "All", fieldValidation: "Ignore" } });
+    return undefined;
+  } catch (error) {
+    // What cannot even be decoded is a bad request.
+    if (error instanceof ApiError && (error.code === 422 || error.code === 400)) return error.message;
+    throw error;
+  }
 }
 
-/** Nulls that are not allowed vanish without a loss. */
-function isNull(object: KubeObject, path: string): boolean {
-  return (
-    path.split(".").reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], object) === null
-  );
+function withoutMeta({ metadata: _metadata, ...rest }: KubeObject): object {
+  return rest;
+}
+
+/** Where `after` has nothing and `before` something; nulls are nothing, and the object's own metadata is the server's. */
+function lostPaths(before: unknown, after: unknown, path: string): string[] {
+  if (before === null || before === undefined) return [];
+  if (after === undefined) return [path];
+  if (Array.isArray(before)) {
+    return before.flatMap((item, i) => lostPaths(item, (after as unknown[])[i], childPath(path, i)));
+  }
+  if (!isMap(before) || !isMap(after)) return [];
+  return Object.entries(before)
+    .filter(([key]) => path !== "" || key !== "metadata")
+    .flatMap(([key, at]) => lostPaths(at, Object.hasOwn(after, key) ? after[key] : undefined, childPath(path, key)));
+}
+
+function nothing(): CheckResult {
+  return { rejected: [], pruned: [], prunedFields: [], unchecked: [] };
 }
 
 async function until(done: () => Promise<boolean>): Promise<void> {
