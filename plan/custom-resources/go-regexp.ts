@@ -58,8 +58,8 @@ interface Part {
 function plainPart(rest: string, dotIsAny: boolean): Part | undefined {
   const group = /^\(\?(?:P?<([A-Za-z_]\w*)>|:)/.exec(rest);
   if (group) return { length: group[0].length, out: group[1] === undefined ? "(?:" : `(?<${group[1]}>` };
-  // Flags within the pattern; look-around, which Go does not have.
-  if (rest.startsWith("(?") || rest.startsWith("\\")) return undefined;
+  // Flags within the pattern; look-around, which Go does not have; escapes and classes that are not understood.
+  if (/^(?:\(\?|\\|\[)/.test(rest)) return undefined;
   const times = /^\{\d+(?:,\d*)?\}\??/.exec(rest);
   if (times) return { length: times[0].length, out: times[0] };
   const character = String.fromCodePoint(rest.codePointAt(0) ?? 0);

@@ -34,7 +34,8 @@ export function pruneValue(value: unknown, node: SchemaNode | undefined, step: S
       const below = fieldOf(node, key);
       if (below) pruneValue(value[key], below, at, lost);
       else {
-        lost.push(at);
+        // A null says nothing, so nothing is lost with it.
+        if (value[key] !== null) lost.push(at);
         delete value[key];
       }
     }
