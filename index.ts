@@ -1,4 +1,5 @@
 import "./plan/stack-traces";
+import "./plan/sdk-debug";
 import * as pulumi from "@pulumi/pulumi";
 import { CasaUpgrade } from "./components/casa-upgrade";
 import { loadConfig } from "./plan/config-load";
