@@ -50,13 +50,14 @@ export class CasaUpgrade extends pulumi.ComponentResource {
     );
     const step = (dependsOn: pulumi.Resource[]) => ({ parent: this, providers: { kubernetes: provider }, dependsOn });
 
-    new UpgradeReview(`${name}-review`, reviewArgs(plan.review), { parent: this });
+    // First of all, and everything waits for it: what a policy refuses there must not have begun.
+    const review = new UpgradeReview(`${name}-review`, reviewArgs(plan.review), { parent: this });
     const recordBefore = (dependsOn: pulumi.Resource[]) =>
       restartRecord(plan.before, plan.release.namespace, plan.before.recorded, { parent: this, provider, dependsOn });
-    const crds = new CrdSet(`${name}-crds`, { ...plan.crds, access: plan.access }, step([]));
+    const crds = new CrdSet(`${name}-crds`, { ...plan.crds, access: plan.access }, step([review]));
     // An install finds no namespace for the record: helm makes that first. Killed in between, the next run knows by
     // helm's own record that the release is ours and every workload older.
-    const before = plan.release.exists ? [recordBefore([])] : [];
+    const before = plan.release.exists ? [recordBefore([review])] : [];
     const runtime = new RuntimeRelease(name, plan.release, step([crds, ...before]));
     if (!plan.release.exists) before.push(recordBefore([runtime]));
     const restarts = plan.restarts

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { acknowledgeSchema } from "./acknowledgements";
 import { crdRuleOverride } from "./crd-compat/overrides";
 import type { WorkloadRef } from "./restarts";
 
@@ -196,6 +197,7 @@ export const configSchema = z.strictObject({
         "`reason`, and optionally `crd` and `path`; the rules are in docs/crd-rules.md",
       example: [{ rule: "existingFieldRemoval", severity: "none", reason: "no client reads it" }],
     }),
+  acknowledge: acknowledgeSchema,
   restarts: restarts.prefault({}).meta({ description: "restarts of MAS workloads", example: { maxConcurrent: 3 } }),
   timeouts: timeouts.prefault({}).meta({ description: "time limits, in seconds", example: { release: 900 } }),
 });

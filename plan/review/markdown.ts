@@ -44,7 +44,12 @@ export function renderMarkdown(review: Review): string {
 }
 
 function topOf(review: Review, terseness: Terseness): string {
-  return [...heading(review), ...refusals(review, terseness), ...risks(review, terseness)].join("\n");
+  return [
+    ...heading(review),
+    ...refusals(review, terseness),
+    ...risks(review, terseness),
+    ...acknowledged(review, terseness),
+  ].join("\n");
 }
 
 const VERDICTS = { unchanged: "nothing to do", changes: "changes to review", refused: "refused" };
@@ -120,6 +125,20 @@ function risks({ risks: ranked, verdict }: Review, { text }: Terseness): string[
       `${i + 1}. ${words[severity]}: **${plain(title, text)}**: ${plain(detail, text)}`,
       ...(fix === undefined ? [] : [`   - Fix: ${plain(fix, text)}`]),
     ]),
+    "",
+  ];
+}
+
+/** What policies would refuse otherwise: whoever approves the upgrade approves these with it. */
+function acknowledged({ acknowledgements }: Review, { text, refusals: most }: Terseness): string[] {
+  if (acknowledgements.length === 0) return [];
+  return [
+    "### Acknowledged for policies",
+    "",
+    ...acknowledgements
+      .slice(0, most)
+      .map(({ policy, until, reason }) => `- ${code(policy)} until ${code(until)}: ${plain(reason, text)}`),
+    ...(acknowledgements.length > most ? [`- … and ${acknowledgements.length - most} more`] : []),
     "",
   ];
 }

@@ -33,6 +33,7 @@ describe("parseConfig", () => {
       valueFiles: [],
       mode: "istio",
       webhook: "casa-sidecar-injector",
+      acknowledge: [],
       allowInstall: false,
       crdRules: [],
       maxHistory: 10,
