@@ -152,8 +152,9 @@ function missingNames(resources: readonly PolicyResource[], declared: readonly P
   return [...new Set(wanted)].filter((name) => !declared.some((crd) => crd.name === name));
 }
 
-/** URNs of everything that is done before the resource, by dependency; a component's are its own and its parts'. */
+/** URNs of everything that is done before the resource: what it depends on, and what the components that it is part of do. */
 function reachable(resource: PolicyResource, seen = new Set<string>()): Set<string> {
+  if (resource.parent) reachable(resource.parent, seen);
   for (const before of resource.dependencies) {
     if (seen.has(before.urn)) continue;
     seen.add(before.urn);

@@ -15,6 +15,7 @@ export interface Finding {
   fix: string;
 }
 
+type Acknowledgements = z.infer<typeof acknowledgements>;
 type Properties = PolicyConfigSchema["properties"];
 
 /** A rule as it is written; {@link policyOf} makes the policy of it. */
@@ -92,7 +93,7 @@ function messages<Config extends object>(rule: Rule<Config>, args: ResourceValid
     const findings = judged(rule, () => rule.review?.(args.props, config) ?? []);
     if (findings.length === 0) return [];
     const given = known(() => acknowledgements.parse(args.props["acknowledgements"])) ?? [];
-    return explain(rule, findings, acknowledged(rule.name, given, config), stackLine(rule.name));
+    return explain(rule, findings, stateOf(rule, given, config), stackLine(rule.name));
   }
   const release = releaseOf(args, config.charts);
   if (!release) return [];
@@ -100,7 +101,12 @@ function messages<Config extends object>(rule: Rule<Config>, args: ResourceValid
   const findings = judged(rule, () => rule.release?.(release, config) ?? []);
   const text = rule.acknowledge ? config.acknowledge[release.name] : undefined;
   const given = entryOf(rule.name, text);
-  return explain(rule, findings, acknowledged(rule.name, given, config), packLine(rule.name, release.name));
+  return explain(rule, findings, stateOf(rule, given, config), packLine(rule.name, release.name));
+}
+
+/** Rules that nobody may accept have no settings for it, either. */
+function stateOf(rule: Pick<Rule, "name" | "acknowledge">, given: Acknowledgements, config: AcknowledgeConfig) {
+  return rule.acknowledge ? acknowledged(rule.name, given, config) : { accepted: false };
 }
 
 /** An unknown value is a finding like any other: a rule that cannot look has not passed. */
@@ -152,10 +158,14 @@ function explain(
   state: { accepted: boolean; note?: string },
   line: string,
 ): string[] {
-  if (rule.acknowledge && state.accepted) return [];
+  if (state.accepted) return [];
   const accept = rule.acknowledge ? `\n  Or accept it until a day: ${line}` : "";
-  const note = rule.acknowledge && state.note ? `\n  ${state.note}` : "";
-  return findings.map(({ what, fix }) => `${what}.\n  Why it matters: ${rule.why}.\n  Fix: ${fix}${accept}${note}`);
+  const note = state.note ? `\n  ${state.note}` : "";
+  // Findings that one line puts right are one message: a chart with ten moving tags is not ten pages.
+  return [...new Set(findings.map(({ fix }) => fix))].map((fix) => {
+    const whats = findings.filter((finding) => finding.fix === fix).map(({ what }) => what);
+    return `${whats.join(".\n")}.\n  Why it matters: ${rule.why}.\n  Fix: ${fix}${accept}${note}`;
+  });
 }
 
 const stackLine = (policy: string) => `pulumi config set --path 'acknowledge.${policy}' '<YYYY-MM-DD> <reason>'`;
