@@ -16,8 +16,12 @@ export interface Target {
   cwd: string;
   /** Stack name. Default: the selected one. */
   stack?: string;
-  /** Folders of policy packs to enforce. */
+  /** Folders of further policy packs to enforce. */
   policyPacks: string[];
+  /** Whether the project's own pack is enforced. Default: yes. */
+  ownPolicies: boolean;
+  /** JSON file with settings for the project's own pack. */
+  policyConfig?: string;
 }
 
 export const USAGE = `casa-upgrade: review and upgrade a CASA runtime
@@ -29,7 +33,10 @@ export const USAGE = `casa-upgrade: review and upgrade a CASA runtime
 Options
   -s, --stack NAME      stack (default: the selected one)
   -C, --cwd DIR         folder of Pulumi.yaml (default: here)
-      --policy-pack DIR policy pack to enforce; may be repeated
+      --policy-config FILE
+                        settings of this project's policies (docs/policies.md), as JSON
+      --policy-pack DIR a further policy pack to enforce; may be repeated
+      --no-policies     do not enforce this project's policies
   -y, --yes             do not ask (up)
   -h, --help            show this
 `;
@@ -42,7 +49,17 @@ export function parseCommand(argv: readonly string[]): Command {
   const [name = "help", ...more] = positionals;
   if (values.help || name === "help") return { name: "help" };
   if (more.length > 0) throw new UsageError(`"${more[0]}" is not expected after ${name}; see casa-upgrade --help`);
-  const target = { cwd: values.cwd, stack: values.stack, policyPacks: values["policy-pack"] };
+  const target = {
+    cwd: values.cwd,
+    stack: values.stack,
+    policyPacks: values["policy-pack"],
+    ownPolicies: !values["no-policies"],
+    policyConfig: values["policy-config"],
+  };
+  refuse(
+    !target.ownPolicies && target.policyConfig !== undefined,
+    "--policy-config and --no-policies do not go together",
+  );
   switch (name) {
     case "plan":
       refuse(values.plan !== undefined, "--plan belongs to up: casa-upgrade up --plan FILE");
@@ -65,6 +82,8 @@ function parse(argv: readonly string[]) {
         cwd: { type: "string", short: "C", default: "." },
         out: { type: "string" },
         plan: { type: "string" },
+        "policy-config": { type: "string" },
+        "no-policies": { type: "boolean", default: false },
         "policy-pack": { type: "string", multiple: true, default: [] },
         yes: { type: "boolean", short: "y", default: false },
         help: { type: "boolean", short: "h", default: false },

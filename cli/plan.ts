@@ -20,9 +20,10 @@ export const EXIT = { unchanged: 0, refused: 1, changes: 2 } as const;
  * @throws CliError when there is no review because the upgrade was refused early, with the reasons.
  */
 export async function planCommand(target: Target, out = "."): Promise<number> {
-  const { review, errors } = await makeReview(target);
+  const { review, errors, advice } = await makeReview(target);
   const files = writeReview(review, out);
   console.log(summarize(review));
+  for (const text of advice) console.log(`\nadvice: ${text}`);
   console.log(`\nwritten: ${files.join(", ")}`);
   if (review.verdict === "refused" || errors.length > 0) {
     for (const error of errors) console.error(`\nerror: ${error}`);
@@ -32,7 +33,7 @@ export async function planCommand(target: Target, out = "."): Promise<number> {
 }
 
 /** Runs a preview and reads the review that its program left. @throws CliError when there is none. */
-export async function makeReview(target: Target): Promise<{ review: Review; errors: string[] }> {
+export async function makeReview(target: Target): Promise<{ review: Review; errors: string[]; advice: string[] }> {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "casa-upgrade-plan-"));
   try {
     const report = path.join(scratch, "review.json");
@@ -41,7 +42,7 @@ export async function makeReview(target: Target): Promise<{ review: Review; erro
       throw new CliError(run.errors.join("\n") || "the preview left no review; is this the casa-upgrade project?");
     }
     const review = parseReview(fs.readFileSync(report, "utf8"));
-    return { review, errors: run.ok ? [] : run.errors };
+    return { review, errors: run.ok ? [] : run.errors, advice: run.advice };
   } finally {
     fs.rmSync(scratch, { recursive: true, force: true });
   }

@@ -37,8 +37,9 @@ export async function upCommand(target: Target, planFile: string | undefined, ye
 }
 
 async function freshReview(target: Target): Promise<Review> {
-  const { review, errors } = await makeReview(target);
+  const { review, errors, advice } = await makeReview(target);
   if (errors.length > 0) throw new CliError(errors.join("\n"));
+  for (const text of advice) console.log(`advice: ${text}\n`);
   return review;
 }
 

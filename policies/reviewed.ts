@@ -1,6 +1,6 @@
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { releaseOf } from "./release";
-import { limits } from "./rule";
+import { LIMITS } from "./rule";
 
 /** Says what stays unsaid: a rule that cannot look must not look like one that has passed. */
 export const casaReleaseReviewed: ResourceValidationPolicy = {
@@ -21,7 +21,7 @@ export const casaReleaseReviewed: ResourceValidationPolicy = {
   validateResource: (args, report) => {
     const release = releaseOf(args, args.getConfig<{ charts: string[] }>().charts);
     if (!release) return;
-    const lines = [...limits].map(([policy, what]) => `    ${policy}: ${what}`);
+    const lines = [...LIMITS].map(([policy, what]) => `    ${policy}: ${what}`);
     report(
       `Release ${release.name} is a CASA runtime without CasaUpgrade. These policies cannot judge:\n${lines.join("\n")}\n` +
         "  Why it matters: what they look for may be there all the same.\n" +

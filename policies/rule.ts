@@ -68,11 +68,15 @@ const ACKNOWLEDGE: Properties = {
 };
 
 /** What each policy cannot judge of a Release that casa-upgrade does not define; empty for one that judges it wholly. */
-export const limits = new Map<string, string>();
+export const LIMITS = new Map<string, string>();
+
+/** Why each policy matters, for the documentation. */
+export const REASONS = new Map<string, string>();
 
 /** The policy of a rule: as it is written, with acknowledgement, and without ever turning advisory over an unknown value. */
 export function policyOf<Config extends object>(rule: Rule<Config>): ResourceValidationPolicy {
-  if (rule.cannot !== undefined) limits.set(rule.name, rule.cannot);
+  REASONS.set(rule.name, rule.why);
+  if (rule.cannot !== undefined) LIMITS.set(rule.name, rule.cannot);
   return {
     name: rule.name,
     description: rule.description,

@@ -4,7 +4,7 @@ import { reviewArgs } from "../../components/upgrade-review";
 import { acknowledged } from "../../policies/acknowledge";
 import { allPolicies } from "../../policies/all";
 import { chartName } from "../../policies/release";
-import { limits, REVIEW_TYPE } from "../../policies/rule";
+import { LIMITS, REVIEW_TYPE } from "../../policies/rule";
 import { judge, judgeStack, stackResource, UNKNOWN } from "../../policies/testing";
 import type { RuntimeFacts, RuntimeWorkload } from "../../plan/facts/schema";
 import type { Review } from "../../plan/review/schema";
@@ -293,7 +293,7 @@ describe("Releases of other programs", () => {
 
   it("every policy judges them, says in casa-release-reviewed what it cannot, or does both", () => {
     const { messages } = judgeRelease("casa-release-reviewed", {});
-    for (const [policy, what] of limits) expect(messages[0]).to.contain(`${policy}: ${what}`);
+    for (const [policy, what] of LIMITS) expect(messages[0]).to.contain(`${policy}: ${what}`);
     const silent = allPolicies.filter(isResourcePolicy).filter(({ name }) => {
       const { notApplicable, messages: said } = judgeRelease(
         name,
