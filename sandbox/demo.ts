@@ -16,6 +16,8 @@ import { ensureTools, type Tools } from "./tools";
 const STACK = "demo";
 const NAMESPACE = "casa-runtime";
 const chart = (version: string) => `test/fixtures/charts/casa-runtime-${version}`;
+/** The project's own policies. */
+const POLICIES = ["--policy-pack", path.join(CHECKOUT, "policies")];
 const KEEP = process.env["KEEP"] === "1";
 
 async function main(): Promise<void> {
@@ -69,11 +71,24 @@ async function story(tools: Tools, cluster: Cluster, engine: Engine): Promise<vo
   });
   console.log(fs.readFileSync(engine.configFile(STACK), "utf8").trim());
 
+  title("pulumi preview: the policies refuse what is unsafe");
+  const refused = await engine.preview(STACK, POLICIES);
+  console.log(policyPart(refused.all));
+  if (refused.exitCode === 0) throw new Error("the policies should have refused this upgrade");
+
+  title("Somebody takes responsibility, for a day");
+  const today = new Date().toISOString().slice(0, 10);
+  const entry = ["acknowledge.keycloak-clustered", `${today} maintenance window for the demo`];
+  console.log(`$ pulumi config set --path '${entry[0]}' '${entry[1]}'`);
+  await engine.pulumi(["config", "set", "--stack", STACK, "--path", ...entry]);
+
   title("pulumi preview: what a reviewer sees; nothing changes");
-  console.log(readable((await engine.preview(STACK)).all));
+  const preview = await engine.preview(STACK, POLICIES);
+  console.log(readable(preview.all));
+  if (preview.exitCode !== 0) throw new Error("the preview failed");
 
   title("pulumi up: CRDs, then the chart, then the workloads, two at a time");
-  const update = engine.spawnUp(STACK);
+  const update = engine.spawnUp(STACK, POLICIES);
   update.stdout?.on("data", (chunk: Buffer) => process.stdout.write(readable(chunk.toString())));
   const result = await update;
   if (result.exitCode !== 0) throw new Error(`pulumi up failed:\n${result.stderr}`);
@@ -88,7 +103,7 @@ async function story(tools: Tools, cluster: Cluster, engine: Engine): Promise<vo
   }
 
   title("pulumi up again: nothing changes");
-  console.log(readable((await engine.up(STACK, ["--expect-no-changes"])).all));
+  console.log(readable((await engine.up(STACK, [...POLICIES, "--expect-no-changes"])).all));
 }
 
 /** Runs a command, shown as a user would type it. */
@@ -104,6 +119,11 @@ async function shell(tools: Tools, cluster: Cluster, tool: "helm" | "kubectl", a
 
 function title(text: string): void {
   console.log(`\n=== ${text} ===`);
+}
+
+/** Of a refused preview, what the policies said. */
+function policyPart(text: string): string {
+  return (/^Policies:\n[\s\S]*?(?=\n\n\S)/m.exec(text)?.[0] ?? readable(text)).trimEnd();
 }
 
 /** The engine's output without the dots of its progress display for terminals that cannot redraw. */
