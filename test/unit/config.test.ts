@@ -46,7 +46,7 @@ describe("parseConfig", () => {
         inputs: [],
         sidecarDeployment: undefined,
       },
-      timeouts: { connect: 10, crds: 60, release: 600, injection: 120, restart: 300 },
+      timeouts: { connect: 10, crds: 60, release: 600, migration: 300, injection: 120, restart: 300 },
     });
   });
 
