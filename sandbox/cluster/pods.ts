@@ -52,7 +52,12 @@ function ownOutput(pod: k8s.V1Pod): string | undefined {
 const PLURAL = { Logs: "logs", Exec: "execs", PortForward: "portforwards" } as const;
 
 /** Creates a kwok object named like the pod and owned by it, so that it goes when the pod goes. */
-async function createFor(services: PodServices, pod: k8s.V1Pod, kind: keyof typeof PLURAL, spec: object): Promise<void> {
+async function createFor(
+  services: PodServices,
+  pod: k8s.V1Pod,
+  kind: keyof typeof PLURAL,
+  spec: object,
+): Promise<void> {
   const { name = "", namespace = "", uid = "" } = pod.metadata ?? {};
   const api = services.kubeconfig.makeApiClient(k8s.CustomObjectsApi);
   const body = {
@@ -145,8 +150,8 @@ export async function servePods(services: PodServices): Promise<void> {
     const uid = pod.metadata?.uid;
     if (!uid || served.has(uid)) return;
     served.add(uid);
-    Promise.all([serveLogs(services, pod), servePort(services, pod), servePostgres(services, pod)]).catch((error: Error) =>
-      services.log(`pod ${pod.metadata?.namespace}/${pod.metadata?.name}: ${error.message}`),
+    Promise.all([serveLogs(services, pod), servePort(services, pod), servePostgres(services, pod)]).catch(
+      (error: Error) => services.log(`pod ${pod.metadata?.namespace}/${pod.metadata?.name}: ${error.message}`),
     );
   };
   const informer = k8s.makeInformer(services.kubeconfig, "/api/v1/pods", () => api.listPodForAllNamespaces());

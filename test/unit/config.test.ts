@@ -36,6 +36,14 @@ describe("parseConfig", () => {
       allowInstall: false,
       crdRules: [],
       maxHistory: 10,
+      migrationGate: {
+        enabled: true,
+        deployment: undefined,
+        checkLogs: true,
+        httpPath: undefined,
+        port: 8000,
+        expectedRevision: undefined,
+      },
       restarts: {
         enabled: true,
         discovery: true,
@@ -153,7 +161,7 @@ describe("parseConfig", () => {
       expect(unknown({ restarts: { canarys: [] } })).to.include(`"restarts.canaries"`));
     it("lists the known keys when none is near", () =>
       expect(unknown({ timeouts: { sidecar: 5 } })).to.match(
-        /known keys here: connect, crds, release, injection, restart\./,
+        /known keys here: connect, crds, release, migration, injection, restart\./,
       ));
     it("quotes a key for the CLI and the shell", () =>
       expect(unknown({ restarts: { "it's.b": 1 } })).to.include(`pulumi config rm --path 'restarts["it'\\''s.b"]'`));
