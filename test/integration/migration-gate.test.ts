@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect } from "chai";
-import { quoteLiteral, runSql } from "../../sandbox/postgres";
+import { runSql } from "../../sandbox/postgres";
 import { secret } from "../../sandbox/engine";
 import { masObjects, toYaml } from "../fixtures/mas";
 import { followRestarts, Watcher, WORKLOAD_PATHS } from "./watcher";
@@ -169,8 +169,11 @@ describe("the gate between chart and MAS restarts", function () {
     await child.catch(() => undefined);
     web.status = 200;
     await world.engine.pulumi(["cancel", "--yes", "--stack", world.stack]);
+    await sql(
+      "CREATE TABLE alembic_version (version_num varchar(32) NOT NULL); INSERT INTO alembic_version VALUES ('a1');",
+    );
     await upRestartsAll();
-    mustSucceed(await world.up(["--expect-no-changes"]));
+    expect((await result())["revisionNote"]).to.equal("schema revision a1");
   });
 
   it("pods are ready but their log says that the migration failed: refused, without the secrets in it", async () => {
@@ -187,16 +190,9 @@ describe("the gate between chart and MAS restarts", function () {
     );
     expect(text).to.contain("| sqlalchemy.exc.OperationalError:").and.contain("postgresql://casa:***@");
     expect(text).not.to.contain(PASSWORD).and.not.contain("s3cret-in-url");
-    writeFileSync(log, FAILED_LOG.split("\n")[0] ?? "");
-    await world.config({ values: values(62, {}) });
-    await upRestartsAll();
   });
 
   it("the schema revision: another one than expected is refused, before and after are said", async () => {
-    const stamp = (revision: string) => sql(`UPDATE alembic_version SET version_num = ${quoteLiteral(revision)};`);
-    await sql(
-      "CREATE TABLE alembic_version (version_num varchar(32) NOT NULL); INSERT INTO alembic_version VALUES ('a1');",
-    );
     await world.config({
       values: values(63, {}),
       migrationGate: { expectedRevision: "b2" },
@@ -205,15 +201,10 @@ describe("the gate between chart and MAS restarts", function () {
     expect(await upFails()).to.contain(
       "the schema is at revision a1; config migrationGate.expectedRevision asks for b2",
     );
-    await stamp("b2");
+    await sql("UPDATE alembic_version SET version_num = 'b2';");
     await upRestartsAll();
     expect(await result())
-      .to.include({ revisionNote: "schema revision b2" })
+      .to.include({ revisionNote: "schema revision a1 before, b2 now" })
       .and.have.deep.property("revision", ["b2"]);
-
-    await stamp("c3");
-    await world.config({ migrationGate: {} });
-    mustSucceed(await world.up());
-    expect((await result())["revisionNote"]).to.equal("schema revision b2 before, c3 now");
   });
 });
