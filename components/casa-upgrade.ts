@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { UpgradePlan } from "../plan/upgrade";
 import { CrdSet } from "./crd-set";
+import { MigrationGate, type MigrationGateResult } from "./migration-gate";
 import { RuntimeRelease } from "./runtime-release";
 import { reviewArgs, UpgradeReview } from "./upgrade-review";
 import { restartRecord, WorkloadRestarts } from "./workload-restarts";
@@ -13,7 +14,7 @@ export interface CasaUpgradeArgs {
 }
 
 /**
- * One upgrade of a CASA runtime: CRDs, then the chart, then the MAS workloads. Each step depends on the one before; a
+ * One upgrade of a CASA runtime: CRDs, then the chart, then its migration, then the MAS workloads. Each step depends on the one before; a
  * failed step leaves the later ones untouched, and the next `pulumi up` goes on from there.
  */
 export class CasaUpgrade extends pulumi.ComponentResource {
@@ -23,6 +24,8 @@ export class CasaUpgrade extends pulumi.ComponentResource {
   readonly crdsApplied: pulumi.Output<string[]>;
   /** CRDs that stay on the cluster although this chart version does not ship them. */
   readonly crdsRetained: pulumi.Output<string[]>;
+  /** What the gate after the chart found; null when it is turned off or had nothing to wait for. */
+  readonly migration: pulumi.Output<MigrationGateResult | null>;
   /** MAS workloads (`Kind/namespace/name`) restarted for this configuration. */
   readonly workloadsRestarted: pulumi.Output<string[]>;
   /** MAS workloads left alone, and why. */
@@ -60,19 +63,32 @@ export class CasaUpgrade extends pulumi.ComponentResource {
     const before = plan.release.exists ? [recordBefore([review])] : [];
     const runtime = new RuntimeRelease(name, plan.release, step([crds, ...before]));
     if (!plan.release.exists) before.push(recordBefore([runtime]));
+    const gate = plan.migrationGate
+      ? new MigrationGate(
+          `${name}-migration`,
+          { ...plan.migrationGate, revision: runtime.revision, access: plan.access },
+          step([runtime]),
+        )
+      : undefined;
     const restarts = plan.restarts
-      ? new WorkloadRestarts(`${name}-restarts`, { ...plan.restarts, access: plan.access }, step([runtime, ...before]))
+      ? new WorkloadRestarts(
+          `${name}-restarts`,
+          { ...plan.restarts, access: plan.access },
+          step([gate ?? runtime, ...before]),
+        )
       : undefined;
 
     this.versions = pulumi.output({ before: plan.versions.before ?? null, after: plan.versions.after });
     this.crdsApplied = crds.applied;
     this.crdsRetained = crds.retained;
+    this.migration = gate ? gate.result : pulumi.output(null);
     this.workloadsRestarted = restarts ? restarts.restarted : pulumi.output([]);
     this.workloadsSkipped = restarts ? restarts.skipped : pulumi.output([]);
     this.registerOutputs({
       versions: this.versions,
       crdsApplied: this.crdsApplied,
       crdsRetained: this.crdsRetained,
+      migration: this.migration,
       workloadsRestarted: this.workloadsRestarted,
       workloadsSkipped: this.workloadsSkipped,
     });

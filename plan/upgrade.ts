@@ -1,11 +1,11 @@
 import { getStack, RunError } from "@pulumi/pulumi";
 import type { ClusterClient } from "../cluster/connect";
 import { readLiveCrds } from "../cluster/crds";
-import { explainRelease } from "../cluster/diagnose";
 import { PreflightError } from "../cluster/problem";
 import { type ReleaseState, releaseWarning } from "../cluster/release";
 import { listCasaPolicies, listMultiAgentSystems, type LiveWorkload, readWorkloads } from "../cluster/workloads";
 import type { CrdSetArgs } from "../components/crd-set";
+import type { MigrationGateArgs } from "../components/migration-gate";
 import type { RuntimeReleaseArgs } from "../components/runtime-release";
 import type { ClusterAccess } from "../components/shell";
 import type { WorkloadRestartsArgs } from "../components/workload-restarts";
@@ -16,6 +16,7 @@ import type { LoadedConfig } from "./config-load";
 import { CrdError, droppedCrds, keepForeign, parseCrds } from "./crds";
 import { lostValues, sameValues } from "./installed-values";
 import * as live from "./live";
+import { planMigrationGate } from "./migration/plan";
 import { parseManifest } from "./objects";
 import { buildReview } from "./preview/build";
 import { refuseUnlessReviewed, writeReport } from "./preview/handover";
@@ -36,6 +37,8 @@ export interface UpgradePlan {
   readonly before: { readonly name: string; readonly exists: boolean; readonly recorded: RecordedStamp };
   readonly crds: Omit<CrdSetArgs, "access">;
   readonly release: RuntimeReleaseArgs;
+  /** Undefined when `migrationGate.enabled` is false. */
+  readonly migrationGate?: Omit<MigrationGateArgs, "access" | "revision">;
   /** Undefined when `restarts.enabled` is false. */
   readonly restarts?: Omit<WorkloadRestartsArgs, "access">;
   /** What a reviewer should know although it stops nothing. */
@@ -88,6 +91,7 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
 
   const hasCrds = crds.crds.length > 0;
   await live.refuseWhatCannotWork(client, config, { chart, hasCrds, installedObjects, restarts });
+  const migration = await planMigrationGate(client, loaded, chart);
   const unchanged = installed !== undefined && isInstalled(installed, chart, values);
   if (unchanged && pendingGroups(restarts).length > 0) {
     await live.refuseUnlessInjectionReady(client, config, rules.sidecarDeployment);
@@ -117,7 +121,7 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
       records,
       wanted: { before, after: config.restarts.enabled ? { stamp, stale: restarts.stale } : undefined },
     },
-    warnings: warnings(config, chart, crds.dropped, installed, values),
+    warnings: [...warnings(config, chart, crds.dropped, installed, values), ...migration.warnings],
   });
   writeReport(review);
   refuseRejected(review);
@@ -141,8 +145,9 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
       exists: installed !== undefined,
       maxHistory: config.maxHistory,
       timeoutSeconds: config.timeouts.release,
-      explain: () => explainRelease(client, config.namespace, chart.objects),
+      explain: migration.explain,
     },
+    migrationGate: migration.gate,
     restarts: config.restarts.enabled
       ? {
           plan: restarts,

@@ -27,9 +27,9 @@ export class World {
     readonly scratch: string,
   ) {}
 
-  static async open(): Promise<World> {
+  static async open(options: { postgres?: boolean } = {}): Promise<World> {
     const tools = await ensureTools();
-    const cluster = await startCluster(tools);
+    const cluster = await startCluster(tools, options);
     const base = join(ROOT, ".sandbox", "tests");
     mkdirSync(base, { recursive: true });
     const scratch = mkdtempSync(join(base, "world-"));
