@@ -129,6 +129,24 @@ describe("the policy pack on the real engine", function () {
       });
     }
 
+    it("casa-upgrade plan and up enforce it without being asked, with the settings they are given", async () => {
+      const before = await world.fingerprint();
+      const out = join(world.scratch, "policies-plan");
+      world.policies = true;
+      const plan = await world.cli("plan", "--out", out, "--policy-config", packConfig);
+      expect(plan.code, plan.text).to.equal(1);
+      expect(plan.text).to.contain("error: policy keycloak-highly-available: Deployment/casa-runtime/casa-keycloak");
+      expect(plan.text).to.contain("not allowed (registry.internal)");
+      expect(plan.text).to.contain("advice: policy passwords-strong: values keycloak.adminPassword");
+      const up = await world.cli("up", "--yes");
+      expect(up.code, up.text).to.equal(1);
+      expect(up.text).to.contain("policy keycloak-highly-available").and.not.to.contain("registry.internal");
+      world.policies = false;
+      const free = await world.cli("plan", "--out", out);
+      expect(free.code, free.text).to.equal(2);
+      expect(await world.fingerprint()).to.deep.equal(before);
+    });
+
     it("says what, where, why, the line that fixes it and the line that accepts it", async () => {
       const verdict = await judge("preview");
       const [message = ""] = messagesOf(verdict, "keycloak-highly-available");
