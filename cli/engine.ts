@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation";
+import type { Violation } from "../plan/review/markdown-policies";
 import { PLAN_VARIABLE, REPORT_VARIABLE } from "../plan/preview/handover";
 import type { Target } from "./arguments";
 
@@ -12,8 +13,8 @@ export interface EngineRun {
   ok: boolean;
   /** Its error messages, those that only say "the run failed" left out. */
   errors: string[];
-  /** What policies advise without refusing. */
-  advice: string[];
+  /** What policies said, mandatory ones (which are among the errors, too) and advice. */
+  violations: Violation[];
 }
 
 /** The stack of the target, with the environment of this process. @throws CliError when it cannot be opened. */
@@ -71,23 +72,27 @@ function policies({ ownPolicies, policyPacks, policyConfig }: Target) {
 
 async function run(start: (onEvent: (event: EngineEvent) => void) => Promise<unknown>): Promise<EngineRun> {
   const errors: string[] = [];
-  const advice = new Set<string>();
+  const violations = new Map<string, Violation>();
   const onEvent = ({ diagnosticEvent, policyEvent }: EngineEvent) => {
     if (diagnosticEvent?.severity === "error") errors.push(diagnosticEvent.message.trim());
     if (!policyEvent) return;
-    const text = `policy ${policyEvent.policyName}: ${ownWords(policyEvent.message)}`;
-    if (policyEvent.enforcementLevel === "mandatory") errors.push(text);
-    else advice.add(text);
+    const violation = {
+      policy: policyEvent.policyName,
+      mandatory: policyEvent.enforcementLevel === "mandatory",
+      text: ownWords(policyEvent.message),
+    };
+    violations.set(JSON.stringify(violation), violation);
+    if (violation.mandatory) errors.push(`policy ${violation.policy}: ${violation.text}`);
   };
   // Ctrl-C reaches the engine, too, which ends what it is doing and releases the stack; it must not be left alone then.
   const wait = () => console.error("waiting for pulumi to stop (Ctrl-C again makes it stop at once)");
   process.on("SIGINT", wait);
   try {
     await start(onEvent);
-    return { ok: true, errors, advice: [...advice] };
+    return { ok: true, errors, violations: [...violations.values()] };
   } catch (error) {
     const told = [...new Set(errors)].filter((text) => !/^(update|preview) failed$/.test(text));
-    return { ok: false, errors: told.length > 0 ? told : [firstError(error)], advice: [...advice] };
+    return { ok: false, errors: told.length > 0 ? told : [firstError(error)], violations: [...violations.values()] };
   } finally {
     process.off("SIGINT", wait);
   }

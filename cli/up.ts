@@ -37,9 +37,9 @@ export async function upCommand(target: Target, planFile: string | undefined, ye
 }
 
 async function freshReview(target: Target): Promise<Review> {
-  const { review, errors, advice } = await makeReview(target);
+  const { review, errors, violations } = await makeReview(target);
   if (errors.length > 0) throw new CliError(errors.join("\n"));
-  for (const text of advice) console.log(`advice: ${text}\n`);
+  for (const { policy, text } of violations) console.log(`advice: policy ${policy}: ${text}\n`);
   return review;
 }
 

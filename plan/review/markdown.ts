@@ -1,5 +1,6 @@
 import { markdownCode, markdownText, shorten } from "./escape";
 import { details } from "./markdown-details";
+import { policySections, type Violation } from "./markdown-policies";
 import { fit, MOST_CHARACTERS } from "./markdown-fit";
 import type { Review } from "./schema";
 import { actionCounts, count, duration, ownChanges, pendingRestarts } from "./words";
@@ -33,20 +34,23 @@ const plain = (text: string, most: number) => markdownText(shorten(text, most));
  * folded. It stays below what GitHub takes as a comment: the least important details are cut first, with a line that says
  * so. Verdict, figures and risks are never cut; their texts are shortened where even those are too long, and of very many
  * refusals the first are listed.
+ *
+ * @param violations what policies said of it, where some were asked.
  */
-export function renderMarkdown(review: Review): string {
+export function renderMarkdown(review: Review, violations: readonly Violation[] = []): string {
   let top = "";
   for (const terseness of TERSENESS) {
-    top = topOf(review, terseness);
+    top = topOf(review, violations, terseness);
     if (top.length <= TOP_CHARACTERS) break;
   }
   return fit(top, details(review), CLOSING);
 }
 
-function topOf(review: Review, terseness: Terseness): string {
+function topOf(review: Review, violations: readonly Violation[], terseness: Terseness): string {
   return [
     ...heading(review),
     ...refusals(review, terseness),
+    ...policySections(violations, terseness.text, terseness.refusals),
     ...risks(review, terseness),
     ...acknowledged(review, terseness),
   ].join("\n");

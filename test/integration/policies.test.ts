@@ -138,6 +138,8 @@ describe("the policy pack on the real engine", function () {
       expect(plan.text).to.contain("error: policy keycloak-highly-available: Deployment/casa-runtime/casa-keycloak");
       expect(plan.text).to.contain("not allowed (registry.internal)");
       expect(plan.text).to.contain("advice: policy passwords-strong: values keycloak.adminPassword");
+      const markdown = readFileSync(join(out, "plan.md"), "utf8");
+      expect(markdown).to.contain("### Refused by policies").and.to.contain("keycloak-highly-available");
       const up = await world.cli("up", "--yes");
       expect(up.code, up.text).to.equal(1);
       expect(up.text).to.contain("policy keycloak-highly-available").and.not.to.contain("registry.internal");
