@@ -12,6 +12,8 @@ export interface Permission {
   group: string;
   /** Plural resource name. */
   resource: string;
+  /** `exec` of a pod, say; undefined for the resource itself. */
+  subresource?: string;
   /** Undefined for resources without a namespace, or for all namespaces. */
   namespace?: string;
   /** Undefined for every object. */
@@ -118,7 +120,10 @@ async function isAllowed(client: ClusterClient, permission: Permission): Promise
 }
 
 /** One error for all that is missing, with a role that grants it; undefined when nothing is. */
-export function permissionProblem(missing: Permission[], context: string): PreflightError | undefined {
+export function permissionProblem(denied: Permission[], context: string): PreflightError | undefined {
+  const missing = denied.map(({ subresource, ...one }) =>
+    subresource === undefined ? one : { ...one, resource: `${one.resource}/${subresource}` },
+  );
   const first = missing[0];
   if (!first) return undefined;
   const lines = gather(missing, (one) => [one.group, one.resource, one.namespace, one.name]).map((same) => {

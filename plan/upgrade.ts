@@ -9,6 +9,7 @@ import type { CrdSetArgs } from "../components/crd-set";
 import type { RuntimeReleaseArgs } from "../components/runtime-release";
 import type { ClusterAccess } from "../components/shell";
 import type { WorkloadRestartsArgs } from "../components/workload-restarts";
+import { type BackupPlan, planBackup } from "./backup/plan";
 import { ChartError } from "./chart-error";
 import { loadChart, type LoadedChart } from "./chart";
 import type { UpgradeConfig } from "./config";
@@ -34,6 +35,7 @@ export interface UpgradePlan {
   readonly versions: { readonly before?: string; readonly after: string };
   /** The ConfigMap written before the chart changes, and what it says. */
   readonly before: { readonly name: string; readonly exists: boolean; readonly recorded: RecordedStamp };
+  readonly backup: BackupPlan;
   readonly crds: Omit<CrdSetArgs, "access">;
   readonly release: RuntimeReleaseArgs;
   /** Undefined when `restarts.enabled` is false. */
@@ -96,6 +98,7 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
   const names = recordNames(config.release);
   const description = revisionDescription(chart);
   const before = records.before ?? recorded;
+  const newRevision = !unchanged || installed.latest.description !== description;
   const review = await buildReview({
     client,
     loaded,
@@ -112,7 +115,7 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
     restarts,
     workloads,
     stamp,
-    newRevision: !unchanged || installed.latest.description !== description,
+    newRevision,
     records: {
       records,
       wanted: { before, after: config.restarts.enabled ? { stamp, stale: restarts.stale } : undefined },
@@ -122,11 +125,20 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
   writeReport(review);
   refuseRejected(review);
   refuseUnlessReviewed(review);
+  const backup = await planBackup({
+    client,
+    config,
+    stack: getStack(),
+    installed,
+    digest: chart.digest,
+    releaseWillChange: newRevision || review.objects.some(({ writer }) => writer === "crds"),
+  });
   return {
     access,
     cluster: { context: config.context, id: client.uid ?? "unknown", version: client.gitVersion },
     versions: { before: versionBefore(installed, chart.version), after: chart.version },
     before: { name: names.before, exists: records.exists.before, recorded: before },
+    backup,
     crds: { ...crds, timeoutSeconds: config.timeouts.crds },
     release: {
       release: config.release,
@@ -159,7 +171,7 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
           record: { name: names.after, exists: records.exists.after },
         }
       : undefined,
-    warnings: review.warnings,
+    warnings: [...review.warnings, ...backup.warnings],
     review,
   };
 }
