@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { UpgradePlan } from "../plan/upgrade";
 import { CrdSet } from "./crd-set";
+import { DatabaseBackup } from "./database-backup";
 import { MigrationGate, type MigrationGateResult } from "./migration-gate";
 import { RuntimeRelease } from "./runtime-release";
 import { reviewArgs, UpgradeReview } from "./upgrade-review";
@@ -14,12 +15,14 @@ export interface CasaUpgradeArgs {
 }
 
 /**
- * One upgrade of a CASA runtime: CRDs, then the chart, then its migration, then the MAS workloads. Each step depends on the one before; a
- * failed step leaves the later ones untouched, and the next `pulumi up` goes on from there.
+ * One upgrade of a CASA runtime: a verified backup, CRDs, then the chart, then its migration, then the MAS workloads. Each step
+ * depends on the one before; a failed step leaves the later ones untouched, and the next `pulumi up` goes on from there.
  */
 export class CasaUpgrade extends pulumi.ComponentResource {
   /** Chart version before this upgrade and after it; `before` is null after a first install. */
   readonly versions: pulumi.Output<{ before: string | null; after: string }>;
+  /** Verified backups that the last upgrade made before it changed anything. */
+  readonly backups: DatabaseBackup["backups"];
   /** CRDs applied for this chart version. */
   readonly crdsApplied: pulumi.Output<string[]>;
   /** CRDs that stay on the cluster although this chart version does not ship them. */
@@ -57,10 +60,15 @@ export class CasaUpgrade extends pulumi.ComponentResource {
     const review = new UpgradeReview(`${name}-review`, reviewArgs(plan.review), { parent: this });
     const recordBefore = (dependsOn: pulumi.Resource[]) =>
       restartRecord(plan.before, plan.release.namespace, plan.before.recorded, { parent: this, provider, dependsOn });
-    const crds = new CrdSet(`${name}-crds`, { ...plan.crds, access: plan.access }, step([review]));
+    const backup = new DatabaseBackup(
+      `${name}-backup`,
+      { plan: plan.backup, access: plan.access },
+      { parent: this, dependsOn: [review] },
+    );
+    const crds = new CrdSet(`${name}-crds`, { ...plan.crds, access: plan.access }, step([backup]));
     // An install finds no namespace for the record: helm makes that first. Killed in between, the next run knows by
     // helm's own record that the release is ours and every workload older.
-    const before = plan.release.exists ? [recordBefore([review])] : [];
+    const before = plan.release.exists ? [recordBefore([backup])] : [];
     const runtime = new RuntimeRelease(name, plan.release, step([crds, ...before]));
     if (!plan.release.exists) before.push(recordBefore([runtime]));
     const gate = plan.migrationGate
@@ -79,6 +87,7 @@ export class CasaUpgrade extends pulumi.ComponentResource {
       : undefined;
 
     this.versions = pulumi.output({ before: plan.versions.before ?? null, after: plan.versions.after });
+    this.backups = backup.backups;
     this.crdsApplied = crds.applied;
     this.crdsRetained = crds.retained;
     this.migration = gate ? gate.result : pulumi.output(null);
@@ -86,6 +95,7 @@ export class CasaUpgrade extends pulumi.ComponentResource {
     this.workloadsSkipped = restarts ? restarts.skipped : pulumi.output([]);
     this.registerOutputs({
       versions: this.versions,
+      backups: this.backups,
       crdsApplied: this.crdsApplied,
       crdsRetained: this.crdsRetained,
       migration: this.migration,

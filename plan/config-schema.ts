@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { acknowledgeSchema } from "./acknowledgements";
+import { DESTINATION } from "./backup/destination";
 import { crdRuleOverride } from "./crd-compat/overrides";
 import type { WorkloadRef } from "./restarts";
 
@@ -163,6 +164,77 @@ const timeouts = z.strictObject({
   restart: seconds(300, 86_400, "longest wait for one restarted workload"),
 });
 
+const externalDatabase = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9][-\w.]*$/)
+    .meta({ allowed: "letters, digits, `-`, `_` and `.`" }),
+  host: z.string().min(1),
+  port: z.number().int().min(1).max(65_535).default(5432),
+  database: z.string().min(1),
+  user: z.string().min(1),
+  secret: z.strictObject({
+    name: z.string().regex(OBJECT_NAME),
+    key: z.string().min(1),
+    namespace: z.string().regex(DNS_LABEL).optional(),
+  }),
+  sslMode: z.enum(["disable", "prefer", "require", "verify-ca", "verify-full"]).default("prefer"),
+});
+
+const backup = z.strictObject({
+  enabled: z.boolean().default(true).meta({
+    description: "back up and verify the databases before an upgrade changes anything; see docs/backup.md",
+    example: false,
+  }),
+  destination: z.string().regex(DESTINATION).default("backups").meta({
+    description: "where backups go: a folder (relative to the project's), or `s3://bucket/prefix`",
+    example: "s3://casa-backups/production",
+    allowed: "a folder or s3://bucket/prefix; no other URL (a PVC cannot be written to), no credentials in it",
+  }),
+  s3Endpoint: optionalText(
+    {
+      description: "URL of an S3-compatible server; empty: AWS",
+      example: "https://minio.example.com",
+      allowed: "an http(s):// URL without credentials",
+    },
+    /^https?:\/\/[^\s/@]+(?:\/[^\s@]*)?$/,
+  ),
+  s3Region: z
+    .string()
+    .regex(/^[a-z0-9-]+$/)
+    .default("us-east-1")
+    .meta({ description: "region of the bucket", example: "eu-central-1", allowed: "a region such as eu-central-1" }),
+  keep: wholeNumber(1, 1000, 5, 10, "verified backups of each database that are left after a new one"),
+  discover: z.boolean().default(true).meta({
+    description: "back up the PostgreSQL servers of the installed release; false: only `backup.databases`",
+    example: false,
+  }),
+  databases: z
+    .array(externalDatabase)
+    .default([])
+    .meta({
+      description:
+        "databases outside of the release: maps with `name`, `host`, `port` (5432), `database`, `user`, `secret` (`name`, `key` and " +
+        "perhaps `namespace` of the Secret with the password) and `sslMode` (prefer)",
+      example: [
+        {
+          name: "auth",
+          host: "db.example.com",
+          database: "auth",
+          user: "auth",
+          secret: { name: "auth-db", key: "password" },
+        },
+      ],
+    }),
+  timeoutSeconds: wholeNumber(
+    1,
+    86_400,
+    3600,
+    7200,
+    "longest time for all dumps, and again for their verification, in seconds",
+  ),
+});
+
 /** The one schema of the stack's configuration. Everything is strict: a key that is not here is an error. */
 export const configSchema = z.strictObject({
   context: z.string().min(1).meta({
@@ -239,6 +311,10 @@ export const configSchema = z.strictObject({
   migrationGate: migrationGate
     .prefault({})
     .meta({ description: "the gate between the chart and the restarts", example: { httpPath: "/health" } }),
+  backup: backup.prefault({}).meta({
+    description: "backup of the databases before an upgrade",
+    example: { destination: "/srv/backups" },
+  }),
   restarts: restarts.prefault({}).meta({ description: "restarts of MAS workloads", example: { maxConcurrent: 3 } }),
   timeouts: timeouts.prefault({}).meta({ description: "time limits, in seconds", example: { release: 900 } }),
 });

@@ -9,6 +9,7 @@ import type { MigrationGateArgs } from "../components/migration-gate";
 import type { RuntimeReleaseArgs } from "../components/runtime-release";
 import type { ClusterAccess } from "../components/shell";
 import type { WorkloadRestartsArgs } from "../components/workload-restarts";
+import { backupFact, type BackupPlan, planBackup } from "./backup/plan";
 import { ChartError } from "./chart-error";
 import { loadChart, type LoadedChart } from "./chart";
 import type { UpgradeConfig } from "./config";
@@ -35,6 +36,7 @@ export interface UpgradePlan {
   readonly versions: { readonly before?: string; readonly after: string };
   /** The ConfigMap written before the chart changes, and what it says. */
   readonly before: { readonly name: string; readonly exists: boolean; readonly recorded: RecordedStamp };
+  readonly backup: BackupPlan;
   readonly crds: Omit<CrdSetArgs, "access">;
   readonly release: RuntimeReleaseArgs;
   /** Undefined when `migrationGate.enabled` is false. */
@@ -100,7 +102,8 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
   const names = recordNames(config.release);
   const description = revisionDescription(chart);
   const before = records.before ?? recorded;
-  const review = await buildReview({
+  const newRevision = !unchanged || installed.latest.description !== description;
+  const withoutBackup = await buildReview({
     client,
     loaded,
     stack: getStack(),
@@ -116,21 +119,31 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
     restarts,
     workloads,
     stamp,
-    newRevision: !unchanged || installed.latest.description !== description,
+    newRevision,
     records: {
       records,
       wanted: { before, after: config.restarts.enabled ? { stamp, stale: restarts.stale } : undefined },
     },
     warnings: [...warnings(config, chart, crds.dropped, installed, values), ...migration.warnings],
   });
+  refuseRejected(withoutBackup);
+  const backup = await planBackup({
+    client,
+    config,
+    stack: getStack(),
+    installed,
+    digest: chart.digest,
+    releaseWillChange: newRevision || withoutBackup.objects.some(({ writer }) => writer === "crds"),
+  });
+  const review = withBackup(withoutBackup, backup);
   writeReport(review);
-  refuseRejected(review);
   refuseUnlessReviewed(review);
   return {
     access,
     cluster: { context: config.context, id: client.uid ?? "unknown", version: client.gitVersion },
     versions: { before: versionBefore(installed, chart.version), after: chart.version },
     before: { name: names.before, exists: records.exists.before, recorded: before },
+    backup,
     crds: { ...crds, timeoutSeconds: config.timeouts.crds },
     release: {
       release: config.release,
@@ -164,7 +177,7 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
           record: { name: names.after, exists: records.exists.after },
         }
       : undefined,
-    warnings: review.warnings,
+    warnings: [...review.warnings, ...backup.warnings],
     review,
   };
 }
@@ -180,9 +193,16 @@ function revisionDescription({ version, digest }: LoadedChart): string {
 /** How the descriptions of our own revisions begin. */
 const DESCRIPTION = "casa-upgrade ";
 
+/** Puts into the review's facts what is known of the backup only once the review says what changes. */
+function withBackup(review: Review, plan: BackupPlan): Review {
+  return { ...review, runtime: { ...review.runtime, backup: backupFact(plan, review.runtime.backup) } };
+}
+
 /** What the API server refused as a dry-run it would refuse half-way through the upgrade. */
-function refuseRejected({ refusals }: Review): void {
+function refuseRejected(review: Review): void {
+  const { refusals } = review;
   if (refusals.length === 0) return;
+  writeReport(review);
   const lines = refusals.map(({ object, problem, fix }) => `    ${object}: ${problem}\n      Fix: ${fix}`);
   throw new PreflightError(
     `the cluster would refuse this upgrade:\n${lines.join("\n")}`,

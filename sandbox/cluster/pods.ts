@@ -116,10 +116,14 @@ async function initDatabase(serverEnv: Record<string, string>, container: Record
   const user = container.POSTGRES_USER ?? "postgres";
   const database = container.POSTGRES_DB ?? user;
   const password = container.POSTGRES_PASSWORD;
-  const roles = await runSql(serverEnv, `SELECT 1 FROM pg_roles WHERE rolname = ${quoteLiteral(user)};`);
-  if (!roles.trim()) {
-    const secret = password === undefined ? "" : ` PASSWORD ${quoteLiteral(password)}`;
+  const known = `SELECT rolpassword IS NOT NULL FROM pg_authid WHERE rolname = ${quoteLiteral(user)};`;
+  const role = (await runSql(serverEnv, known)).trim();
+  const secret = password === undefined ? "" : ` PASSWORD ${quoteLiteral(password)}`;
+  if (role === "") {
     await runSql(serverEnv, `CREATE ROLE ${quoteIdentifier(user)} LOGIN SUPERUSER${secret};`);
+  } else if (role === "f" && secret) {
+    // Also the server's superuser gets its password at the first start, and keeps it whatever the Secret says later.
+    await runSql(serverEnv, `ALTER ROLE ${quoteIdentifier(user)}${secret};`);
   }
   const databases = await runSql(serverEnv, `SELECT 1 FROM pg_database WHERE datname = ${quoteLiteral(database)};`);
   if (!databases.trim()) {

@@ -27,9 +27,11 @@ export class World {
     readonly scratch: string,
   ) {}
 
+  /** @param options `postgres`: with a PostgreSQL server behind the pods, and backups on, as users have them. */
   static async open(options: { postgres?: boolean } = {}): Promise<World> {
+    const { postgres = false } = options;
     const tools = await ensureTools();
-    const cluster = await startCluster(tools, options);
+    const cluster = await startCluster(tools, { postgres });
     const base = join(ROOT, ".sandbox", "tests");
     mkdirSync(base, { recursive: true });
     const scratch = mkdtempSync(join(base, "world-"));
@@ -47,7 +49,8 @@ export class World {
   /** An empty stack with the config that every test needs. */
   async newStack(): Promise<void> {
     await this.engine.stackInit(this.stack);
-    await this.config({ context: this.cluster.context, kubeconfig: this.cluster.kubeconfig });
+    const backup = this.cluster.postgresEnv ? { destination: join(this.scratch, "backups") } : { enabled: false };
+    await this.config({ context: this.cluster.context, kubeconfig: this.cluster.kubeconfig, backup });
   }
 
   async config(values: Record<string, unknown>): Promise<void> {

@@ -1,0 +1,169 @@
+/**
+ * Shell scripts that run where PostgreSQL's programs are: in the server's pod, or on this machine for an external server. Plain sh
+ * (dash and busybox have been used). Passwords come on the first line of stdin and are in no argument list.
+ *
+ * Arguments of all: database, user, file with the password (or empty), "pod" or "host"; then the script's own.
+ * Lines on stderr that begin with {@link FACT} are facts in JSON, the rest is for people.
+ */
+export const FACT = "@casa ";
+
+/** Exit code for "could not log in". */
+export const NO_LOGIN = 71;
+
+/**
+ * Logs in over the pod's own address where that works: images trust connections over the socket and loopback, which would let a
+ * wrong password pass until the runtime itself uses it.
+ */
+const LOGIN = `
+set -u
+PGDATABASE=$1 PGUSER=$2
+IFS= read -r PGPASSWORD || :
+if [ -n "$3" ]; then PGPASSWORD=$(cat "$3") || exit ${NO_LOGIN}; fi
+export PGDATABASE PGUSER PGPASSWORD PGCONNECT_TIMEOUT=10 PGAPPNAME=casa-upgrade PGCLIENTENCODING=UTF8 LC_ALL=C
+if [ -z "$PGPASSWORD" ]; then unset PGPASSWORD; fi
+sql() { psql -X -q -A -t -w -v ON_ERROR_STOP=1 "$@"; }
+login() {
+  given=\${PGHOST-}
+  if [ "$1" = pod ]; then
+    for address in $(hostname -i 2>/dev/null) 127.0.0.1; do
+      pg_isready -q -t 3 -h "$address" || continue
+      PGHOST=$address; export PGHOST
+      if refusal=$(sql -c 'SELECT 1' 2>&1 >/dev/null); then return 0; fi
+      case $refusal in *"no pg_hba.conf entry"*) continue ;; esac
+      printf '%s\\n' "$refusal" >&2
+      exit ${NO_LOGIN}
+    done
+    if [ -n "$given" ]; then PGHOST=$given; else unset PGHOST; fi
+  fi
+  sql -c 'SELECT 1' >/dev/null || exit ${NO_LOGIN}
+}
+login "$4"
+`;
+
+/** SQL that prints what a database holds, see ContentFacts. Rows are counted, not estimated. */
+const CONTENT = `
+SELECT format('SELECT ''${FACT}'' || json_build_object(''table'', %L, ''rows'', count(*)) FROM ONLY %I.%I',
+  nspname || '.' || relname, nspname, relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+WHERE relkind = 'r' AND relpersistence <> 't' AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
+ORDER BY nspname, relname
+\\gexec
+SELECT format('SELECT ''${FACT}'' || json_build_object(''alembic'', version_num) FROM %I.%I ORDER BY version_num', nspname, relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+WHERE relkind = 'r' AND relname = 'alembic_version' AND nspname !~ '^pg_'
+  AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'version_num' AND NOT attisdropped)
+ORDER BY nspname
+\\gexec
+SELECT '${FACT}{"complete":true}';
+`;
+
+/** Limits that a server sets for its clients would end a long dump half-way. Row security would hide rows without a word. */
+const NO_LIMITS = `
+SELECT count(set_config(name, '0', false)) AS ignored FROM pg_settings
+WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout') \\gset
+SET row_security = off;
+`;
+
+/**
+ * Dumps to stdout, and counts in the same snapshot: psql holds the transaction that exported it while pg_dump runs. pg_dump
+ * is started by psql, because a shell without coprocesses cannot keep a session open otherwise.
+ */
+export const DUMP = `${LOGIN}
+sql 3>&1 >&2 <<'SQL'
+${NO_LIMITS}
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SELECT pg_export_snapshot() AS snapshot \\gset
+\\setenv CASA_SNAPSHOT :snapshot
+SELECT '${FACT}' || json_build_object('serverVersion', current_setting('server_version'),
+  'at', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'));
+${CONTENT}
+\\! pg_dump --format=custom --no-password --snapshot="$CASA_SNAPSHOT" </dev/null >&3; echo '${FACT}{"dumped":'$?'}' >&2
+COMMIT;
+SQL
+`;
+
+/** A database like the one logged in to: encoding, locale, owner, connection limit. Works for PostgreSQL 10 to 17. */
+const CREATE = `
+SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L CONNECTION LIMIT %s',
+    :'fresh', pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype, datconnlimit)
+  || CASE to_jsonb(d)->>'datlocprovider'
+    WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', coalesce(to_jsonb(d)->>'daticulocale', to_jsonb(d)->>'datlocale'))
+    WHEN 'b' THEN format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', to_jsonb(d)->>'datlocale')
+    ELSE '' END
+FROM pg_database d WHERE datname = current_database()
+\\gexec
+`;
+
+/**
+ * Restores a dump from stdin into a new database and prints what that holds. Own arguments: prefix of such databases, name of the new
+ * one, "keep" or "drop". What killed runs left behind under the prefix goes first, unless somebody is connected to it.
+ */
+export const RESTORE = `${LOGIN}
+prefix=$5 fresh=$6 after=$7
+drop() { PGDATABASE=$1 sql -v fresh="$fresh" >/dev/null 2>&1 <<'SQL'
+DROP DATABASE IF EXISTS :"fresh";
+SQL
+}
+trap 'drop "$PGDATABASE"' EXIT
+trap 'exit 130' HUP INT TERM PIPE
+sql -v prefix="$prefix" >&2 <<'SQL'
+\\unset ON_ERROR_STOP
+SELECT format('DROP DATABASE IF EXISTS %I', datname) FROM pg_database d
+WHERE left(datname, length(:'prefix')) = :'prefix' AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)
+\\gexec
+SQL
+sql -v fresh="$fresh" >&2 <<'SQL' || exit 72
+${CREATE}
+SQL
+pg_restore --no-password --exit-on-error --dbname="$fresh" >&2 || exit 73
+cat >/dev/null
+PGDATABASE=$fresh sql >&2 <<'SQL' || exit 74
+${NO_LIMITS}
+${CONTENT}
+SQL
+if [ "$after" = keep ]; then trap - EXIT; fi
+`;
+
+/** Prints what the database holds. */
+export const INSPECT = `${LOGIN}
+sql >&2 <<'SQL'
+${NO_LIMITS}
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+${CONTENT}
+COMMIT;
+SQL
+`;
+
+/**
+ * Puts a database in the place of the one logged in to. Own arguments: name of the new one, name that the old one is kept under. Both
+ * are renamed in one transaction, so whoever connects finds the one or the other. Clients that reconnect in between make
+ * the server refuse; hence the attempts.
+ */
+export const SWAP = `${LOGIN}
+fresh=$5 old=$6 db=$PGDATABASE
+if [ "$db" = postgres ]; then PGDATABASE=template1; else PGDATABASE=postgres; fi
+for attempt in 1 2 3 4 5 6; do
+  if refusal=$(sql -v db="$db" -v fresh="$fresh" -v old="$old" 2>&1 <<'SQL'
+SELECT count(pg_terminate_backend(pid)) AS ended FROM pg_stat_activity
+WHERE datname IN (:'db', :'fresh') AND pid <> pg_backend_pid() \\gset
+BEGIN;
+ALTER DATABASE :"db" RENAME TO :"old";
+ALTER DATABASE :"fresh" RENAME TO :"db";
+COMMIT;
+SQL
+  ); then exit 0; fi
+  case $refusal in *"being accessed by other users"*) continue ;; esac
+  break
+done
+printf '%s\\n' "$refusal" >&2
+exit 75
+`;
+
+/** Drops a database of ours that was not put in place. Own argument: its name. */
+export const DROP = `${LOGIN}
+fresh=$5
+sql -v fresh="$fresh" >&2 <<'SQL'
+DROP DATABASE IF EXISTS :"fresh";
+SQL
+`;

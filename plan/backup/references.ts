@@ -1,0 +1,52 @@
+import { z } from "zod";
+
+/** Where a setting of a database is written down. Only references travel through resources; what they hold is read when it is needed. */
+export const valueRef = z.union([
+  z.strictObject({ value: z.string() }),
+  z.strictObject({
+    kind: z.enum(["Secret", "ConfigMap"]),
+    name: z.string(),
+    key: z.string(),
+    /** Another place is looked at when this one is missing. */
+    optional: z.boolean().optional(),
+  }),
+]);
+
+export type ValueRef = z.infer<typeof valueRef>;
+
+/** A database to back up: how to reach it and how to log in. Holds no password. */
+export const databaseTarget = z.strictObject({
+  /** Unique in a stack, and fit for a file name. */
+  name: z.string().regex(/^[A-Za-z0-9][-\w.]*$/),
+  /** The first place that holds a value counts. */
+  database: z.array(valueRef),
+  user: z.array(valueRef),
+  /** Empty: the server asks for none. */
+  password: z.array(valueRef),
+  at: z.union([
+    z.strictObject({
+      /** A server in the cluster: its programs are run in its pod by `kubectl exec`. */
+      kind: z.enum(["Deployment", "StatefulSet"]),
+      namespace: z.string(),
+      workload: z.string(),
+      container: z.string(),
+      /** File in the container that holds the password, where no Secret is named. */
+      passwordFile: z.string().optional(),
+    }),
+    z.strictObject({
+      /** A server outside: reached by `psql`, `pg_dump` and `pg_restore` of this machine. */
+      host: z.string(),
+      port: z.number().int(),
+      sslMode: z.string(),
+      /** Namespace of the Secret with the password. */
+      namespace: z.string(),
+    }),
+  ]),
+});
+
+export type DatabaseTarget = z.infer<typeof databaseTarget>;
+
+/** Where the server is, in words. */
+export function whereIs({ at }: Pick<DatabaseTarget, "at">): string {
+  return "host" in at ? `${at.host}:${at.port}` : `${at.kind}/${at.namespace}/${at.workload}`;
+}
