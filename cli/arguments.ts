@@ -8,7 +8,8 @@ export class UsageError extends Error {}
 export type Command =
   | { name: "help" }
   | { name: "plan"; target: Target; out?: string }
-  | { name: "up"; target: Target; plan?: string; yes: boolean };
+  | { name: "up"; target: Target; plan?: string; yes: boolean }
+  | { name: "restore"; target: Target; database: string; from: string; yes: boolean };
 
 /** Which stack of which project, and what else the engine is told. */
 export interface Target {
@@ -30,6 +31,8 @@ export const USAGE = `casa-upgrade: review and upgrade a CASA runtime
                                           exit code 0: nothing to do, 2: there are changes, 1: refused
   npx casa-upgrade up [--plan FILE]       upgrade; with FILE (plan.json) only what was reviewed: refused when cluster,
                                           chart or config differ from it
+  npx casa-upgrade restore --database NAME [--from FILE]
+                                          put a backup in the place of a database (default: the latest one)
 Options
   -s, --stack NAME      stack (default: the selected one)
   -C, --cwd DIR         folder of Pulumi.yaml (default: here)
@@ -37,11 +40,11 @@ Options
                         settings of this project's policies (docs/policies.md), as JSON
       --policy-pack DIR a further policy pack to enforce; may be repeated
       --no-policies     do not enforce this project's policies
-  -y, --yes             do not ask (up)
+  -y, --yes             do not ask (up, restore)
   -h, --help            show this
 `;
 
-const COMMANDS = ["plan", "up", "help"];
+const COMMANDS = ["plan", "up", "restore", "help"];
 
 /** @throws UsageError for anything that is not understood. */
 export function parseCommand(argv: readonly string[]): Command {
@@ -67,6 +70,9 @@ export function parseCommand(argv: readonly string[]): Command {
     case "up":
       refuse(values.out !== undefined, "--out belongs to plan: casa-upgrade plan --out DIR");
       return { name, target, plan: values.plan, yes: values.yes };
+    case "restore":
+      if (values.database === undefined) throw new UsageError("which database? casa-upgrade restore --database auth");
+      return { name, target, database: values.database, from: values.from ?? "latest", yes: values.yes };
     default:
       throw new UsageError(`there is no command "${name}"; did you mean: casa-upgrade ${nearest(name)}`);
   }
@@ -82,6 +88,8 @@ function parse(argv: readonly string[]) {
         cwd: { type: "string", short: "C", default: "." },
         out: { type: "string" },
         plan: { type: "string" },
+        database: { type: "string" },
+        from: { type: "string" },
         "policy-config": { type: "string" },
         "no-policies": { type: "boolean", default: false },
         "policy-pack": { type: "string", multiple: true, default: [] },

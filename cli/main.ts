@@ -2,6 +2,7 @@ import "../plan/stack-traces";
 import { type Command, parseCommand, USAGE, UsageError } from "./arguments";
 import { CliError } from "./engine";
 import { planCommand } from "./plan";
+import { restoreCommand } from "./restore";
 import { upCommand } from "./up";
 
 async function run(command: Command): Promise<number> {
@@ -13,6 +14,8 @@ async function run(command: Command): Promise<number> {
       return planCommand(command.target, command.out);
     case "up":
       return upCommand(command.target, command.plan, command.yes);
+    case "restore":
+      return restoreCommand(command);
   }
 }
 

@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   const engine = new Engine({ tools, dir, env: { KUBECONFIG: cluster.kubeconfig } });
   console.log(engine.describePlugins());
   try {
-    await story(tools, cluster, engine);
+    await story(tools, cluster, engine, dir);
     const seconds = ((Date.now() - started) / 1000).toFixed(0);
     console.log(`\nDone in ${seconds} s. A first upgrade of a real cluster: see README.md.`);
     if (KEEP) console.log(`The cluster stays: export KUBECONFIG=${cluster.kubeconfig}; make stop NAME=${cluster.name}`);
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   }
 }
 
-async function story(tools: Tools, cluster: Cluster, engine: Engine): Promise<void> {
+async function story(tools: Tools, cluster: Cluster, engine: Engine, dir: string): Promise<void> {
   const run = (tool: "helm" | "kubectl", args: string[], input?: string) => shell(tools, cluster, tool, args, input);
 
   title("The runtime as somebody installed it by hand, and two systems that use it");
@@ -68,6 +68,7 @@ async function story(tools: Tools, cluster: Cluster, engine: Engine): Promise<vo
     version: "0.2.0",
     values: { keycloak: { replicaCount: 2 } },
     restarts: { maxConcurrent: 2 },
+    backup: { destination: path.join(dir, "backups") },
   });
   console.log(fs.readFileSync(engine.configFile(STACK), "utf8").trim());
 
@@ -87,7 +88,7 @@ async function story(tools: Tools, cluster: Cluster, engine: Engine): Promise<vo
   console.log(readable(preview.all));
   if (preview.exitCode !== 0) throw new Error("the preview failed");
 
-  title("pulumi up: CRDs, then the chart, then the workloads, two at a time");
+  title("pulumi up: a verified backup, CRDs, the chart, its migration, then the workloads, two at a time");
   const update = engine.spawnUp(STACK, POLICIES);
   update.stdout?.on("data", (chunk: Buffer) => process.stdout.write(readable(chunk.toString())));
   const result = await update;

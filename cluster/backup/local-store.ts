@@ -53,7 +53,10 @@ export class LocalStore implements BackupStore {
       await fs.mkdir(this.folder, { recursive: true, mode: 0o700 });
       const handle = await fs.open(partial, "wx", 0o600);
       try {
-        await pipeline(content, meter, handle.createWriteStream({ autoClose: false }));
+        // A write stream of the handle that leaves it open never ends the pipeline in Node 20.
+        await pipeline(content, meter, async (chunks: AsyncIterable<Buffer>) => {
+          for await (const chunk of chunks) await handle.appendFile(chunk);
+        });
         await handle.sync();
       } finally {
         await handle.close();

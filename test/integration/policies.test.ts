@@ -35,7 +35,7 @@ describe("the policy pack on the real engine", function () {
   const table = new Map<string, Map<string, string>>();
 
   before(async () => {
-    world = await World.open();
+    world = await World.open({ postgres: true });
     await world.helmInstall("0.1.0");
     await world.kubectl(["apply", "-f", "-"], toYaml(demoObjects({ policies: false, readyAfter: "0s" })));
     for (const namespace of ["mas-travel", "mas-finance"]) {
@@ -104,7 +104,11 @@ describe("the policy pack on the real engine", function () {
     before(async () => {
       await world.kubectl(["label", "namespace", "mas-travel", "istio-injection-"]);
       configurePack({ "image-registries": { registries: ["registry.internal"] } });
-      await world.useVersion("0.3.0", { values: UNSAFE_VALUES, restarts: { maxConcurrent: 50 } });
+      await world.useVersion("0.3.0", {
+        values: UNSAFE_VALUES,
+        restarts: { maxConcurrent: 50 },
+        backup: { enabled: false },
+      });
     });
     after(async () => {
       await world.kubectl(["label", "namespace", "mas-travel", "istio-injection=enabled"]);
@@ -326,7 +330,8 @@ describe("the policy pack on the real engine", function () {
           postgresKeycloak: { password: "correct-horse-battery-kc" },
         }),
         restarts: { maxConcurrent: 1 },
-        acknowledge: { "postgres-backup": `${inDays(5)} a test` },
+        acknowledge: undefined,
+        backup: { destination: join(world.scratch, "backups") },
       });
       await world.kubectl([
         "label",

@@ -34,6 +34,10 @@ describe("parseConfig", () => {
       mode: "istio",
       webhook: "casa-sidecar-injector",
       acknowledge: [],
+      backup: {
+        ...{ enabled: true, destination: "backups", keep: 5, discover: true, databases: [], timeoutSeconds: 3600 },
+        ...{ s3Endpoint: undefined, s3Region: "us-east-1" },
+      },
       allowInstall: false,
       crdRules: [],
       maxHistory: 10,

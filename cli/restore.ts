@@ -1,0 +1,98 @@
+import type { Stack } from "@pulumi/pulumi/automation";
+import { openStore } from "../cluster/backup/open-store";
+import { BackupError } from "../cluster/backup/problem";
+import { replaceDatabase } from "../cluster/backup/replace";
+import { DatabaseSession } from "../cluster/backup/session";
+import type { ClusterClient } from "../cluster/connect";
+import { PreflightError } from "../cluster/problem";
+import { readRelease } from "../cluster/release";
+import { type BackupManifest, rowsOf } from "../plan/backup/manifest";
+import { destinationOf, findDatabases } from "../plan/backup/plan";
+import { whereIs } from "../plan/backup/references";
+import { backupsOf } from "../plan/backup/retention";
+import { ConfigError, type UpgradeConfig } from "../plan/config";
+import { configOf } from "../plan/config-load";
+import { connectTo } from "../plan/live";
+import type { Command } from "./arguments";
+import { confirmed } from "./confirm";
+import { CliError, openStack } from "./engine";
+
+/**
+ * Puts a verified backup in the place of a database. The stored dump is restored into a new database and compared with its manifest
+ * first; only then the two change places, in one transaction. The old one is kept under another name.
+ *
+ * @returns the exit code: 0 done, 1 not wanted.
+ * @throws CliError naming what is wrong and its fix; the database is as it was, unless the message says otherwise.
+ */
+export async function restoreCommand(command: Extract<Command, { name: "restore" }>): Promise<number> {
+  const stack = await openStack(command.target);
+  try {
+    const config = await stackConfig(stack);
+    const client = await connectTo(config);
+    return await restore(command, stack.name, config, client);
+  } catch (error) {
+    const told = [BackupError, ConfigError, PreflightError].some((kind) => error instanceof kind);
+    if (told && error instanceof Error) throw new CliError(error.message);
+    throw error;
+  }
+}
+
+async function restore(
+  { database, from, yes }: Extract<Command, { name: "restore" }>,
+  stack: string,
+  config: UpgradeConfig,
+  client: ClusterClient,
+): Promise<number> {
+  const installed = await readRelease(client, config.namespace, config.release);
+  if (!installed) throw new CliError(`release ${config.namespace}/${config.release} is not installed`);
+  const targets = await findDatabases(client, config, installed);
+  const target = targets.find(({ name }) => name === database);
+  if (!target) {
+    const names = targets.map(({ name }) => name).join(", ") || "none";
+    throw new CliError(`there is no database ${database}; this release has: ${names}`);
+  }
+  const store = openStore(destinationOf(config), stack);
+  const owner = {
+    stack,
+    cluster: client.uid ?? "unknown",
+    name: database,
+    release: { name: config.release, namespace: config.namespace },
+  };
+  const all = backupsOf(owner, await store.list());
+  const manifest = choose(all, from, (file) => store.locate(file));
+
+  console.log(
+    `${store.locate(manifest.file)}: ${manifest.at}, chart ${manifest.release.chartVersion}, ${rowsOf(manifest)} rows`,
+  );
+  console.log(`goes into database ${manifest.database} of ${whereIs(target)}, whose connections are ended`);
+  if (!yes && !(await confirmed("Replace the database?", "casa-upgrade restore --yes"))) return 1;
+  const session = await DatabaseSession.open(client, target);
+  const kept = await replaceDatabase(
+    session,
+    manifest,
+    await store.read(manifest.file),
+    owner,
+    config.backup.timeoutSeconds,
+  );
+  console.log(`restored and compared: ${manifest.tables.length} tables, ${rowsOf(manifest)} rows`);
+  console.log(`the database as it was is kept as ${kept}; drop it when nobody misses it`);
+  return 0;
+}
+
+function choose(all: readonly BackupManifest[], from: string, locate: (file: string) => string): BackupManifest {
+  const found = from === "latest" ? all[0] : all.find(({ file }) => [file, locate(file)].includes(from));
+  if (found) return found;
+  const list = all.map(({ file, at }) => `    ${locate(file)} (${at})`).join("\n");
+  throw new CliError(
+    all.length === 0
+      ? "there is no verified backup of this database at backup.destination"
+      : `${from} is no backup of this database\n  Fix: --from one of these, or latest:\n${list}`,
+  );
+}
+
+async function stackConfig(stack: Stack): Promise<UpgradeConfig> {
+  const [project, all] = await Promise.all([stack.workspace.projectSettings(), stack.getAllConfig()]);
+  const texts = Object.fromEntries(Object.entries(all).map(([key, { value }]) => [key, value]));
+  const secrets = Object.entries(all).flatMap(([key, { secret }]) => (secret ? [key] : []));
+  return configOf(project.name, texts, secrets).config;
+}
