@@ -2,7 +2,6 @@ import { createReadStream } from "node:fs";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import type { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { type BackupManifest, isLeftOver, parseManifest } from "../../plan/backup/manifest";
 import { BackupError } from "./problem";
 import { type BackupStore, manifestFile, manifestText, Meter, type Stored } from "./store";
@@ -53,10 +52,12 @@ export class LocalStore implements BackupStore {
       await fs.mkdir(this.folder, { recursive: true, mode: 0o700 });
       const handle = await fs.open(partial, "wx", 0o600);
       try {
-        // A write stream of the handle that leaves it open never ends the pipeline in Node 20.
-        await pipeline(content, meter, async (chunks: AsyncIterable<Buffer>) => {
-          for await (const chunk of chunks) await handle.appendFile(chunk);
-        });
+        // A pipeline into a write stream that leaves the handle open never ends in Node 20, and one into a function reports
+        // "aborted" instead of "no space left".
+        for await (const chunk of content as AsyncIterable<Buffer>) {
+          meter.measure(chunk);
+          await handle.appendFile(chunk);
+        }
         await handle.sync();
       } finally {
         await handle.close();

@@ -60,8 +60,8 @@ describe("database backups", function () {
     /** One error with its fix; no file, no scratch database, no new revision, no object is left or changed. */
     async function stopped(run: { ok: boolean; text: string }, cause: RegExp, fix: RegExp): Promise<void> {
       expect(run.ok, run.text).to.equal(false);
-      expect(run.text).to.match(/no verified backup, so nothing was upgraded/);
-      expect(run.text).to.match(cause).and.to.match(fix);
+      expect(run.text, run.text).to.match(/no verified backup, so nothing was upgraded/);
+      expect(run.text, run.text).to.match(cause).and.to.match(fix);
       expect(await world.fingerprint()).to.deep.equal(before);
       expect(await world.helmVersions()).to.deep.equal(["casa-runtime-0.1.0 deployed"]);
       expect(await scratchDatabases()).to.equal("");
@@ -120,7 +120,8 @@ describe("database backups", function () {
       });
       const file = join(backups, dump() ?? "");
       const damaged = readFileSync(file);
-      damaged.fill(0, damaged.length / 2, damaged.length / 2 + 5000);
+      const middle = Math.trunc(damaged.length / 2);
+      damaged.fill(0, middle, middle + 5000);
       writeFileSync(file, damaged);
       lock.stdin?.end("COMMIT;\n");
       await stopped(await run, /database auth .*(restore into a scratch database|checksum)/s, /Fix: /);
