@@ -8,6 +8,9 @@ import { z } from "zod";
 
 const text = z.string();
 
+const images = z.array(
+  z.looseObject({ container: text, image: text, registry: text, digest: z.boolean(), moving: z.boolean() }),
+);
 export const workload = z.looseObject({
   workload: text,
   component: z.enum(["keycloak", "postgres", "auth-service", "sidecar", "other"]),
@@ -17,9 +20,12 @@ export const workload = z.looseObject({
   exclusiveClaims: z.array(text),
   budget: text.nullable(),
   clustering: z.looseObject({ clustered: z.boolean(), why: text }).nullable(),
-  images: z.array(
-    z.looseObject({ container: text, image: text, registry: text, digest: z.boolean(), moving: z.boolean() }),
-  ),
+  images,
+});
+/** Everything that runs pods, Jobs and helm hooks included. */
+export const podRunners = z.looseObject({
+  workloads: z.array(z.looseObject({ workload: text, images })),
+  jobs: z.array(z.looseObject({ workload: text, images })),
 });
 export const workloads = z.looseObject({ workloads: z.array(workload) });
 export type Workload = z.infer<typeof workload>;

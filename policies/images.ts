@@ -1,4 +1,4 @@
-import { workloads } from "./facts";
+import { podRunners } from "./facts";
 import type { Leaf, Release } from "./release";
 import { type Finding, policyOf } from "./rule";
 
@@ -16,7 +16,7 @@ export const imagesPinned = policyOf({
     digest: { type: "boolean", default: false, description: "every image must be named by its digest" },
   },
   review: ({ runtime }, { digest }: { digest: boolean }) =>
-    workloads.parse(runtime).workloads.flatMap(({ workload, images }) =>
+    runnersOf(runtime).flatMap(({ workload, images }) =>
       images.flatMap(({ container, image, digest: named, moving }): Finding[] => {
         if (moving) return [{ what: `${workload} ${container} uses the moving image ${image || "(none)"}`, fix: PIN }];
         if (digest && !named) return [{ what: `${workload} ${container} uses ${image} without a digest`, fix: PIN }];
@@ -48,7 +48,7 @@ export const imageRegistries = policyOf({
   },
   review: ({ runtime }, { registries }: { registries: string[] }) => {
     if (registries.length === 0) return [];
-    return workloads.parse(runtime).workloads.flatMap(({ workload, images }) =>
+    return runnersOf(runtime).flatMap(({ workload, images }) =>
       images
         .filter(({ image, registry }) => !registries.some((allowed) => isFrom(image, registry, allowed)))
         .map(({ container, image, registry }) => ({
@@ -70,6 +70,11 @@ export const imageRegistries = policyOf({
   },
   cannot: "the registries that the chart has by default",
 });
+
+function runnersOf(runtime: unknown) {
+  const { workloads, jobs } = podRunners.parse(runtime);
+  return [...workloads, ...jobs];
+}
 
 /** The usual words; casa-upgrade itself knows more of them. */
 const MOVING = /^(latest|stable|main|master|edge|nightly|dev|head|v?\d{1,3})$/i;

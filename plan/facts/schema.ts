@@ -33,6 +33,11 @@ const workloadSchema = z.strictObject({
   images: z.array(imageSchema),
 });
 
+const jobSchema = z.strictObject({
+  workload: text.meta({ description: "Kind/namespace/name" }),
+  images: z.array(imageSchema),
+});
+
 const passwordSchema = z.strictObject({
   where: text.meta({ description: "the value's path, or the Secret and its key; never the value" }),
   origin: z.enum(["chart", "config", "secret"]).meta({
@@ -60,6 +65,9 @@ const backupSchema = z.strictObject({
 /** What the runtime is made of once the upgrade is done: the facts that rules about its safety need. */
 export const runtimeSchema = z.strictObject({
   workloads: z.array(workloadSchema),
+  jobs: z
+    .array(jobSchema)
+    .meta({ description: "Jobs, CronJobs and Pods of the release, those of helm hooks included" }),
   passwords: z.array(passwordSchema),
   failClosed: z.array(text).meta({ description: "objects that deny MAS traffic when the sidecar does not answer" }),
   namespaces: z.array(namespaceSchema),
@@ -68,6 +76,7 @@ export const runtimeSchema = z.strictObject({
 
 export type RuntimeFacts = z.infer<typeof runtimeSchema>;
 export type RuntimeWorkload = z.infer<typeof workloadSchema>;
+export type RuntimeJob = z.infer<typeof jobSchema>;
 export type RuntimeImage = z.infer<typeof imageSchema>;
 export type PasswordFact = z.infer<typeof passwordSchema>;
 export type BackupFact = z.infer<typeof backupSchema>;

@@ -1,12 +1,13 @@
 import type { Redactor } from "../diff/secrets";
-import { digList, type KubeObject } from "../objects";
-import { imageProblem } from "../rolls/images";
+import { dig, digList, type KubeObject } from "../objects";
+import { workloadId } from "../restarts";
+import { imageProblem, POD_SPECS } from "../rolls/images";
 import { claimNames } from "../rolls/references";
 import { containersOf, podWorkload, type PodWorkload, textOf } from "../rolls/workload";
 import { autoscalerMinimum, budgetOf } from "./budgets";
 import { keycloakClustering } from "./clustering";
 import { type ComponentNames, componentOf, registryOf } from "./component";
-import type { RuntimeImage, RuntimeWorkload } from "./schema";
+import type { RuntimeImage, RuntimeJob, RuntimeWorkload } from "./schema";
 
 /** What is known of the release as it will be. */
 export interface WorkloadInput {
@@ -45,17 +46,33 @@ function factsOf(workload: PodWorkload, object: KubeObject, input: WorkloadInput
     exclusiveClaims: exclusiveClaims(workload, object, input),
     budget: budgetOf(workload, around, namespace),
     clustering: component === "keycloak" ? keycloakClustering(spec) : null,
-    images: containersOf(spec).map(({ name, fields }): RuntimeImage => {
-      const image = textOf(fields["image"]) ?? "";
-      return {
-        container: name,
-        image: redactor.text(image),
-        registry: registryOf(image),
-        digest: image.includes("@"),
-        moving: imageProblem(image) !== undefined,
-      };
-    }),
+    images: imagesOf(spec, redactor),
   };
+}
+
+function imagesOf(podSpec: unknown, redactor: Redactor): RuntimeImage[] {
+  return containersOf(podSpec).map(({ name, fields }) => {
+    const image = textOf(fields["image"]) ?? "";
+    return {
+      container: name,
+      image: redactor.text(image),
+      registry: registryOf(image),
+      digest: image.includes("@"),
+      moving: imageProblem(image) !== undefined,
+    };
+  });
+}
+
+/** Pods that come and go: what they run matters, what becomes of them on a roll does not. */
+export function jobFacts(objects: readonly KubeObject[], namespace: string, redactor: Redactor): RuntimeJob[] {
+  return objects.flatMap((object) => {
+    const isPod = object.apiVersion === "v1" && object.kind === "Pod";
+    const path = isPod ? ["spec"] : POD_SPECS[`${object.apiVersion.split("/")[0] ?? ""}/${object.kind}`];
+    if (!path || podWorkload(object, namespace)) return [];
+    const { kind, metadata } = object;
+    const at = { kind, namespace: metadata.namespace ?? namespace, name: metadata.name ?? "" };
+    return [{ workload: workloadId(at), images: imagesOf(dig(object, ...path), redactor) }];
+  });
 }
 
 /** Claims that pods on two nodes cannot mount together; those of a StatefulSet belong to one pod each and do no harm. */

@@ -5,7 +5,7 @@ import { failClosed } from "../facts/fail-closed";
 import { namespaceFacts } from "../facts/namespaces";
 import { passwordFacts } from "../facts/passwords";
 import type { RuntimeFacts } from "../facts/schema";
-import { workloadFacts } from "../facts/workloads";
+import { jobFacts, workloadFacts } from "../facts/workloads";
 import { isMap, type KubeObject } from "../objects";
 import type { RestartPlan } from "../restarts";
 import type { ReviewInput } from "./build";
@@ -45,6 +45,7 @@ export async function runtimeFacts(input: ReviewInput, state: RuntimeState, reda
     input.newRevision && input.installed !== undefined && workloads.some(({ component }) => component === "postgres");
   return {
     workloads,
+    jobs: jobFacts([...objects, ...chart.hooks], config.namespace, redactor),
     passwords: passwordFacts({
       defaults: chart.contents.defaults,
       values: loaded.values,

@@ -4,7 +4,7 @@ import type { ImageFinding } from "../review/schema";
 import { containersOf, textOf } from "./workload";
 
 /** Where the kinds that run pods keep the pod spec. */
-const POD_SPECS: Readonly<Record<string, readonly string[]>> = {
+export const POD_SPECS: Readonly<Record<string, readonly string[]>> = {
   "apps/Deployment": ["spec", "template", "spec"],
   "apps/StatefulSet": ["spec", "template", "spec"],
   "apps/DaemonSet": ["spec", "template", "spec"],

@@ -281,13 +281,6 @@ describe("the policy pack on the real engine", function () {
       expect(messagesOf(verdict, "crds-before-chart").join()).to.contain("casapolicies.casa.io is not applied before");
     });
 
-    it("up, without a preview: that is told, but only at the end", async () => {
-      const verdict = await judge("up", bare);
-      expect(verdict.ok, verdict.text).to.equal(false);
-      expect(verdict.violated).to.deep.equal(["casa-release-reviewed", "crds-before-chart"]);
-      record("unsafe", "up", verdict, ["crds-before-chart"]);
-    });
-
     it("preview of a safe one passes every rule that can judge it", async () => {
       await bare.setConfig(world.stack, { ...SAFE_RELEASE, crds: "before" });
       const verdict = await judge("preview", bare);

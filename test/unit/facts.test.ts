@@ -6,7 +6,7 @@ import { componentOf, registryOf } from "../../plan/facts/component";
 import { failClosed } from "../../plan/facts/fail-closed";
 import { namespaceFacts } from "../../plan/facts/namespaces";
 import { passwordFacts } from "../../plan/facts/passwords";
-import { workloadFacts } from "../../plan/facts/workloads";
+import { jobFacts, workloadFacts } from "../../plan/facts/workloads";
 import type { KubeObject } from "../../plan/objects";
 import { podWorkload } from "../../plan/rolls/workload";
 
@@ -207,6 +207,26 @@ describe("facts of the runtime", () => {
       label: "casa.io/injection=enabled",
       labelled: false,
     });
+  });
+
+  it("Jobs, CronJobs and Pods count for their images, Deployments do not count twice", () => {
+    const podSpec = runs("quay.io/x/migrate:latest");
+    const template = { spec: podSpec };
+    const job: KubeObject = { apiVersion: "batch/v1", kind: "Job", metadata: { name: "j" }, spec: { template } };
+    const cron: KubeObject = {
+      ...{ apiVersion: "batch/v1", kind: "CronJob", metadata: { name: "c", namespace: "other" } },
+      spec: { jobTemplate: { spec: { template } } },
+    };
+    const pod: KubeObject = { apiVersion: "v1", kind: "Pod", metadata: { name: "p" }, spec: podSpec };
+    const found = jobFacts([job, cron, pod, deployment("d", podSpec)], NAMESPACE, new Redactor([]));
+    expect(found.map(({ workload }) => workload)).to.deep.equal([
+      "Job/casa-runtime/j",
+      "CronJob/other/c",
+      "Pod/casa-runtime/p",
+    ]);
+    expect(found.flatMap(({ images }) => images.map(({ registry, moving }) => [registry, moving]))).to.deep.equal(
+      found.map(() => ["quay.io", true]),
+    );
   });
 
   it("of a workload: replicas with an autoscaler, claims that one node only mounts, images", () => {

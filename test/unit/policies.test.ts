@@ -239,6 +239,9 @@ describe("the rules", () => {
     expect(check("image-registries", of({}), { registries: ["other.io"] })[0]).to.contain(
       "from r.io, which is not allowed",
     );
+    const job = runtime({ jobs: [{ workload: "Job/casa-runtime/migrate", images: [image] }] });
+    expect(check("images-pinned", job)[0]).to.contain("Job/casa-runtime/migrate");
+    expect(check("image-registries", job, { registries: ["other.io"] })[0]).to.contain("Job/casa-runtime/migrate");
     expect(check("image-registries", of({}), { registries: ["r.io/team"] })).to.deep.equal([]);
     expect(check("image-registries", of({}), { registries: ["r.io/tea"] })).to.have.length(1);
     expect(
