@@ -8,7 +8,8 @@ export class UsageError extends Error {}
 export type Command =
   | { name: "help" }
   | { name: "plan"; target: Target; out?: string }
-  | { name: "up"; target: Target; plan?: string; yes: boolean };
+  | { name: "up"; target: Target; plan?: string; yes: boolean }
+  | { name: "restore"; target: Target; database: string; from: string; yes: boolean };
 
 /** Which stack of which project, and what else the engine is told. */
 export interface Target {
@@ -26,15 +27,17 @@ export const USAGE = `casa-upgrade: review and upgrade a CASA runtime
                                           exit code 0: nothing to do, 2: there are changes, 1: refused
   npx casa-upgrade up [--plan FILE]       upgrade; with FILE (plan.json) only what was reviewed: refused when cluster,
                                           chart or config differ from it
+  npx casa-upgrade restore --database NAME [--from FILE]
+                                          put a database back from a verified backup: FILE, or the latest one
 Options
   -s, --stack NAME      stack (default: the selected one)
   -C, --cwd DIR         folder of Pulumi.yaml (default: here)
       --policy-pack DIR policy pack to enforce; may be repeated
-  -y, --yes             do not ask (up)
+  -y, --yes             do not ask (up, restore)
   -h, --help            show this
 `;
 
-const COMMANDS = ["plan", "up", "help"];
+const COMMANDS = ["plan", "up", "restore", "help"];
 
 /** @throws UsageError for anything that is not understood. */
 export function parseCommand(argv: readonly string[]): Command {
@@ -43,7 +46,19 @@ export function parseCommand(argv: readonly string[]): Command {
   if (values.help || name === "help") return { name: "help" };
   if (more.length > 0) throw new UsageError(`"${more[0]}" is not expected after ${name}; see casa-upgrade --help`);
   const target = { cwd: values.cwd, stack: values.stack, policyPacks: values["policy-pack"] };
+  if (name !== "restore") {
+    refuse(values.database !== undefined, "--database belongs to restore: casa-upgrade restore --database NAME");
+    refuse(values.from !== undefined, "--from belongs to restore: casa-upgrade restore --database NAME --from FILE");
+  }
   switch (name) {
+    case "restore": {
+      refuse(values.out !== undefined || values.plan !== undefined, "--out and --plan do not belong to restore");
+      const { database, from = "latest", yes } = values;
+      if (database === undefined) {
+        throw new UsageError("restore needs --database NAME, as the stack's output `backups` names it");
+      }
+      return { name, target, database, from, yes };
+    }
     case "plan":
       refuse(values.plan !== undefined, "--plan belongs to up: casa-upgrade up --plan FILE");
       return { name, target, out: values.out };
@@ -65,6 +80,8 @@ function parse(argv: readonly string[]) {
         cwd: { type: "string", short: "C", default: "." },
         out: { type: "string" },
         plan: { type: "string" },
+        database: { type: "string" },
+        from: { type: "string" },
         "policy-pack": { type: "string", multiple: true, default: [] },
         yes: { type: "boolean", short: "y", default: false },
         help: { type: "boolean", short: "h", default: false },

@@ -1,7 +1,10 @@
 import "../plan/stack-traces";
 import { type Command, parseCommand, USAGE, UsageError } from "./arguments";
 import { CliError } from "./engine";
+import { PreflightError } from "../cluster/problem";
+import { ConfigError } from "../plan/config";
 import { planCommand } from "./plan";
+import { restoreCommand } from "./restore";
 import { upCommand } from "./up";
 
 async function run(command: Command): Promise<number> {
@@ -13,6 +16,8 @@ async function run(command: Command): Promise<number> {
       return planCommand(command.target, command.out);
     case "up":
       return upCommand(command.target, command.plan, command.yes);
+    case "restore":
+      return restoreCommand(command);
   }
 }
 
@@ -20,7 +25,8 @@ async function main(): Promise<number> {
   try {
     return await run(parseCommand(process.argv.slice(2)));
   } catch (error) {
-    if (!(error instanceof CliError) && !(error instanceof UsageError)) throw error;
+    const known = [CliError, UsageError, PreflightError, ConfigError].some((kind) => error instanceof kind);
+    if (!known || !(error instanceof Error)) throw error;
     console.error(`error: ${error.message}`);
     return 1;
   }

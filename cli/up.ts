@@ -1,13 +1,15 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { createInterface } from "node:readline/promises";
 import { parseReview, renderJson, ReviewError } from "../plan/review/json";
 import type { Review } from "../plan/review/schema";
 import { summarize } from "../plan/review/summary";
 import type { Target } from "./arguments";
+import { confirmed } from "./confirm";
 import { CliError, openStack, update } from "./engine";
 import { makeReview } from "./plan";
+
+const ASK_NOT = "casa-upgrade up --yes, with --plan for what was reviewed";
 
 /**
  * Upgrades exactly what was reviewed. Without a plan file the review is made now, shown, and asked about; with one it is
@@ -23,7 +25,7 @@ export async function upCommand(target: Target, planFile: string | undefined, ye
     if (planFile === undefined) fs.writeFileSync(file, renderJson(review));
     console.log(summarize(review));
     if (review.verdict === "refused") throw new CliError("this plan was refused; repair what it names and plan again");
-    if (!yes && !(await confirmed())) return 1;
+    if (!yes && !(await confirmed("Do this upgrade?", ASK_NOT))) return 1;
     // The engine prints its errors itself.
     const { ok } = await update(
       await openStack({ ...target, stack: target.stack ?? review.identity.stack }),
@@ -55,19 +57,5 @@ function readPlan(file: string): Review {
   } catch (error) {
     if (error instanceof ReviewError) throw new CliError(`${file}: ${error.message}`);
     throw error;
-  }
-}
-
-async function confirmed(): Promise<boolean> {
-  if (!process.stdin.isTTY) {
-    throw new CliError(
-      "nobody can be asked here (no terminal)\n  Fix: casa-upgrade up --yes, with --plan for what was reviewed",
-    );
-  }
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  try {
-    return /^y(es)?$/i.test((await terminal.question("\nDo this upgrade? [y/N] ")).trim());
-  } finally {
-    terminal.close();
   }
 }

@@ -1,4 +1,5 @@
-import { createReadStream } from "node:fs";
+import { once } from "node:events";
+import { createReadStream, createWriteStream } from "node:fs";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import type { Readable } from "node:stream";
@@ -51,13 +52,11 @@ export class LocalStore implements BackupStore {
     try {
       // Dumps hold password hashes and personal data.
       await fs.mkdir(this.folder, { recursive: true, mode: 0o700 });
-      const handle = await fs.open(partial, "wx", 0o600);
-      try {
-        await pipeline(content, meter, handle.createWriteStream({ autoClose: false }));
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
+      const out = createWriteStream(partial, { flags: "wx", mode: 0o600, flush: true });
+      const closed = once(out, "close");
+      closed.catch(() => undefined); // the pipeline says it, too
+      await pipeline(content, meter, out);
+      await closed; // it is on the disk only then
       return meter.result();
     } catch (error) {
       await fs.rm(partial, { force: true });

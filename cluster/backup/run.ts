@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { contentDifferences } from "../../plan/backup/compare";
 import { type BackupJob, type BackupResult } from "../../plan/backup/job";
 import { backupId, type BackupManifest, newRun, rowsOf } from "../../plan/backup/manifest";
-import { surplus } from "../../plan/backup/retention";
+import { type BackupOwner, surplus } from "../../plan/backup/retention";
 import { whereIs } from "../../plan/backup/references";
 import type { ClusterClient } from "../connect";
 import { openStore } from "./open-store";
@@ -139,7 +139,7 @@ export async function restoreAndCompare(
 /** Databases of ours on a server: the prefix tells stack, release and database apart, so that no run drops another's. */
 export function scratchName(
   { target }: DatabaseSession,
-  owner: Pick<BackupJob, "stack" | "cluster" | "release">,
+  owner: Omit<BackupOwner, "name">,
 ): { prefix: string; name: string } {
   const of = [owner.stack, owner.cluster, owner.release.namespace, owner.release.name, target.name, whereIs(target)];
   const hash = createHash("sha256").update(JSON.stringify(of)).digest("hex").slice(0, 10);
