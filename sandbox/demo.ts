@@ -16,6 +16,8 @@ import { ensureTools, type Tools } from "./tools";
 const STACK = "demo";
 const NAMESPACE = "casa-runtime";
 const chart = (version: string) => `test/fixtures/charts/casa-runtime-${version}`;
+/** Not in the checkout, where a user's own would be. */
+const backups = path.join(STATE_DIR, "demo", "backups");
 const KEEP = process.env["KEEP"] === "1";
 
 async function main(): Promise<void> {
@@ -66,17 +68,21 @@ async function story(tools: Tools, cluster: Cluster, engine: Engine): Promise<vo
     version: "0.2.0",
     values: { keycloak: { replicaCount: 2 } },
     restarts: { maxConcurrent: 2 },
+    backup: { destination: backups },
   });
   console.log(fs.readFileSync(engine.configFile(STACK), "utf8").trim());
 
   title("pulumi preview: what a reviewer sees; nothing changes");
   console.log(readable((await engine.preview(STACK)).all));
 
-  title("pulumi up: CRDs, then the chart, then the workloads, two at a time");
+  title("pulumi up: a verified backup, CRDs, then the chart, then the workloads, two at a time");
   const update = engine.spawnUp(STACK);
   update.stdout?.on("data", (chunk: Buffer) => process.stdout.write(readable(chunk.toString())));
   const result = await update;
   if (result.exitCode !== 0) throw new Error(`pulumi up failed:\n${result.stderr}`);
+
+  title("The verified backups that were made first");
+  console.log(fs.readdirSync(path.join(backups, STACK)).join("\n"));
 
   title("What the cluster says");
   await run("helm", ["history", "casa", "-n", NAMESPACE]);

@@ -12,7 +12,7 @@ export interface FoundBackup {
   manifest: BackupManifest;
   /** Path or URL of the dump. */
   location: string;
-  read(): Promise<Readable>;
+  read: () => Promise<Readable>;
 }
 
 /**

@@ -26,16 +26,23 @@ export class LocalStore implements BackupStore {
   }
 
   async check(): Promise<void> {
-    let at = this.folder;
-    for (;;) {
+    try {
+      const at = await this.existing();
+      if (!(await fs.stat(at)).isDirectory()) throw new Error(`${at} is no folder`);
+      await fs.access(at, fs.constants.W_OK | fs.constants.X_OK);
+    } catch (error) {
+      throw this.refusal("cannot be used", error);
+    }
+  }
+
+  /** The folder, or the nearest one above it that is there. */
+  private async existing(): Promise<string> {
+    for (let at = this.folder; ; at = path.dirname(at)) {
       try {
-        if (!(await fs.stat(at)).isDirectory())
-          throw Object.assign(new Error(`${at} is no folder`), { code: "ENOTDIR" });
-        await fs.access(at, fs.constants.W_OK | fs.constants.X_OK);
-        return;
+        await fs.lstat(at);
+        return at;
       } catch (error) {
-        if (codeOf(error) !== "ENOENT" || path.dirname(at) === at) throw this.refusal("cannot be used", error);
-        at = path.dirname(at);
+        if (!["ENOENT", "ENOTDIR"].includes(codeOf(error) ?? "")) throw error;
       }
     }
   }

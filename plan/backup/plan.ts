@@ -117,9 +117,10 @@ async function discoverLive(client: ClusterClient, namespace: string, installed:
   const objects = parseManifest(installed.latest.manifest).map(({ object }) => object);
   const places = discoverDatabases(objects, namespace).map(({ at }) => at);
   const live = await Promise.all(
-    places.map((at) =>
-      "host" in at ? undefined : client.api.get({ apiVersion: "apps/v1", kind: at.kind }, at.namespace, at.workload),
-    ),
+    places.map(async (at) => {
+      if ("host" in at) return undefined;
+      return client.api.get({ apiVersion: "apps/v1", kind: at.kind }, at.namespace, at.workload);
+    }),
   );
   return discoverDatabases(live, namespace);
 }
