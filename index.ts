@@ -1,4 +1,5 @@
 import "./plan/stack-traces";
+import "./plan/sdk-debug";
 import * as pulumi from "@pulumi/pulumi";
 import { CasaUpgrade } from "./components/casa-upgrade";
 import { backupSummary } from "./plan/backup/plan";
@@ -8,7 +9,7 @@ import { planUpgrade } from "./plan/upgrade";
 
 /**
  * The upgrade of a CASA runtime, for `pulumi preview` and `pulumi up` alike:
- * config -> pre-flight and plan -> verified backup -> CRDs -> chart release -> MAS restarts.
+ * config -> pre-flight and plan -> verified backup -> CRDs -> chart release -> migration gate -> MAS restarts.
  */
 export = async () => {
   // A wrong key or value stops here, with the line that fixes it.
@@ -18,7 +19,8 @@ export = async () => {
   const plan = await planUpgrade(loaded);
   for (const warning of plan.warnings) await pulumi.log.warn(warning);
 
-  // Before anything changes, a verified backup. Then CRDs first, the chart next, the MAS workloads gently last; each step waits for the one before.
+  // Before anything changes, a verified backup. CRDs then, the chart next, its migration seen to end well, the MAS workloads
+  // gently last; each step waits for the one before.
   const upgrade = new CasaUpgrade("casa", { plan });
   // A reviewer reads the essence at the end of the preview; `casa-upgrade plan` writes the whole review.
   if (pulumi.runtime.isDryRun()) await pulumi.log.info(summarize(plan.review), upgrade);
@@ -31,6 +33,7 @@ export = async () => {
     backups: upgrade.backups,
     crdsApplied: upgrade.crdsApplied,
     crdsRetained: upgrade.crdsRetained,
+    migration: upgrade.migration,
     workloadsRestarted: upgrade.workloadsRestarted,
     workloadsSkipped: upgrade.workloadsSkipped,
   };

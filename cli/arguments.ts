@@ -17,8 +17,12 @@ export interface Target {
   cwd: string;
   /** Stack name. Default: the selected one. */
   stack?: string;
-  /** Folders of policy packs to enforce. */
+  /** Folders of further policy packs to enforce. */
   policyPacks: string[];
+  /** Whether the project's own pack is enforced. Default: yes. */
+  ownPolicies: boolean;
+  /** JSON file with settings for the project's own pack. */
+  policyConfig?: string;
 }
 
 export const USAGE = `casa-upgrade: review and upgrade a CASA runtime
@@ -28,11 +32,14 @@ export const USAGE = `casa-upgrade: review and upgrade a CASA runtime
   npx casa-upgrade up [--plan FILE]       upgrade; with FILE (plan.json) only what was reviewed: refused when cluster,
                                           chart or config differ from it
   npx casa-upgrade restore --database NAME [--from FILE]
-                                          put a database back from a verified backup: FILE, or the latest one
+                                          put a backup in the place of a database (default: the latest one)
 Options
   -s, --stack NAME      stack (default: the selected one)
   -C, --cwd DIR         folder of Pulumi.yaml (default: here)
-      --policy-pack DIR policy pack to enforce; may be repeated
+      --policy-config FILE
+                        settings of this project's policies (docs/policies.md), as JSON
+      --policy-pack DIR a further policy pack to enforce; may be repeated
+      --no-policies     do not enforce this project's policies
   -y, --yes             do not ask (up, restore)
   -h, --help            show this
 `;
@@ -45,26 +52,27 @@ export function parseCommand(argv: readonly string[]): Command {
   const [name = "help", ...more] = positionals;
   if (values.help || name === "help") return { name: "help" };
   if (more.length > 0) throw new UsageError(`"${more[0]}" is not expected after ${name}; see casa-upgrade --help`);
-  const target = { cwd: values.cwd, stack: values.stack, policyPacks: values["policy-pack"] };
-  if (name !== "restore") {
-    refuse(values.database !== undefined, "--database belongs to restore: casa-upgrade restore --database NAME");
-    refuse(values.from !== undefined, "--from belongs to restore: casa-upgrade restore --database NAME --from FILE");
-  }
+  const target = {
+    cwd: values.cwd,
+    stack: values.stack,
+    policyPacks: values["policy-pack"],
+    ownPolicies: !values["no-policies"],
+    policyConfig: values["policy-config"],
+  };
+  refuse(
+    !target.ownPolicies && target.policyConfig !== undefined,
+    "--policy-config and --no-policies do not go together",
+  );
   switch (name) {
-    case "restore": {
-      refuse(values.out !== undefined || values.plan !== undefined, "--out and --plan do not belong to restore");
-      const { database, from = "latest", yes } = values;
-      if (database === undefined) {
-        throw new UsageError("restore needs --database NAME, as the stack's output `backups` names it");
-      }
-      return { name, target, database, from, yes };
-    }
     case "plan":
       refuse(values.plan !== undefined, "--plan belongs to up: casa-upgrade up --plan FILE");
       return { name, target, out: values.out };
     case "up":
       refuse(values.out !== undefined, "--out belongs to plan: casa-upgrade plan --out DIR");
       return { name, target, plan: values.plan, yes: values.yes };
+    case "restore":
+      if (values.database === undefined) throw new UsageError("which database? casa-upgrade restore --database auth");
+      return { name, target, database: values.database, from: values.from ?? "latest", yes: values.yes };
     default:
       throw new UsageError(`there is no command "${name}"; did you mean: casa-upgrade ${nearest(name)}`);
   }
@@ -82,6 +90,8 @@ function parse(argv: readonly string[]) {
         plan: { type: "string" },
         database: { type: "string" },
         from: { type: "string" },
+        "policy-config": { type: "string" },
+        "no-policies": { type: "boolean", default: false },
         "policy-pack": { type: "string", multiple: true, default: [] },
         yes: { type: "boolean", short: "y", default: false },
         help: { type: "boolean", short: "h", default: false },

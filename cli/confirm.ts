@@ -2,13 +2,13 @@ import { createInterface } from "node:readline/promises";
 import { CliError } from "./engine";
 
 /**
- * Asks on the terminal; only "y" and "yes" count.
+ * Asks a question that yes or no answers; no answer is no.
  *
- * @param otherwise what to type where nobody can be asked.
+ * @param instead what to type where nobody can be asked.
  * @throws CliError without a terminal.
  */
-export async function confirmed(question: string, otherwise: string): Promise<boolean> {
-  if (!process.stdin.isTTY) throw new CliError(`nobody can be asked here (no terminal)\n  Fix: ${otherwise}`);
+export async function confirmed(question: string, instead: string): Promise<boolean> {
+  if (!process.stdin.isTTY) throw new CliError(`nobody can be asked here (no terminal)\n  Fix: ${instead}`);
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   try {
     return /^y(es)?$/i.test((await terminal.question(`\n${question} [y/N] `)).trim());

@@ -1,5 +1,7 @@
+import * as fs from "node:fs";
 import * as path from "node:path";
 import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation";
+import type { Violation } from "../plan/review/markdown-policies";
 import { PLAN_VARIABLE, REPORT_VARIABLE } from "../plan/preview/handover";
 import type { Target } from "./arguments";
 
@@ -11,6 +13,8 @@ export interface EngineRun {
   ok: boolean;
   /** Its error messages, those that only say "the run failed" left out. */
   errors: string[];
+  /** What policies said, mandatory ones (which are among the errors, too) and advice. */
+  violations: Violation[];
 }
 
 /** The stack of the target, with the environment of this process. @throws CliError when it cannot be opened. */
@@ -39,36 +43,65 @@ export async function openStack(target: Target): Promise<Stack> {
 /** Runs a preview whose program leaves its review in `report`. */
 export function preview(stack: Stack, target: Target, report: string): Promise<EngineRun> {
   stack.workspace.envVars = { ...stack.workspace.envVars, [REPORT_VARIABLE]: report };
-  return run((onEvent) => stack.preview({ onEvent, color: "never", policyPacks: target.policyPacks }));
+  return run((onEvent) => stack.preview({ onEvent, color: "never", ...policies(target) }));
 }
 
 /** Runs an update that is bound to a reviewed plan; the engine's output goes to the terminal. */
 export function update(stack: Stack, target: Target, plan: string): Promise<EngineRun> {
   stack.workspace.envVars = { ...stack.workspace.envVars, [PLAN_VARIABLE]: path.resolve(plan) };
   const onOutput = (text: string) => void process.stdout.write(text);
-  return run((onEvent) => stack.up({ onEvent, onOutput, color: "never", policyPacks: target.policyPacks }));
+  return run((onEvent) => stack.up({ onEvent, onOutput, color: "never", ...policies(target) }));
+}
+
+/** The project's own policy pack. */
+const OWN_PACK = path.resolve(__dirname, "../policies");
+/** The engine wants settings for each pack as soon as one has some. */
+const NO_SETTINGS = path.resolve(__dirname, "no-settings.json");
+
+function policies({ ownPolicies, policyPacks, policyConfig }: Target) {
+  const others = policyPacks.map((folder) => path.resolve(folder));
+  if (policyConfig === undefined) return { policyPacks: [...(ownPolicies ? [OWN_PACK] : []), ...others] };
+  const settings = path.resolve(policyConfig);
+  if (!fs.existsSync(settings)) {
+    throw new CliError(
+      `there is no file ${policyConfig}\n  Fix: --policy-config <a JSON file>; docs/policies.md lists the settings`,
+    );
+  }
+  return { policyPacks: [OWN_PACK, ...others], policyPackConfigs: [settings, ...others.map(() => NO_SETTINGS)] };
 }
 
 async function run(start: (onEvent: (event: EngineEvent) => void) => Promise<unknown>): Promise<EngineRun> {
   const errors: string[] = [];
+  const violations = new Map<string, Violation>();
   const onEvent = ({ diagnosticEvent, policyEvent }: EngineEvent) => {
     if (diagnosticEvent?.severity === "error") errors.push(diagnosticEvent.message.trim());
-    if (policyEvent?.enforcementLevel === "mandatory") {
-      errors.push(`policy ${policyEvent.policyName}: ${policyEvent.message.trim()}`);
-    }
+    if (!policyEvent) return;
+    const violation = {
+      policy: policyEvent.policyName,
+      mandatory: policyEvent.enforcementLevel === "mandatory",
+      text: ownWords(policyEvent.message),
+    };
+    violations.set(JSON.stringify(violation), violation);
+    if (violation.mandatory) errors.push(`policy ${violation.policy}: ${violation.text}`);
   };
   // Ctrl-C reaches the engine, too, which ends what it is doing and releases the stack; it must not be left alone then.
   const wait = () => console.error("waiting for pulumi to stop (Ctrl-C again makes it stop at once)");
   process.on("SIGINT", wait);
   try {
     await start(onEvent);
-    return { ok: true, errors };
+    return { ok: true, errors, violations: [...violations.values()] };
   } catch (error) {
     const told = [...new Set(errors)].filter((text) => !/^(update|preview) failed$/.test(text));
-    return { ok: false, errors: told.length > 0 ? told : [firstError(error)] };
+    return { ok: false, errors: told.length > 0 ? told : [firstError(error)], violations: [...violations.values()] };
   } finally {
     process.off("SIGINT", wait);
   }
+}
+
+/** What the policy says of this case; the engine puts its description in front, in a line of its own. */
+function ownWords(message: string): string {
+  const [description = "", ...rest] = message.trim().split("\n");
+  return rest.length > 0 ? rest.join("\n") : description;
 }
 
 /** The CLI's own error line; the library's message holds everything that was printed. */

@@ -1,8 +1,6 @@
 import "../plan/stack-traces";
 import { type Command, parseCommand, USAGE, UsageError } from "./arguments";
 import { CliError } from "./engine";
-import { PreflightError } from "../cluster/problem";
-import { ConfigError } from "../plan/config";
 import { planCommand } from "./plan";
 import { restoreCommand } from "./restore";
 import { upCommand } from "./up";
@@ -25,8 +23,7 @@ async function main(): Promise<number> {
   try {
     return await run(parseCommand(process.argv.slice(2)));
   } catch (error) {
-    const known = [CliError, UsageError, PreflightError, ConfigError].some((kind) => error instanceof kind);
-    if (!known || !(error instanceof Error)) throw error;
+    if (!(error instanceof CliError) && !(error instanceof UsageError)) throw error;
     console.error(`error: ${error.message}`);
     return 1;
   }

@@ -3,6 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { parseReview, renderJson } from "../plan/review/json";
 import { renderMarkdown } from "../plan/review/markdown";
+import type { Violation } from "../plan/review/markdown-policies";
 import type { Review } from "../plan/review/schema";
 import { summarize } from "../plan/review/summary";
 import { renderTimeline } from "../plan/review/timeline";
@@ -20,9 +21,11 @@ export const EXIT = { unchanged: 0, refused: 1, changes: 2 } as const;
  * @throws CliError when there is no review because the upgrade was refused early, with the reasons.
  */
 export async function planCommand(target: Target, out = "."): Promise<number> {
-  const { review, errors } = await makeReview(target);
-  const files = writeReview(review, out);
+  const { review, errors, violations } = await makeReview(target);
+  const files = writeReview(review, violations, out);
   console.log(summarize(review));
+  for (const { policy, mandatory, text } of violations)
+    if (!mandatory) console.log(`\nadvice: policy ${policy}: ${text}`);
   console.log(`\nwritten: ${files.join(", ")}`);
   if (review.verdict === "refused" || errors.length > 0) {
     for (const error of errors) console.error(`\nerror: ${error}`);
@@ -32,7 +35,9 @@ export async function planCommand(target: Target, out = "."): Promise<number> {
 }
 
 /** Runs a preview and reads the review that its program left. @throws CliError when there is none. */
-export async function makeReview(target: Target): Promise<{ review: Review; errors: string[] }> {
+export async function makeReview(
+  target: Target,
+): Promise<{ review: Review; errors: string[]; violations: Violation[] }> {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "casa-upgrade-plan-"));
   try {
     const report = path.join(scratch, "review.json");
@@ -41,15 +46,15 @@ export async function makeReview(target: Target): Promise<{ review: Review; erro
       throw new CliError(run.errors.join("\n") || "the preview left no review; is this the casa-upgrade project?");
     }
     const review = parseReview(fs.readFileSync(report, "utf8"));
-    return { review, errors: run.ok ? [] : run.errors };
+    return { review, errors: run.ok ? [] : run.errors, violations: run.violations };
   } finally {
     fs.rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-function writeReview(review: Review, out: string): string[] {
+function writeReview(review: Review, violations: readonly Violation[], out: string): string[] {
   const contents = {
-    "plan.md": renderMarkdown(review),
+    "plan.md": renderMarkdown(review, violations),
     "plan.json": renderJson(review),
     "plan.svg": renderTimeline(review),
   };

@@ -1,38 +1,56 @@
-import * as path from "node:path";
-import { findBackup } from "../cluster/backup/find";
+import type { Stack } from "@pulumi/pulumi/automation";
 import { openStore } from "../cluster/backup/open-store";
-import { restoreDatabase } from "../cluster/backup/restore";
+import { BackupError } from "../cluster/backup/problem";
+import { replaceDatabase } from "../cluster/backup/replace";
+import { DatabaseSession } from "../cluster/backup/session";
 import type { ClusterClient } from "../cluster/connect";
+import { PreflightError } from "../cluster/problem";
 import { readRelease } from "../cluster/release";
-import { destinationOf, findDatabases } from "../plan/backup/plan";
 import { type BackupManifest, rowsOf } from "../plan/backup/manifest";
-import { type DatabaseTarget, whereIs } from "../plan/backup/references";
-import type { UpgradeConfig } from "../plan/config";
-import { prepareConfig } from "../plan/config-load";
+import { destinationOf, findDatabases } from "../plan/backup/plan";
+import { whereIs } from "../plan/backup/references";
+import { backupsOf } from "../plan/backup/retention";
+import { ConfigError, type UpgradeConfig } from "../plan/config";
+import { configOf } from "../plan/config-load";
 import { connectTo } from "../plan/live";
-import type { Command, Target } from "./arguments";
+import type { Command } from "./arguments";
 import { confirmed } from "./confirm";
 import { CliError, openStack } from "./engine";
 
 /**
- * Puts a database back as a verified backup has it: restores into a new database beside it, compares, and only then swaps the two.
- * The old one is kept under a dated name.
+ * Puts a verified backup in the place of a database. The stored dump is restored into a new database and compared with its manifest
+ * first; only then the two change places, in one transaction. The old one is kept under another name.
  *
  * @returns the exit code: 0 done, 1 not wanted.
- * @throws CliError, PreflightError, ConfigError: refused or failed; the database is then as it was, unless the message says otherwise.
+ * @throws CliError naming what is wrong and its fix; the database is as it was, unless the message says otherwise.
  */
-export async function restoreCommand({
-  target,
-  database,
-  from,
-  yes,
-}: Extract<Command, { name: "restore" }>): Promise<number> {
-  const { stack, config, folder } = await readStack(target);
-  // Relative paths of the configuration are relative to the program, as in `pulumi up`.
-  const file = from === "latest" ? from : from.startsWith("s3://") ? from : path.resolve(from);
-  process.chdir(folder);
-  const client = await connectTo(config);
-  const found = await databaseNamed(client, config, database);
+export async function restoreCommand(command: Extract<Command, { name: "restore" }>): Promise<number> {
+  const stack = await openStack(command.target);
+  try {
+    const config = await stackConfig(stack);
+    const client = await connectTo(config);
+    return await restore(command, stack.name, config, client);
+  } catch (error) {
+    const told = [BackupError, ConfigError, PreflightError].some((kind) => error instanceof kind);
+    if (told && error instanceof Error) throw new CliError(error.message);
+    throw error;
+  }
+}
+
+async function restore(
+  { database, from, yes }: Extract<Command, { name: "restore" }>,
+  stack: string,
+  config: UpgradeConfig,
+  client: ClusterClient,
+): Promise<number> {
+  const installed = await readRelease(client, config.namespace, config.release);
+  if (!installed) throw new CliError(`release ${config.namespace}/${config.release} is not installed`);
+  const targets = await findDatabases(client, config, installed);
+  const target = targets.find(({ name }) => name === database);
+  if (!target) {
+    const names = targets.map(({ name }) => name).join(", ") || "none";
+    throw new CliError(`there is no database ${database}; this release has: ${names}`);
+  }
   const store = openStore(destinationOf(config), stack);
   const owner = {
     stack,
@@ -40,61 +58,41 @@ export async function restoreCommand({
     name: database,
     release: { name: config.release, namespace: config.namespace },
   };
-  const { manifest, read, location } = await findBackup(store, owner, file);
-  console.log(describe(manifest, found, location));
-  if (manifest.cluster !== owner.cluster) console.log("  made on another cluster");
-  const otherwise = `casa-upgrade restore --database ${database} --from ${from} --yes`;
-  if (!yes && !(await confirmed("Put the database back to this?", otherwise))) return 1;
-  const { old } = await restoreDatabase(client, found, manifest, read, {
-    owner,
-    timeoutSeconds: config.backup.timeoutSeconds,
-    say: (line) => console.log(line),
-  });
+  const all = backupsOf(owner, await store.list());
+  const manifest = choose(all, from, (file) => store.locate(file));
+
   console.log(
-    `Done. What was there before is kept as database "${old}"; when it is not needed any more: DROP DATABASE "${old}";`,
+    `${store.locate(manifest.file)}: ${manifest.at}, chart ${manifest.release.chartVersion}, ${rowsOf(manifest)} rows`,
   );
+  console.log(`goes into database ${manifest.database} of ${whereIs(target)}, whose connections are ended`);
+  if (!yes && !(await confirmed("Replace the database?", "casa-upgrade restore --yes"))) return 1;
+  const session = await DatabaseSession.open(client, target);
+  const kept = await replaceDatabase(
+    session,
+    manifest,
+    await store.read(manifest.file),
+    owner,
+    config.backup.timeoutSeconds,
+  );
+  console.log(`restored and compared: ${manifest.tables.length} tables, ${rowsOf(manifest)} rows`);
+  console.log(`the database as it was is kept as ${kept}; drop it when nobody misses it`);
   return 0;
 }
 
-async function readStack(target: Target): Promise<{ stack: string; config: UpgradeConfig; folder: string }> {
-  const stack = await openStack(target);
-  const { name, main } = await stack.workspace.projectSettings();
-  const all = Object.entries(await stack.getAllConfig());
-  const folder = path.resolve(target.cwd, main ?? ".");
-  const values = Object.fromEntries(all.map(([key, { value }]) => [key, value]));
-  const secrets = all.flatMap(([key, { secret }]) => (secret ? [key] : []));
-  // Value files are relative to the program, too.
-  const here = process.cwd();
-  process.chdir(folder);
-  try {
-    return { stack: stack.name, config: prepareConfig(name, values, secrets).config, folder };
-  } finally {
-    process.chdir(here);
-  }
-}
-
-async function databaseNamed(client: ClusterClient, config: UpgradeConfig, name: string): Promise<DatabaseTarget> {
-  const installed = await readRelease(client, config.namespace, config.release);
-  if (!installed) {
-    throw new CliError(
-      `release ${config.release} is not installed in namespace ${config.namespace}\n  Fix: check context, release and namespace`,
-    );
-  }
-  const all = await findDatabases(client, config, installed);
-  const found = all.find((one) => one.name === name);
+function choose(all: readonly BackupManifest[], from: string, locate: (file: string) => string): BackupManifest {
+  const found = from === "latest" ? all[0] : all.find(({ file }) => [file, locate(file)].includes(from));
   if (found) return found;
-  const known = all.map((one) => one.name).join(", ") || "none";
+  const list = all.map(({ file, at }) => `    ${locate(file)} (${at})`).join("\n");
   throw new CliError(
-    `there is no database "${name}" (there are: ${known})\n  Fix: name one of them, or add it to backup.databases`,
+    all.length === 0
+      ? "there is no verified backup of this database at backup.destination"
+      : `${from} is no backup of this database\n  Fix: --from one of these, or latest:\n${list}`,
   );
 }
 
-function describe(manifest: BackupManifest, target: DatabaseTarget, location: string): string {
-  const { release, at, bytes, tables, alembic, sha256 } = manifest;
-  return [
-    `Database ${manifest.name} (${whereIs(target)}) from ${location}`,
-    `  made ${at} of ${release.namespace}/${release.name} ${release.chartVersion}, revision ${release.revision}`,
-    `  ${tables.length} tables, ${rowsOf(manifest)} rows, Alembic revision ${alembic ?? "absent"}, ${bytes} bytes, sha256 ${sha256}`,
-    "  Clients are disconnected for a moment; what was written since the backup is only in the database that is kept aside.",
-  ].join("\n");
+async function stackConfig(stack: Stack): Promise<UpgradeConfig> {
+  const [project, all] = await Promise.all([stack.workspace.projectSettings(), stack.getAllConfig()]);
+  const texts = Object.fromEntries(Object.entries(all).map(([key, { value }]) => [key, value]));
+  const secrets = Object.entries(all).flatMap(([key, { secret }]) => (secret ? [key] : []));
+  return configOf(project.name, texts, secrets).config;
 }

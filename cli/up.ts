@@ -9,8 +9,6 @@ import { confirmed } from "./confirm";
 import { CliError, openStack, update } from "./engine";
 import { makeReview } from "./plan";
 
-const ASK_NOT = "casa-upgrade up --yes, with --plan for what was reviewed";
-
 /**
  * Upgrades exactly what was reviewed. Without a plan file the review is made now, shown, and asked about; with one it is
  * the file's. Either way the update itself refuses when anything differs from that review.
@@ -25,7 +23,8 @@ export async function upCommand(target: Target, planFile: string | undefined, ye
     if (planFile === undefined) fs.writeFileSync(file, renderJson(review));
     console.log(summarize(review));
     if (review.verdict === "refused") throw new CliError("this plan was refused; repair what it names and plan again");
-    if (!yes && !(await confirmed("Do this upgrade?", ASK_NOT))) return 1;
+    if (!yes && !(await confirmed("Do this upgrade?", "casa-upgrade up --yes, with --plan for what was reviewed")))
+      return 1;
     // The engine prints its errors itself.
     const { ok } = await update(
       await openStack({ ...target, stack: target.stack ?? review.identity.stack }),
@@ -39,8 +38,9 @@ export async function upCommand(target: Target, planFile: string | undefined, ye
 }
 
 async function freshReview(target: Target): Promise<Review> {
-  const { review, errors } = await makeReview(target);
+  const { review, errors, violations } = await makeReview(target);
   if (errors.length > 0) throw new CliError(errors.join("\n"));
+  for (const { policy, text } of violations) console.log(`advice: policy ${policy}: ${text}\n`);
   return review;
 }
 

@@ -16,6 +16,7 @@ import {
   podSchema,
   podState,
   podsToShow,
+  safeLines,
 } from "./explanation";
 import { rolloutOf, WORKLOAD_VERSIONS } from "./rollout";
 
@@ -29,10 +30,14 @@ export interface WorkloadName {
 export interface ExplainOptions {
   /** Longest time for all explanations, in milliseconds; what is not known by then is left out. Default 10 s. */
   limitMs?: number;
+  /** What to show of the logs of a workload's pods, whether they crashed or not. Default: the end of a crashed one's log. */
+  linesOf?: (workload: WorkloadName) => ((log: string) => string[]) | undefined;
+  /** Also explain workloads that are rolled out, with their newest pods. Default false. */
+  evenComplete?: boolean;
 }
 
-/** Bytes of a log that are asked for at most. */
-const LOG_BYTES = "65536";
+/** Bytes and lines of a log that are asked for at most. */
+export const LOG_LIMITS = { short: { bytes: 65_536, lines: LIMITS.logLines }, long: { bytes: 1_048_576, lines: 2000 } };
 
 /** Why a release is not fully rolled out: each workload that lags, with its pods, their logs and events. Never throws. */
 export async function explainRelease(
@@ -54,7 +59,7 @@ export async function explainWorkloads(
   workloads: WorkloadName[],
   options: ExplainOptions = {},
 ): Promise<string> {
-  const reader = new Reader(client, options.limitMs ?? 10_000);
+  const reader = new Reader(client, options);
   try {
     const parts = await Promise.all(workloads.map((workload) => reader.explain(workload)));
     return parts.filter((part) => part !== "").join("\n");
@@ -70,16 +75,19 @@ class Reader {
 
   constructor(
     private readonly client: ClusterClient,
-    limitMs: number,
+    private readonly options: ExplainOptions,
   ) {
-    this.timeUp = sleep(limitMs, undefined, { signal: this.stopper.signal, ref: false }).catch(() => undefined);
+    this.timeUp = sleep(options.limitMs ?? 10_000, undefined, { signal: this.stopper.signal, ref: false }).catch(
+      () => undefined,
+    );
   }
 
   stop(): void {
     this.stopper.abort();
   }
 
-  async explain({ kind, namespace, name }: WorkloadName): Promise<string> {
+  async explain(workload: WorkloadName): Promise<string> {
+    const { kind, namespace, name } = workload;
     const what = `${kind} ${namespace}/${name}`;
     const apiVersion = WORKLOAD_VERSIONS[kind];
     if (apiVersion === undefined)
@@ -91,10 +99,12 @@ class Reader {
     );
     const rollout = await this.inTime(reading, `${what}: its state could not be read in time`);
     if (typeof rollout === "string") return rollout;
-    if (rollout.complete) return "";
+    const { linesOf, evenComplete = false } = this.options;
+    if (rollout.complete && !evenComplete) return "";
     const pods = rollout.podSelector ? await this.orNothing(this.pods(namespace, rollout.podSelector)) : [];
+    const select = linesOf?.(workload);
     const [shown, events] = await Promise.all([
-      Promise.all(podsToShow(pods).map((pod) => this.pod(namespace, pod))),
+      Promise.all(podsToShow(pods, evenComplete).map((pod) => this.pod(namespace, pod, select))),
       this.orNothing(this.warnings(namespace)),
     ]);
     return formatExplanation({ rollout, pods: shown, events: eventsToShow(events, rollout, pods) });
@@ -104,28 +114,30 @@ class Reader {
     return this.client.list({ apiVersion: "v1", kind: "Pod" }, namespace, podSchema, { labelSelector });
   }
 
-  private async pod(namespace: string, pod: LivePod) {
+  private async pod(namespace: string, pod: LivePod, select: ((log: string) => string[]) | undefined) {
     const { name } = pod.metadata;
-    const containers = containersToShow(pod).map(async (container) => ({
+    const containers = containersToShow(pod, select !== undefined).map(async (container) => ({
       state: containerState(container),
-      log: hasCrashed(container) ? await this.orNothing(this.log(namespace, name, container)) : [],
+      log: select || hasCrashed(container) ? await this.orNothing(this.log(namespace, name, container, select)) : [],
     }));
     return { name, state: podState(pod), containers: await Promise.all(containers) };
   }
 
   /** A container that runs again says nothing yet of why it ended before; one that waits still shows its last words. */
-  private async log(namespace: string, pod: string, { name, state }: LiveContainer): Promise<string[]> {
-    const ended = Boolean(state?.waiting ?? state?.terminated);
-    for (const previous of [!ended, ended]) {
-      const path = `/api/v1/namespaces/${namespace}/pods/${pod}/log`;
-      const query = {
-        container: name,
-        tailLines: `${LIMITS.logLines}`,
-        limitBytes: LOG_BYTES,
-        ...(previous ? { previous: "true" } : {}),
-      };
-      const text = await this.client.api.request("GET", path, { query, text: true }).catch(() => "");
-      const lines = typeof text === "string" ? logLines(text) : [];
+  private async log(
+    namespace: string,
+    pod: string,
+    container: LiveContainer,
+    select: ((log: string) => string[]) | undefined,
+  ): Promise<string[]> {
+    const ended = Boolean(container.state?.waiting ?? container.state?.terminated);
+    const previousFirst = !ended && !container.ready && container.restartCount > 0;
+    for (const previous of [previousFirst, !previousFirst]) {
+      const limits = select ? LOG_LIMITS.long : LOG_LIMITS.short;
+      const text = await readLog(this.client, { namespace, pod, container: container.name, previous, ...limits }).catch(
+        () => "",
+      );
+      const lines = select ? safeLines(select(text)) : logLines(text);
       if (lines.length > 0) return lines;
     }
     return [];
@@ -152,4 +164,20 @@ class Reader {
   private inTime<T, F>(reading: Promise<T>, otherwise: F): Promise<T | F> {
     return Promise.race([reading, this.timeUp.then(() => otherwise)]);
   }
+}
+
+/** The end of one container's log. @throws ApiError when there is none, or it may not be read. */
+export async function readLog(
+  client: ClusterClient,
+  log: { namespace: string; pod: string; container: string; previous?: boolean; bytes: number; lines: number },
+): Promise<string> {
+  const query = {
+    container: log.container,
+    tailLines: `${log.lines}`,
+    limitBytes: `${log.bytes}`,
+    ...(log.previous ? { previous: "true" } : {}),
+  };
+  const path = `/api/v1/namespaces/${log.namespace}/pods/${log.pod}/log`;
+  const text = await client.api.request("GET", path, { query, text: true });
+  return typeof text === "string" ? text : "";
 }

@@ -73,12 +73,19 @@ export const eventSchema = z.looseObject({
 });
 export type LiveEvent = z.infer<typeof eventSchema>;
 
-/** The pods that hold a workload up, newest first. */
-export function podsToShow(pods: LivePod[]): LivePod[] {
-  return pods
-    .filter(({ status }) => status.phase !== "Succeeded" && !hasCondition(status, "Ready", "True"))
-    .sort((a, b) => order(b.metadata.creationTimestamp, a.metadata.creationTimestamp))
-    .slice(0, LIMITS.pods);
+/** The pods that hold a workload up, newest first; with `all`, the ready ones after them. */
+export function podsToShow(pods: LivePod[], all = false, most = LIMITS.pods): LivePod[] {
+  const isReady = ({ status }: LivePod) => status.phase === "Succeeded" || hasCondition(status, "Ready", "True");
+  const newestFirst = [...pods].sort((a, b) => order(b.metadata.creationTimestamp, a.metadata.creationTimestamp));
+  const notReady = newestFirst.filter((pod) => !isReady(pod));
+  return [...notReady, ...(all ? newestFirst.filter(isReady) : [])].slice(0, most);
+}
+
+/** The pods that are ready and not about to go, newest first. */
+export function readyPods(pods: LivePod[]): LivePod[] {
+  return podsToShow(pods, true, Infinity).filter(
+    ({ metadata, status }) => hasCondition(status, "Ready", "True") && metadata.deletionTimestamp === undefined,
+  );
 }
 
 /** Phase, why it is not scheduled, why the kubelet gave it up. */
@@ -94,19 +101,21 @@ export function podState({ metadata, status }: LivePod): string {
   return parts.filter((part) => part).join("; ");
 }
 
-/** The containers that are not ready; an init container that has ended well is. */
-export function containersToShow({ status }: LivePod): LiveContainer[] {
-  const all = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
-  return all.filter(({ ready, state }) => !ready && state?.terminated?.exitCode !== 0);
+/** The containers that are not ready; an init container that has ended well is. With `all`, every one. */
+export function containersToShow({ status }: LivePod, all = false): LiveContainer[] {
+  const containers = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
+  return all ? containers : containers.filter(({ ready, state }) => !ready && state?.terminated?.exitCode !== 0);
 }
 
-/** Why one container is not ready. */
-export function containerState({ name, restartCount, state, lastState }: LiveContainer): string {
+/** Why one container is not ready, or that it is. */
+export function containerState({ name, ready, restartCount, state, lastState }: LiveContainer): string {
   const now = state?.waiting
     ? words(state.waiting.reason ?? "waiting", state.waiting.message)
     : state?.terminated
       ? ending(state.terminated)
-      : "running, but not ready";
+      : ready
+        ? "ready"
+        : "running, but not ready";
   const before = lastState?.terminated ? `; before that ${ending(lastState.terminated)}` : "";
   return `container ${name}: ${now}, ${restartCount} restart${restartCount === 1 ? "" : "s"}${before}`;
 }
@@ -145,12 +154,12 @@ export function eventsToShow(events: LiveEvent[], rollout: { kind: string; name:
 
 /** The end of a log, without what looks like a secret. */
 export function logLines(text: string): string[] {
-  return text
-    .trimEnd()
-    .split("\n")
-    .filter((line) => line.trim() !== "")
-    .slice(-LIMITS.logLines)
-    .map(oneLine);
+  return safeLines(text.trimEnd().split("\n")).slice(-LIMITS.logLines);
+}
+
+/** Lines of others made safe to print; empty ones are left out. */
+export function safeLines(lines: string[]): string[] {
+  return lines.filter((line) => line.trim() !== "").map(oneLine);
 }
 
 /** Puts an explanation into words, one paragraph. */
@@ -168,7 +177,7 @@ export function formatExplanation({ rollout, pods, events }: Explanation): strin
 }
 
 /** Text of others as one line that is safe to print: no control characters, no secrets, not endless. */
-function oneLine(text: string): string {
+export function oneLine(text: string): string {
   const plain = maskSecrets(
     stripVTControlCharacters(text)
       .replace(/\p{Cc}+/gu, " ")

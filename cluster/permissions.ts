@@ -12,7 +12,7 @@ export interface Permission {
   group: string;
   /** Plural resource name. */
   resource: string;
-  /** `exec` of a pod, say; undefined for the resource itself. */
+  /** Such as `log` of pods; undefined for the resource itself. */
   subresource?: string;
   /** Undefined for resources without a namespace, or for all namespaces. */
   namespace?: string;
@@ -120,18 +120,19 @@ async function isAllowed(client: ClusterClient, permission: Permission): Promise
 }
 
 /** One error for all that is missing, with a role that grants it; undefined when nothing is. */
-export function permissionProblem(denied: Permission[], context: string): PreflightError | undefined {
-  const missing = denied.map(({ subresource, ...one }) =>
-    subresource === undefined ? one : { ...one, resource: `${one.resource}/${subresource}` },
+export function permissionProblem(missing: Permission[], context: string): PreflightError | undefined {
+  // RBAC and `auth can-i` write a subresource the same way.
+  const named = missing.map((one) =>
+    one.subresource === undefined ? one : { ...one, resource: `${one.resource}/${one.subresource}` },
   );
-  const first = missing[0];
+  const first = named[0];
   if (!first) return undefined;
-  const lines = gather(missing, (one) => [one.group, one.resource, one.namespace, one.name]).map((same) => {
+  const lines = gather(named, (one) => [one.group, one.resource, one.namespace, one.name]).map((same) => {
     const { group, resource, namespace, name } = same[0] as Permission;
     const where = namespace ? `in namespace ${namespace}` : "in the cluster";
     return `    ${list(same, "verb")} ${qualified(group, resource)}${name ? ` ${name}` : ""} ${where}`;
   });
-  const byResource = gather(missing, ({ group, resource }) => [group, resource]).map((same) => ({
+  const byResource = gather(named, ({ group, resource }) => [group, resource]).map((same) => ({
     ...(same[0] as Permission),
     verbs: list(same, "verb"),
   }));

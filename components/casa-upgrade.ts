@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { UpgradePlan } from "../plan/upgrade";
 import { CrdSet } from "./crd-set";
 import { DatabaseBackup } from "./database-backup";
+import { MigrationGate, type MigrationGateResult } from "./migration-gate";
 import { RuntimeRelease } from "./runtime-release";
 import { reviewArgs, UpgradeReview } from "./upgrade-review";
 import { restartRecord, WorkloadRestarts } from "./workload-restarts";
@@ -14,8 +15,8 @@ export interface CasaUpgradeArgs {
 }
 
 /**
- * One upgrade of a CASA runtime: a verified backup, CRDs, then the chart, then the MAS workloads. Each step depends on the one before; a
- * failed step leaves the later ones untouched, and the next `pulumi up` goes on from there.
+ * One upgrade of a CASA runtime: a verified backup, CRDs, then the chart, then its migration, then the MAS workloads. Each step
+ * depends on the one before; a failed step leaves the later ones untouched, and the next `pulumi up` goes on from there.
  */
 export class CasaUpgrade extends pulumi.ComponentResource {
   /** Chart version before this upgrade and after it; `before` is null after a first install. */
@@ -26,6 +27,8 @@ export class CasaUpgrade extends pulumi.ComponentResource {
   readonly crdsApplied: pulumi.Output<string[]>;
   /** CRDs that stay on the cluster although this chart version does not ship them. */
   readonly crdsRetained: pulumi.Output<string[]>;
+  /** What the gate after the chart found; null when it is turned off or had nothing to wait for. */
+  readonly migration: pulumi.Output<MigrationGateResult | null>;
   /** MAS workloads (`Kind/namespace/name`) restarted for this configuration. */
   readonly workloadsRestarted: pulumi.Output<string[]>;
   /** MAS workloads left alone, and why. */
@@ -53,24 +56,41 @@ export class CasaUpgrade extends pulumi.ComponentResource {
     );
     const step = (dependsOn: pulumi.Resource[]) => ({ parent: this, providers: { kubernetes: provider }, dependsOn });
 
-    new UpgradeReview(`${name}-review`, reviewArgs(plan.review), { parent: this });
+    // First of all, and everything waits for it: what a policy refuses there must not have begun.
+    const review = new UpgradeReview(`${name}-review`, reviewArgs(plan.review), { parent: this });
     const recordBefore = (dependsOn: pulumi.Resource[]) =>
       restartRecord(plan.before, plan.release.namespace, plan.before.recorded, { parent: this, provider, dependsOn });
-    const backup = new DatabaseBackup(`${name}-backup`, { plan: plan.backup, access: plan.access }, { parent: this });
+    const backup = new DatabaseBackup(
+      `${name}-backup`,
+      { plan: plan.backup, access: plan.access },
+      { parent: this, dependsOn: [review] },
+    );
     const crds = new CrdSet(`${name}-crds`, { ...plan.crds, access: plan.access }, step([backup]));
     // An install finds no namespace for the record: helm makes that first. Killed in between, the next run knows by
     // helm's own record that the release is ours and every workload older.
     const before = plan.release.exists ? [recordBefore([backup])] : [];
     const runtime = new RuntimeRelease(name, plan.release, step([crds, ...before]));
     if (!plan.release.exists) before.push(recordBefore([runtime]));
+    const gate = plan.migrationGate
+      ? new MigrationGate(
+          `${name}-migration`,
+          { ...plan.migrationGate, revision: runtime.revision, access: plan.access },
+          step([runtime]),
+        )
+      : undefined;
     const restarts = plan.restarts
-      ? new WorkloadRestarts(`${name}-restarts`, { ...plan.restarts, access: plan.access }, step([runtime, ...before]))
+      ? new WorkloadRestarts(
+          `${name}-restarts`,
+          { ...plan.restarts, access: plan.access },
+          step([gate ?? runtime, ...before]),
+        )
       : undefined;
 
     this.versions = pulumi.output({ before: plan.versions.before ?? null, after: plan.versions.after });
     this.backups = backup.backups;
     this.crdsApplied = crds.applied;
     this.crdsRetained = crds.retained;
+    this.migration = gate ? gate.result : pulumi.output(null);
     this.workloadsRestarted = restarts ? restarts.restarted : pulumi.output([]);
     this.workloadsSkipped = restarts ? restarts.skipped : pulumi.output([]);
     this.registerOutputs({
@@ -78,6 +98,7 @@ export class CasaUpgrade extends pulumi.ComponentResource {
       backups: this.backups,
       crdsApplied: this.crdsApplied,
       crdsRetained: this.crdsRetained,
+      migration: this.migration,
       workloadsRestarted: this.workloadsRestarted,
       workloadsSkipped: this.workloadsSkipped,
     });

@@ -27,7 +27,7 @@ export interface RuntimeReleaseArgs {
   readonly maxHistory: number;
   /** Longest wait for all workloads of the release, in seconds. */
   readonly timeoutSeconds: number;
-  /** Says why an upgrade failed: the failing workloads, their pods' states and events. */
+  /** Says why an upgrade failed: the failing workloads, their pods' states and events, what the migration said, how to go back. */
   readonly explain: () => Promise<string>;
 }
 
@@ -43,6 +43,8 @@ export interface RuntimeReleaseArgs {
 export class RuntimeRelease extends pulumi.ComponentResource {
   /** Chart version that is installed once this component is done. */
   readonly version: pulumi.Output<string>;
+  /** Number of helm's revision; unknown at preview when a new one will be made. */
+  readonly revision: pulumi.Output<number>;
   /** Helm's state of the release, `deployed` when all is well. */
   readonly status: pulumi.Output<string>;
 
@@ -96,6 +98,7 @@ export class RuntimeRelease extends pulumi.ComponentResource {
     );
 
     this.version = release.status.version;
+    this.revision = release.status.revision;
     this.status = release.status.status;
     this.registerOutputs({ version: this.version, status: this.status });
   }

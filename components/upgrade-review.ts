@@ -4,9 +4,26 @@ import type { Review } from "../plan/review/schema";
 /** Sections of the review that the resource carries, bounded; the whole review is in the report of `casa-upgrade plan`. */
 export type UpgradeReviewArgs = Pick<
   Review,
-  "verdict" | "objects" | "rolls" | "images" | "claims" | "breaking" | "crds" | "risks" | "warnings"
+  | "verdict"
+  | "objects"
+  | "rolls"
+  | "images"
+  | "claims"
+  | "breaking"
+  | "crds"
+  | "risks"
+  | "warnings"
+  | "acknowledgements"
 > & {
-  readonly restarts: Omit<Review["restarts"], "groups">;
+  /** The stack's config and the release, for messages that say what to type. */
+  readonly release: Review["identity"]["release"];
+  readonly runtime: Review["runtime"];
+  readonly restarts: Omit<Review["restarts"], "groups"> & {
+    /** Workloads to restart in this run. */
+    readonly pending: number;
+    /** All MAS workloads that somebody names. */
+    readonly total: number;
+  };
   /** What was left out because there was too much of it, in words. */
   readonly omitted: readonly string[];
 };
@@ -35,7 +52,8 @@ export function reviewArgs(review: Review): UpgradeReviewArgs {
     if (list.length > MOST) omitted.push(`${list.length - MOST} of ${list.length} ${what}`);
     return list.slice(0, MOST);
   };
-  const { groups: _groups, ...restarts } = review.restarts;
+  const { groups, ...restarts } = review.restarts;
+  const targets = groups.flatMap(({ workloads }) => workloads);
   const objects = review.objects.filter(({ writer }) => writer !== "restart");
   return {
     verdict: review.verdict,
@@ -50,7 +68,15 @@ export function reviewArgs(review: Review): UpgradeReviewArgs {
     crds: review.crds,
     risks: first("risks", review.risks),
     warnings: review.warnings,
-    restarts: { ...restarts, skipped: first("skipped restarts", restarts.skipped) },
+    restarts: {
+      ...restarts,
+      skipped: first("skipped restarts", restarts.skipped),
+      pending: targets.filter(({ done }) => !done).length,
+      total: targets.length + restarts.skipped.length,
+    },
+    runtime: review.runtime,
+    acknowledgements: review.acknowledgements,
+    release: review.identity.release,
     omitted,
   };
 }

@@ -69,7 +69,7 @@ const chartYaml = z.looseObject({
 });
 
 /** True for a chart on this machine: a path, as opposed to `oci://…` or a name in a repository. */
-function isLocalChart(source: ChartSource): boolean {
+export function isLocalChart(source: ChartSource): boolean {
   return source.repository === undefined && !source.chart.startsWith("oci://");
 }
 

@@ -39,17 +39,22 @@ export function loadConfig(): LoadedConfig {
  * @throws ConfigError listing every problem.
  */
 export function prepareConfig(project: string, all: Record<string, string>, secrets: readonly string[]): LoadedConfig {
-  const ownKey = (full: string) => (full.startsWith(`${project}:`) ? [full.slice(project.length + 1)] : []);
-  const raw = Object.fromEntries(
-    Object.entries(all).flatMap(([full, text]) => ownKey(full).map((key) => [key, fromText(key, text)] as const)),
-  );
-  const secretKeys = secrets.flatMap(ownKey);
-  const config = parseConfig(raw, secretKeys);
+  const { config, secretKeys } = configOf(project, all, secrets);
   const values = mergeValues(...readValueFiles(config.valueFiles), config.values, config.secretValues);
   // The engine says which top-level keys hold a secret, not where in them it is: all of `values` is hidden then.
   const hidden = mergeValues(secretKeys.includes("values") ? config.values : {}, config.secretValues);
   const programValues = markSecretLeaves(values, hidden, (value) => pulumi.secret(value));
   return { config, values, secretPart: hidden, programValues, hasNullValues: hasNulls(values) };
+}
+
+/** The configuration alone, without the value files. @throws ConfigError listing every problem. */
+export function configOf(project: string, all: Record<string, string>, secrets: readonly string[]) {
+  const ownKey = (full: string) => (full.startsWith(`${project}:`) ? [full.slice(project.length + 1)] : []);
+  const raw = Object.fromEntries(
+    Object.entries(all).flatMap(([full, text]) => ownKey(full).map((key) => [key, fromText(key, text)] as const)),
+  );
+  const secretKeys = secrets.flatMap(ownKey);
+  return { config: parseConfig(raw, secretKeys), secretKeys };
 }
 
 /** Keys stored encrypted, as the language host puts them into the environment; the SDK has no public way to ask. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { acknowledgeSchema } from "./acknowledgements";
 import { DESTINATION } from "./backup/destination";
 import { crdRuleOverride } from "./crd-compat/overrides";
 import type { WorkloadRef } from "./restarts";
@@ -117,10 +118,48 @@ const restarts = z.strictObject({
   ),
 });
 
+const migrationGate = z.strictObject({
+  enabled: z.boolean().default(true).meta({
+    description: "wait for the auth service's schema migration before MAS workloads are restarted",
+    example: false,
+  }),
+  deployment: optionalText(
+    {
+      description:
+        "Deployment of the auth service; empty: `<release>-auth-service`, else the one labelled as auth-service",
+      example: "casa-auth-service",
+      allowed: "the name of a Deployment",
+    },
+    OBJECT_NAME,
+  ),
+  checkLogs: z.boolean().default(true).meta({
+    description: "fail when the log of a ready pod says that its migration failed",
+    example: false,
+  }),
+  httpPath: optionalText(
+    {
+      description: "path that every pod must answer with 2xx, one that touches the database; empty: no probe",
+      example: "/health",
+      allowed: "a path that begins with /",
+    },
+    /^\/[!-~]*$/,
+  ),
+  port: wholeNumber(1, 65_535, 8000, 8080, "port of the pods for `httpPath`"),
+  expectedRevision: optionalText(
+    {
+      description: "revision that the table alembic_version must hold, several separated by commas; empty: any",
+      example: "8e5b0c6d1a72",
+      allowed: "one or more revisions, separated by commas",
+    },
+    /^[\w.-]+(\s*,\s*[\w.-]+)*$/,
+  ).transform((text) => text?.split(/\s*,\s*/)),
+});
+
 const timeouts = z.strictObject({
   connect: seconds(10, 600, "longest wait for the API server to answer in pre-flight"),
   crds: seconds(60, 3600, "longest wait for all CRDs to be Established"),
   release: seconds(600, 86_400, "longest wait of helm for all workloads of the release"),
+  migration: seconds(300, 86_400, "longest wait for the auth service's migration after helm is satisfied"),
   injection: seconds(120, 3600, "longest wait for the sidecar or injector before the first restart"),
   restart: seconds(300, 86_400, "longest wait for one restarted workload"),
 });
@@ -268,6 +307,10 @@ export const configSchema = z.strictObject({
         "`reason`, and optionally `crd` and `path`; the rules are in docs/crd-rules.md",
       example: [{ rule: "existingFieldRemoval", severity: "none", reason: "no client reads it" }],
     }),
+  acknowledge: acknowledgeSchema,
+  migrationGate: migrationGate
+    .prefault({})
+    .meta({ description: "the gate between the chart and the restarts", example: { httpPath: "/health" } }),
   backup: backup.prefault({}).meta({
     description: "backup of the databases before an upgrade",
     example: { destination: "/srv/backups" },

@@ -1,15 +1,15 @@
 import { getStack, RunError } from "@pulumi/pulumi";
 import type { ClusterClient } from "../cluster/connect";
 import { readLiveCrds } from "../cluster/crds";
-import { explainRelease } from "../cluster/diagnose";
 import { PreflightError } from "../cluster/problem";
 import { type ReleaseState, releaseWarning } from "../cluster/release";
 import { listCasaPolicies, listMultiAgentSystems, type LiveWorkload, readWorkloads } from "../cluster/workloads";
 import type { CrdSetArgs } from "../components/crd-set";
+import type { MigrationGateArgs } from "../components/migration-gate";
 import type { RuntimeReleaseArgs } from "../components/runtime-release";
 import type { ClusterAccess } from "../components/shell";
 import type { WorkloadRestartsArgs } from "../components/workload-restarts";
-import { type BackupPlan, planBackup } from "./backup/plan";
+import { backupFact, type BackupPlan, planBackup } from "./backup/plan";
 import { ChartError } from "./chart-error";
 import { loadChart, type LoadedChart } from "./chart";
 import type { UpgradeConfig } from "./config";
@@ -17,6 +17,7 @@ import type { LoadedConfig } from "./config-load";
 import { CrdError, droppedCrds, keepForeign, parseCrds } from "./crds";
 import { lostValues, sameValues } from "./installed-values";
 import * as live from "./live";
+import { planMigrationGate } from "./migration/plan";
 import { parseManifest } from "./objects";
 import { buildReview } from "./preview/build";
 import { refuseUnlessReviewed, writeReport } from "./preview/handover";
@@ -38,6 +39,8 @@ export interface UpgradePlan {
   readonly backup: BackupPlan;
   readonly crds: Omit<CrdSetArgs, "access">;
   readonly release: RuntimeReleaseArgs;
+  /** Undefined when `migrationGate.enabled` is false. */
+  readonly migrationGate?: Omit<MigrationGateArgs, "access" | "revision">;
   /** Undefined when `restarts.enabled` is false. */
   readonly restarts?: Omit<WorkloadRestartsArgs, "access">;
   /** What a reviewer should know although it stops nothing. */
@@ -90,6 +93,7 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
 
   const hasCrds = crds.crds.length > 0;
   await live.refuseWhatCannotWork(client, config, { chart, hasCrds, installedObjects, restarts });
+  const migration = await planMigrationGate(client, loaded, chart);
   const unchanged = installed !== undefined && isInstalled(installed, chart, values);
   if (unchanged && pendingGroups(restarts).length > 0) {
     await live.refuseUnlessInjectionReady(client, config, rules.sidecarDeployment);
@@ -99,7 +103,7 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
   const description = revisionDescription(chart);
   const before = records.before ?? recorded;
   const newRevision = !unchanged || installed.latest.description !== description;
-  const review = await buildReview({
+  const withoutBackup = await buildReview({
     client,
     loaded,
     stack: getStack(),
@@ -120,19 +124,20 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
       records,
       wanted: { before, after: config.restarts.enabled ? { stamp, stale: restarts.stale } : undefined },
     },
-    warnings: warnings(config, chart, crds.dropped, installed, values),
+    warnings: [...warnings(config, chart, crds.dropped, installed, values), ...migration.warnings],
   });
-  writeReport(review);
-  refuseRejected(review);
-  refuseUnlessReviewed(review);
+  refuseRejected(withoutBackup);
   const backup = await planBackup({
     client,
     config,
     stack: getStack(),
     installed,
     digest: chart.digest,
-    releaseWillChange: newRevision || review.objects.some(({ writer }) => writer === "crds"),
+    releaseWillChange: newRevision || withoutBackup.objects.some(({ writer }) => writer === "crds"),
   });
+  const review = withBackup(withoutBackup, backup);
+  writeReport(review);
+  refuseUnlessReviewed(review);
   return {
     access,
     cluster: { context: config.context, id: client.uid ?? "unknown", version: client.gitVersion },
@@ -153,8 +158,9 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
       exists: installed !== undefined,
       maxHistory: config.maxHistory,
       timeoutSeconds: config.timeouts.release,
-      explain: () => explainRelease(client, config.namespace, chart.objects),
+      explain: migration.explain,
     },
+    migrationGate: migration.gate,
     restarts: config.restarts.enabled
       ? {
           plan: restarts,
@@ -187,9 +193,16 @@ function revisionDescription({ version, digest }: LoadedChart): string {
 /** How the descriptions of our own revisions begin. */
 const DESCRIPTION = "casa-upgrade ";
 
+/** Puts into the review's facts what is known of the backup only once the review says what changes. */
+function withBackup(review: Review, plan: BackupPlan): Review {
+  return { ...review, runtime: { ...review.runtime, backup: backupFact(plan, review.runtime.backup) } };
+}
+
 /** What the API server refused as a dry-run it would refuse half-way through the upgrade. */
-function refuseRejected({ refusals }: Review): void {
+function refuseRejected(review: Review): void {
+  const { refusals } = review;
   if (refusals.length === 0) return;
+  writeReport(review);
   const lines = refusals.map(({ object, problem, fix }) => `    ${object}: ${problem}\n      Fix: ${fix}`);
   throw new PreflightError(
     `the cluster would refuse this upgrade:\n${lines.join("\n")}`,

@@ -16,8 +16,8 @@ import { ensureTools, type Tools } from "./tools";
 const STACK = "demo";
 const NAMESPACE = "casa-runtime";
 const chart = (version: string) => `test/fixtures/charts/casa-runtime-${version}`;
-/** Not in the checkout, where a user's own would be. */
-const backups = path.join(STATE_DIR, "demo", "backups");
+/** The project's own policies. */
+const POLICIES = ["--policy-pack", path.join(CHECKOUT, "policies")];
 const KEEP = process.env["KEEP"] === "1";
 
 async function main(): Promise<void> {
@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   const engine = new Engine({ tools, dir, env: { KUBECONFIG: cluster.kubeconfig } });
   console.log(engine.describePlugins());
   try {
-    await story(tools, cluster, engine);
+    await story(tools, cluster, engine, dir);
     const seconds = ((Date.now() - started) / 1000).toFixed(0);
     console.log(`\nDone in ${seconds} s. A first upgrade of a real cluster: see README.md.`);
     if (KEEP) console.log(`The cluster stays: export KUBECONFIG=${cluster.kubeconfig}; make stop NAME=${cluster.name}`);
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   }
 }
 
-async function story(tools: Tools, cluster: Cluster, engine: Engine): Promise<void> {
+async function story(tools: Tools, cluster: Cluster, engine: Engine, dir: string): Promise<void> {
   const run = (tool: "helm" | "kubectl", args: string[], input?: string) => shell(tools, cluster, tool, args, input);
 
   title("The runtime as somebody installed it by hand, and two systems that use it");
@@ -68,21 +68,31 @@ async function story(tools: Tools, cluster: Cluster, engine: Engine): Promise<vo
     version: "0.2.0",
     values: { keycloak: { replicaCount: 2 } },
     restarts: { maxConcurrent: 2 },
-    backup: { destination: backups },
+    backup: { destination: path.join(dir, "backups") },
   });
   console.log(fs.readFileSync(engine.configFile(STACK), "utf8").trim());
 
-  title("pulumi preview: what a reviewer sees; nothing changes");
-  console.log(readable((await engine.preview(STACK)).all));
+  title("pulumi preview: the policies refuse what is unsafe");
+  const refused = await engine.preview(STACK, POLICIES);
+  console.log(policyPart(refused.all));
+  if (refused.exitCode === 0) throw new Error("the policies should have refused this upgrade");
 
-  title("pulumi up: a verified backup, CRDs, then the chart, then the workloads, two at a time");
-  const update = engine.spawnUp(STACK);
+  title("Somebody takes responsibility, for a day");
+  const today = new Date().toISOString().slice(0, 10);
+  const entry = ["acknowledge.keycloak-clustered", `${today} maintenance window for the demo`];
+  console.log(`$ pulumi config set --path '${entry[0]}' '${entry[1]}'`);
+  await engine.pulumi(["config", "set", "--stack", STACK, "--path", ...entry]);
+
+  title("pulumi preview: what a reviewer sees; nothing changes");
+  const preview = await engine.preview(STACK, POLICIES);
+  console.log(readable(preview.all));
+  if (preview.exitCode !== 0) throw new Error("the preview failed");
+
+  title("pulumi up: a verified backup, CRDs, the chart, its migration, then the workloads, two at a time");
+  const update = engine.spawnUp(STACK, POLICIES);
   update.stdout?.on("data", (chunk: Buffer) => process.stdout.write(readable(chunk.toString())));
   const result = await update;
   if (result.exitCode !== 0) throw new Error(`pulumi up failed:\n${result.stderr}`);
-
-  title("The verified backups that were made first");
-  console.log(fs.readdirSync(path.join(backups, STACK)).join("\n"));
 
   title("What the cluster says");
   await run("helm", ["history", "casa", "-n", NAMESPACE]);
@@ -94,7 +104,7 @@ async function story(tools: Tools, cluster: Cluster, engine: Engine): Promise<vo
   }
 
   title("pulumi up again: nothing changes");
-  console.log(readable((await engine.up(STACK, ["--expect-no-changes"])).all));
+  console.log(readable((await engine.up(STACK, [...POLICIES, "--expect-no-changes"])).all));
 }
 
 /** Runs a command, shown as a user would type it. */
@@ -110,6 +120,11 @@ async function shell(tools: Tools, cluster: Cluster, tool: "helm" | "kubectl", a
 
 function title(text: string): void {
   console.log(`\n=== ${text} ===`);
+}
+
+/** Of a refused preview, what the policies said. */
+function policyPart(text: string): string {
+  return (/^Policies:\n[\s\S]*?(?=\n\n\S)/m.exec(text)?.[0] ?? readable(text)).trimEnd();
 }
 
 /** The engine's output without the dots of its progress display for terminals that cannot redraw. */

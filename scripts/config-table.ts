@@ -1,5 +1,5 @@
 /**
- * Writes what is generated from the code: docs/config.md, docs/crd-rules.md and the `config:` block at the end of the two
+ * Writes what is generated from the code: docs/config.md, docs/crd-rules.md, docs/policies.md and the `config:` block at the end of the two
  * Pulumi.yaml files. `--check` writes nothing and exits with 1 when one of them is out of step.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -9,6 +9,7 @@ import { exampleLine, keyText } from "../plan/config-commands";
 import { allowedText } from "../plan/config-problems";
 import { allKeys, inputSchema, type KeySchema, keysOf, schemaAt } from "../plan/config-schema";
 import { crdRulesDocument } from "./crd-rules";
+import { policiesDocument } from "./policies-doc";
 
 const ROOT = resolve(__dirname, "..");
 const BLOCK_START =
@@ -21,6 +22,7 @@ export function generatedFiles(root = ROOT): Map<string, string> {
   const files = new Map([
     [TABLE_FILE, configDocument()],
     ["docs/crd-rules.md", crdRulesDocument()],
+    ["docs/policies.md", policiesDocument()],
   ]);
   for (const path of PROJECT_FILES) files.set(path, withConfigBlock(readFileSync(join(root, path), "utf8")));
   return files;

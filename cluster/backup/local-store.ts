@@ -1,9 +1,7 @@
-import { once } from "node:events";
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream } from "node:fs";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import type { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { type BackupManifest, isLeftOver, parseManifest } from "../../plan/backup/manifest";
 import { BackupError } from "./problem";
 import { type BackupStore, manifestFile, manifestText, Meter, type Stored } from "./store";
@@ -26,23 +24,16 @@ export class LocalStore implements BackupStore {
   }
 
   async check(): Promise<void> {
-    try {
-      const at = await this.existing();
-      if (!(await fs.stat(at)).isDirectory()) throw new Error(`${at} is no folder`);
-      await fs.access(at, fs.constants.W_OK | fs.constants.X_OK);
-    } catch (error) {
-      throw this.refusal("cannot be used", error);
-    }
-  }
-
-  /** The folder, or the nearest one above it that is there. */
-  private async existing(): Promise<string> {
-    for (let at = this.folder; ; at = path.dirname(at)) {
+    let at = this.folder;
+    for (;;) {
       try {
-        await fs.lstat(at);
-        return at;
+        if (!(await fs.stat(at)).isDirectory())
+          throw Object.assign(new Error(`${at} is no folder`), { code: "ENOTDIR" });
+        await fs.access(at, fs.constants.W_OK | fs.constants.X_OK);
+        return;
       } catch (error) {
-        if (!["ENOENT", "ENOTDIR"].includes(codeOf(error) ?? "")) throw error;
+        if (codeOf(error) !== "ENOENT" || path.dirname(at) === at) throw this.refusal("cannot be used", error);
+        at = path.dirname(at);
       }
     }
   }
@@ -59,11 +50,18 @@ export class LocalStore implements BackupStore {
     try {
       // Dumps hold password hashes and personal data.
       await fs.mkdir(this.folder, { recursive: true, mode: 0o700 });
-      const out = createWriteStream(partial, { flags: "wx", mode: 0o600, flush: true });
-      const closed = once(out, "close");
-      closed.catch(() => undefined); // the pipeline says it, too
-      await pipeline(content, meter, out);
-      await closed; // it is on the disk only then
+      const handle = await fs.open(partial, "wx", 0o600);
+      try {
+        // A pipeline into a write stream that leaves the handle open never ends in Node 20, and one into a function reports
+        // "aborted" instead of "no space left".
+        for await (const chunk of content as AsyncIterable<Buffer>) {
+          meter.measure(chunk);
+          await handle.appendFile(chunk);
+        }
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
       return meter.result();
     } catch (error) {
       await fs.rm(partial, { force: true });

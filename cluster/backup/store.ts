@@ -36,9 +36,14 @@ export class Meter extends Transform {
   private readonly hash = createHash("sha256");
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: (error: null, chunk: Buffer) => void): void {
+    this.measure(chunk);
+    done(null, chunk);
+  }
+
+  /** Counts a chunk that passes elsewhere. */
+  measure(chunk: Buffer): void {
     this.bytes += chunk.length;
     this.hash.update(chunk);
-    done(null, chunk);
   }
 
   /** To be asked once, at the end. */

@@ -7,6 +7,7 @@ import { missingPermissions, permissionProblem } from "../../cluster/permissions
 import { PreflightError } from "../../cluster/problem";
 import type { ReleaseState } from "../../cluster/release";
 import type { UpgradeConfig } from "../config";
+import type { BackupFact } from "../facts/schema";
 import { parseManifest } from "../objects";
 import { destinationText, parseDestination } from "./destination";
 import { discoverDatabases } from "./discover";
@@ -84,6 +85,20 @@ export async function planBackup(input: BackupInput): Promise<BackupPlan> {
   };
 }
 
+/** What policies read of it; `needed` is known from the workloads of the release already. */
+export function backupFact(plan: BackupPlan, { needed }: Pick<BackupFact, "needed">): BackupFact {
+  const { willRun, enabled, releaseWillChange, databases, destination } = plan;
+  const names = databases.map(({ name }) => name).join(", ");
+  const why = willRun
+    ? `${names} to ${destination}, each verified by a restore into a scratch database`
+    : !releaseWillChange
+      ? "nothing changes"
+      : !enabled
+        ? "backups are switched off (backup.enabled)"
+        : "no database was found to back up (backup.databases names them)";
+  return { planned: willRun, needed: needed || (releaseWillChange && databases.length > 0), why };
+}
+
 /** One line for the end of a preview; undefined when no backup is made. */
 export function backupSummary({ willRun, databases, destination }: BackupPlan): string | undefined {
   if (!willRun) return undefined;
@@ -117,10 +132,11 @@ async function discoverLive(client: ClusterClient, namespace: string, installed:
   const objects = parseManifest(installed.latest.manifest).map(({ object }) => object);
   const places = discoverDatabases(objects, namespace).map(({ at }) => at);
   const live = await Promise.all(
-    places.map(async (at) => {
-      if ("host" in at) return undefined;
-      return client.api.get({ apiVersion: "apps/v1", kind: at.kind }, at.namespace, at.workload);
-    }),
+    places.map((at) =>
+      "host" in at
+        ? Promise.resolve(undefined)
+        : client.api.get({ apiVersion: "apps/v1", kind: at.kind }, at.namespace, at.workload),
+    ),
   );
   return discoverDatabases(live, namespace);
 }

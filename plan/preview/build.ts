@@ -12,9 +12,11 @@ import { leafTexts, Redactor, secretTexts } from "../diff/secrets";
 import { type KubeObject, parseManifest } from "../objects";
 import { estimateRestarts, type RestartFacts } from "../restart-estimate";
 import { pendingGroups, type RestartPlan, workloadId } from "../restarts";
+import { replacedWorkloads } from "../rolls/rolls";
 import { rankRisks } from "../review/risks";
 import type { ObjectChange, Refusal, RestartReview, Review } from "../review/schema";
 import { type CrdInput, reviewCrds } from "./crds";
+import { runtimeFacts } from "./facts";
 import { hookChanges } from "./hooks";
 import { releaseRolls } from "./pods";
 import { type RecordInput, recordChanges } from "./records";
@@ -69,6 +71,9 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
   const changes = [...crds.changes, ...namespace, ...ofRelease, ...hooks, ...ofRestarts];
   const all = [...changes, ...records];
   const refusals = changes.flatMap(refusalOf);
+  const predicted = objects.flatMap(({ after }) => after ?? []);
+  const state = { objects: input.newRevision ? predicted : chart.rendered, replaced: replacedWorkloads(rolls) };
+  const runtime = await runtimeFacts(input, state, redactor);
   const breaking = breakingChanges(input);
   const sections = {
     objects: all,
@@ -80,7 +85,7 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     restarts: restartReview,
     refusals,
   };
-  return redactor.tree<Review>({
+  const review = redactor.tree<Omit<Review, "runtime">>({
     schemaVersion: 1,
     identity: {
       stack: input.stack,
@@ -95,11 +100,14 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     },
     verdict: refusals.length > 0 ? "refused" : isUnchanged(all, restarts) ? "unchanged" : "changes",
     ...sections,
+    acknowledgements: config.acknowledge,
     risks: rankRisks(sections),
     warnings: [...input.warnings, ...stale],
     reviewed: reviewedHashes(factsOf(input, objects, crds.crds, redactor), reviewKey(client, installed)),
     requests: client.requestCount,
   });
+  // Its words are fixed or redacted already; a password like "keycloak" must not make a rule blind.
+  return { ...review, runtime };
 }
 
 /** Hides what the config declares secret and what Secrets hold, except what everybody can read in the chart. */

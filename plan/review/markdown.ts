@@ -1,5 +1,6 @@
 import { markdownCode, markdownText, shorten } from "./escape";
 import { details } from "./markdown-details";
+import { policySections, type Violation } from "./markdown-policies";
 import { fit, MOST_CHARACTERS } from "./markdown-fit";
 import type { Review } from "./schema";
 import { actionCounts, count, duration, ownChanges, pendingRestarts } from "./words";
@@ -33,18 +34,26 @@ const plain = (text: string, most: number) => markdownText(shorten(text, most));
  * folded. It stays below what GitHub takes as a comment: the least important details are cut first, with a line that says
  * so. Verdict, figures and risks are never cut; their texts are shortened where even those are too long, and of very many
  * refusals the first are listed.
+ *
+ * @param violations what policies said of it, where some were asked.
  */
-export function renderMarkdown(review: Review): string {
+export function renderMarkdown(review: Review, violations: readonly Violation[] = []): string {
   let top = "";
   for (const terseness of TERSENESS) {
-    top = topOf(review, terseness);
+    top = topOf(review, violations, terseness);
     if (top.length <= TOP_CHARACTERS) break;
   }
   return fit(top, details(review), CLOSING);
 }
 
-function topOf(review: Review, terseness: Terseness): string {
-  return [...heading(review), ...refusals(review, terseness), ...risks(review, terseness)].join("\n");
+function topOf(review: Review, violations: readonly Violation[], terseness: Terseness): string {
+  return [
+    ...heading(review),
+    ...refusals(review, terseness),
+    ...policySections(violations, terseness.text, terseness.refusals),
+    ...risks(review, terseness),
+    ...acknowledged(review, terseness),
+  ].join("\n");
 }
 
 const VERDICTS = { unchanged: "nothing to do", changes: "changes to review", refused: "refused" };
@@ -120,6 +129,20 @@ function risks({ risks: ranked, verdict }: Review, { text }: Terseness): string[
       `${i + 1}. ${words[severity]}: **${plain(title, text)}**: ${plain(detail, text)}`,
       ...(fix === undefined ? [] : [`   - Fix: ${plain(fix, text)}`]),
     ]),
+    "",
+  ];
+}
+
+/** What policies would refuse otherwise: whoever approves the upgrade approves these with it. */
+function acknowledged({ acknowledgements }: Review, { text, refusals: most }: Terseness): string[] {
+  if (acknowledgements.length === 0) return [];
+  return [
+    "### Acknowledged for policies",
+    "",
+    ...acknowledgements
+      .slice(0, most)
+      .map(({ policy, until, reason }) => `- ${code(policy)} until ${code(until)}: ${plain(reason, text)}`),
+    ...(acknowledgements.length > most ? [`- … and ${acknowledgements.length - most} more`] : []),
     "",
   ];
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { runtimeSchema } from "../facts/schema";
 
 /**
  * The review of an upgrade: everything that a reviewer signs, as plain data. It is what `casa-upgrade plan` writes as
@@ -181,6 +182,13 @@ export const riskSchema = z.strictObject({
   fix: text.optional(),
 });
 
+/** A policy's finding that the config accepts for a time. */
+const acknowledgementSchema = z.strictObject({
+  policy: text,
+  until: text.meta({ description: "last day on which it counts, YYYY-MM-DD (UTC)" }),
+  reason: text,
+});
+
 /** The API server (or a rule of ours) says that the upgrade cannot work. */
 const refusalSchema = z.strictObject({ object: text, problem: text, fix: text });
 
@@ -208,6 +216,8 @@ export const reviewSchema = z
     breaking: breakingSchema,
     crds: z.array(crdSchema),
     restarts: restartsSchema,
+    runtime: runtimeSchema.meta({ description: "what the runtime is made of after the upgrade; policies read it" }),
+    acknowledgements: z.array(acknowledgementSchema),
     risks: z.array(riskSchema),
     refusals: z.array(refusalSchema),
     warnings: z.array(text),

@@ -4,10 +4,10 @@ import { actionCounts, count, duration, ownChanges, pendingRestarts, versionStep
 
 /** Longest line, in characters. */
 const WIDTH = 118;
-/** Lines of one kind before the others are only counted; together they make 25 at most. */
-const MOST = { refusals: 4, rolls: 4, crds: 3, risks: 6 };
+/** Lines of one kind before the others are only counted; together they make 30 at most. */
+const MOST = { refusals: 4, rolls: 4, crds: 3, acknowledged: 3, risks: 6 };
 
-/** The essence of a review as plain text, for the end of a preview and for terminals: one line, or about 10 to 25. */
+/** The essence of a review as plain text, for the end of a preview and for terminals: one line, or about 10 to 30. */
 export function summarize(review: Review): string {
   const { chart, release, cluster } = review.identity;
   const what = `${versionStep(chart)}, release ${release.namespace}/${release.name}, cluster ${cluster.context}`;
@@ -19,6 +19,7 @@ export function summarize(review: Review): string {
     ...rollLines(review.rolls),
     ...some("CRD ", crdLines(review.crds), MOST.crds),
     restartsLine(review),
+    ...some("acknowledged: ", acknowledgedLines(review), MOST.acknowledged),
     ...some("", riskLines(review), MOST.risks),
     "The whole review, also for a pull request: npx casa-upgrade plan",
   ]
@@ -66,6 +67,10 @@ function restartsLine({ restarts }: Review): string {
   if (pending === 0) return `restarts: none${skipped}`;
   const time = duration(restarts.estimate.seconds);
   return `restarts: ${count(pending, "workload")}, ${restarts.maxConcurrent} at a time, about ${time}${skipped}`;
+}
+
+function acknowledgedLines({ acknowledgements }: Review): string[] {
+  return acknowledgements.map(({ policy, until, reason }) => `${policy} until ${until}: ${reason}`);
 }
 
 function riskLines({ risks, refusals }: Review): string[] {

@@ -43,7 +43,7 @@ export function kwokctlConfig(tools: Tools, dir: string, ports: Ports, execEnv: 
         // Client-side throttling would slow roll-outs in a way no real cluster of this size does.
         disableQPSLimits: true,
         // Per-pod objects; the cluster-wide defaults below stay in force for all other pods.
-        enableCRDs: ["Logs", "Exec"],
+        enableCRDs: ["Logs", "Exec", "PortForward"],
       },
       componentsPatches: [
         // Nothing has to survive a power cut here.

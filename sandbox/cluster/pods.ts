@@ -8,8 +8,9 @@ import { criLog } from "./logs";
 import { ANNOTATION } from "./stages";
 
 /**
- * What a kubelet and a container runtime would do for some simulated pods: their own logs, and for PostgreSQL pods their
- * container's environment in `kubectl exec`, with the role and database that the image's start-up makes.
+ * What a kubelet and a container runtime would do for some simulated pods: their own logs, a server
+ * behind their ports, and for PostgreSQL pods their container's environment in `kubectl exec`, with the role and database that
+ * the image's start-up makes.
  */
 export interface PodServices {
   /** Folder of the cluster. */
@@ -48,8 +49,15 @@ function ownOutput(pod: k8s.V1Pod): string | undefined {
   return annotations[ANNOTATION.behavior] === "crash-loop" ? CRASH_OUTPUT : undefined;
 }
 
+const PLURAL = { Logs: "logs", Exec: "execs", PortForward: "portforwards" } as const;
+
 /** Creates a kwok object named like the pod and owned by it, so that it goes when the pod goes. */
-async function createFor(services: PodServices, pod: k8s.V1Pod, kind: "Logs" | "Exec", spec: object): Promise<void> {
+async function createFor(
+  services: PodServices,
+  pod: k8s.V1Pod,
+  kind: keyof typeof PLURAL,
+  spec: object,
+): Promise<void> {
   const { name = "", namespace = "", uid = "" } = pod.metadata ?? {};
   const api = services.kubeconfig.makeApiClient(k8s.CustomObjectsApi);
   const body = {
@@ -59,7 +67,7 @@ async function createFor(services: PodServices, pod: k8s.V1Pod, kind: "Logs" | "
     spec,
   };
   try {
-    await api.createNamespacedCustomObject({ ...KWOK, namespace, plural: kind === "Exec" ? "execs" : "logs", body });
+    await api.createNamespacedCustomObject({ ...KWOK, namespace, plural: PLURAL[kind], body });
   } catch (error) {
     // A pod of a StatefulSet comes back under its name; its kwok objects fit it too.
     if (!(error instanceof k8s.ApiException && error.code === 409)) throw error;
@@ -72,6 +80,12 @@ async function serveLogs(services: PodServices, pod: k8s.V1Pod): Promise<void> {
   const file = path.join(services.dir, "pod-logs", `${pod.metadata?.uid}.log`);
   fs.writeFileSync(file, criLog(output));
   await createFor(services, pod, "Logs", { logs: [{ logsFile: file, previousLogsFile: file }] });
+}
+
+async function servePort(services: PodServices, pod: k8s.V1Pod): Promise<void> {
+  const port = Number(pod.metadata?.annotations?.[ANNOTATION.localPort]);
+  if (!port) return;
+  await createFor(services, pod, "PortForward", { forwards: [{ target: { port, address: "127.0.0.1" } }] });
 }
 
 /** The environment of a container, with values from Secrets and ConfigMaps of its namespace. */
@@ -140,8 +154,8 @@ export async function servePods(services: PodServices): Promise<void> {
     const uid = pod.metadata?.uid;
     if (!uid || served.has(uid)) return;
     served.add(uid);
-    Promise.all([serveLogs(services, pod), servePostgres(services, pod)]).catch((error: Error) =>
-      services.log(`pod ${pod.metadata?.namespace}/${pod.metadata?.name}: ${error.message}`),
+    Promise.all([serveLogs(services, pod), servePort(services, pod), servePostgres(services, pod)]).catch(
+      (error: Error) => services.log(`pod ${pod.metadata?.namespace}/${pod.metadata?.name}: ${error.message}`),
     );
   };
   const informer = k8s.makeInformer(services.kubeconfig, "/api/v1/pods", () => api.listPodForAllNamespaces());

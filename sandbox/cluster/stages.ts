@@ -6,6 +6,8 @@ export const ANNOTATION = {
   behavior: "sandbox.casa-upgrade.dev/behavior",
   /** File with the output that `kubectl logs` shows, absolute or relative to the checkout. */
   logFile: "sandbox.casa-upgrade.dev/log-file",
+  /** A port of this machine, to which `kubectl port-forward` to any port of the pod leads: what listens there plays the pod's server. */
+  localPort: "sandbox.casa-upgrade.dev/local-port",
 } as const;
 
 /** Time from one crash of a crash-looping container to the next, in milliseconds. */

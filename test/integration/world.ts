@@ -17,6 +17,8 @@ export function chartPath(name: string): string {
 /** A cluster and a stack of its own, with what an infra engineer has at hand: pulumi, helm, kubectl. */
 export class World {
   readonly stack = "test";
+  /** Whether {@link cli} enforces the project's own policies; most sample stacks are unsafe on purpose. */
+  policies = false;
 
   private constructor(
     readonly tools: Tools,
@@ -71,7 +73,15 @@ export class World {
   /** Runs `casa-upgrade` as its user does, for this stack. */
   async cli(...args: string[]): Promise<{ code: number; text: string }> {
     const { environment, projectDirectory } = this.engine;
-    const command = [join(ROOT, "cli/bin.cjs"), ...args, "-C", projectDirectory, "-s", this.stack];
+    const command = [
+      join(ROOT, "cli/bin.cjs"),
+      ...args,
+      ...(this.policies ? [] : ["--no-policies"]),
+      "-C",
+      projectDirectory,
+      "-s",
+      this.stack,
+    ];
     const options = { cwd: this.scratch, env: environment, extendEnv: false, reject: false, all: true } as const;
     const run = await execa("node", command, options);
     return { code: run.exitCode, text: run.all ?? "" };

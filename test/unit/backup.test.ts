@@ -1,181 +1,156 @@
 import { expect } from "chai";
 import { contentDifferences } from "../../plan/backup/compare";
 import { DESTINATION, destinationText, parseDestination } from "../../plan/backup/destination";
+import { discoverDatabases } from "../../plan/backup/discover";
 import { explainFailure } from "../../plan/backup/failures";
 import { backupId, type BackupManifest, isLeftOver, newRun, parseManifest } from "../../plan/backup/manifest";
+import { type BackupPlan, backupFact } from "../../plan/backup/plan";
 import { backupsOf, surplus } from "../../plan/backup/retention";
 
-const owner = { stack: "prod", cluster: "c", name: "auth", release: { name: "casa", namespace: "casa-runtime" } };
-
-function backup(run: number, more: Partial<BackupManifest> = {}, status = "deployed"): BackupManifest {
-  const id = `2026010${run}T000000Z-00000${run}`;
+function manifest(run: string, over: Partial<BackupManifest> = {}): BackupManifest {
   return {
-    schemaVersion: 1,
-    stack: "prod",
-    cluster: "c",
-    release: { ...owner.release, chartVersion: "0.1.0", revision: run, status },
-    run: id,
-    name: "auth",
-    database: "auth",
-    server: "Deployment/casa-runtime/db",
-    serverVersion: "15.8",
-    at: "2026-01-01T00:00:00.123Z",
-    file: `auth-${id}.dump`,
-    bytes: 10,
-    sha256: "0".repeat(64),
-    tables: [{ table: "public.t", rows: 3 }],
-    alembic: null,
-    verified: true,
-    ...more,
+    ...{ schemaVersion: 1, stack: "s", cluster: "c", run, name: "auth", database: "auth", server: "Deployment/n/w" },
+    release: { name: "casa", namespace: "casa-runtime", chartVersion: "0.1.0", revision: 1, status: "deployed" },
+    ...{ serverVersion: "15.8", at: "2026-11-23T10:00:00.000Z", file: `auth-${run}.dump`, bytes: 10 },
+    ...{ sha256: "0".repeat(64), tables: [{ table: "public.t", rows: 3 }], alembic: "a1", verified: true },
+    ...over,
   };
 }
-const revisions = (list: BackupManifest[]) => list.map(({ release }) => release.revision);
 
-describe("retention of backups", () => {
-  const five = [3, 1, 5, 2, 4].map((run) => backup(run));
-
-  it("leaves the newest ones", () => {
-    expect(revisions(surplus(owner, five, 2))).to.deep.equal([3, 2, 1]);
-    expect(surplus(owner, five, 5)).to.deep.equal([]);
-    expect(surplus(owner, [], 1)).to.deep.equal([]);
-  });
-
-  it("never removes the last one, whatever it is told", () => {
-    for (const keep of [1, 0, -3]) expect(revisions(surplus(owner, five, keep))).to.deep.equal([4, 3, 2, 1]);
-  });
-
-  it("keeps the last one from before a failed upgrade, however often that is tried again", () => {
-    const tries = [backup(1), backup(2), ...[3, 4, 5, 6].map((run) => backup(run, {}, "failed"))];
-    expect(revisions(surplus(owner, tries, 2))).to.deep.equal([4, 3, 1]);
-  });
-
-  it("counts each database, release, stack and cluster alone", () => {
-    const others = [
-      backup(6, { name: "keycloak" }),
-      backup(7, { stack: "test" }),
-      backup(8, { cluster: "d" }),
-      backup(9, { release: { ...backup(9).release, namespace: "elsewhere" } }),
-    ];
-    expect(revisions(backupsOf(owner, [...others, ...five]))).to.deep.equal([5, 4, 3, 2, 1]);
-    expect(revisions(surplus(owner, [...others, ...five], 4))).to.deep.equal([1]);
-  });
-});
-
-describe("comparison of a restored database", () => {
-  const content = {
-    tables: [
-      { table: "a", rows: 1 },
-      { table: "b", rows: 2 },
-    ],
-    alembic: "x",
-  };
-
-  it("finds nothing in an equal one, in whatever order its tables come", () => {
-    expect(contentDifferences(content, { ...content, tables: [...content.tables].reverse() })).to.deep.equal([]);
-  });
-
-  it("finds a missing table, an additional one, other rows and another revision", () => {
-    const found = {
+describe("database backups: decisions", () => {
+  it("differences of a restored database, in words", () => {
+    const wanted = {
       tables: [
-        { table: "b", rows: 0 },
-        { table: "c", rows: 0 },
+        { table: "t", rows: 3 },
+        { table: "u", rows: 1 },
       ],
-      alembic: null,
+      alembic: "a1",
     };
-    expect(contentDifferences(content, found)).to.deep.equal([
-      "table a is missing",
-      "table b has 0 rows instead of 2",
-      "table c was not in the database that was dumped",
-      "the Alembic revision is absent instead of x",
+    expect(contentDifferences(wanted, wanted)).to.deep.equal([]);
+    expect(
+      contentDifferences(wanted, {
+        tables: [
+          { table: "t", rows: 2 },
+          { table: "v", rows: 0 },
+        ],
+        alembic: null,
+      }),
+    ).to.deep.equal([
+      "table t has 2 rows instead of 3",
+      "table u is missing",
+      "table v was not in the database that was dumped",
+      "the Alembic revision is absent instead of a1",
     ]);
   });
-});
 
-describe("manifest of a backup", () => {
-  it("is read as it was written; anything else is no manifest", () => {
-    const text = JSON.stringify(backup(1));
-    expect(parseManifest(text)).to.deep.equal(backup(1));
-    const wrong = [
-      "",
-      "null",
-      text.slice(0, -20),
-      JSON.stringify({ ...backup(1), verified: false }),
-      JSON.stringify({ ...backup(1), bytes: 0 }),
-      JSON.stringify({ ...backup(1), sha256: "x" }),
-      JSON.stringify({ ...backup(1), more: 1 }),
-    ];
-    for (const other of wrong) expect(parseManifest(other), other).to.equal(undefined);
-  });
-
-  it("belongs to a file whose left-overs are known from those of others", () => {
-    const run = newRun(new Date("2026-01-02T03:04:05.678Z"), "0a1b2c");
-    expect(run).to.equal("20260102T030405Z-0a1b2c");
-    const id = backupId("auth", run);
-    expect(isLeftOver(`${id}.dump.partial`, "auth")).to.equal(true);
-    expect(isLeftOver(`${id}.json.partial`, "auth")).to.equal(true);
-    const others = [`${id}.dump`, `${id}.json`, "auth-mine.dump.partial", `x${id}.dump.partial`, "auth.partial"];
-    for (const file of others) expect(isLeftOver(file, "auth"), file).to.equal(false);
-    expect(isLeftOver(`${backupId("auth-old", run)}.dump.partial`, "auth")).to.equal(false);
-  });
-});
-
-describe("destination of backups", () => {
-  it("is a folder or a bucket", () => {
-    const s3 = { endpoint: "http://minio:9000", region: "eu-central-1" };
-    expect(parseDestination("s3://bucket/a/b/", s3)).to.deep.equal({
-      kind: "s3",
-      bucket: "bucket",
-      prefix: "a/b",
-      ...s3,
-    });
-    expect(parseDestination("s3://bucket", { region: "r" })).to.deep.equal({
-      kind: "s3",
-      bucket: "bucket",
-      prefix: "",
-      region: "r",
-    });
-    expect(parseDestination("./a b", s3)).to.deep.equal({ kind: "folder", path: "./a b" });
-    for (const text of ["s3://bucket/a/b", "s3://bucket", "/srv/backups"]) {
-      expect(destinationText(parseDestination(text, { region: "r" }))).to.equal(text);
-    }
-  });
-
-  it("is no other URL and holds no credentials", () => {
-    for (const good of ["backups", "./b", "/srv/b", "../b", "s3://my.bucket", "s3://bucket/prefix"]) {
-      expect(DESTINATION.test(good), good).to.equal(true);
-    }
-    for (const bad of [
-      "",
-      " ",
-      "s3://",
-      "s3://a/b?x=1",
-      "s3://key:secret@bucket/x",
-      "pvc://claim",
-      "https://x/y",
-      "s3:bucket",
-    ]) {
-      expect(DESTINATION.test(bad), bad).to.equal(false);
-    }
-  });
-});
-
-describe("explanation of a failed step", () => {
-  const explain = (...messages: string[]) => explainFailure({ step: "the dump", code: 1, messages });
-
-  it("says cause and fix of what is known", () => {
-    const denied = explain('psql: error: FATAL:  password authentication failed for user "postgres"');
-    expect(denied.problem).to.contain("refuses the password");
-    expect(denied.fix).to.contain("Secret");
-    expect(explain("ERROR:  permission denied to create database").fix).to.contain("CREATEDB");
-    expect(explain("sh: 1: pg_dump: not found").problem).to.contain("client programs are missing");
-    expect(explain("aborting because of server version mismatch").fix).to.contain("major version");
-  });
-
-  it("repeats the end of what is not known, and the exit code when nothing was said", () => {
-    expect(explain("a", "b", "c", "d", "e", "f").problem).to.equal(
-      "the dump failed with exit code 1: b / c / d / e / f",
+  it("retention: by count, never the newest, never the newest of a release in order, never another's", () => {
+    const all = ["1", "2", "3", "4"].map((run) => manifest(run));
+    const own = manifest("4");
+    expect(surplus(own, all, 2).map(({ run }) => run)).to.deep.equal(["2", "1"]);
+    expect(surplus(own, all, 9)).to.deep.equal([]);
+    expect(surplus(own, all, 0).map(({ run }) => run)).to.deep.equal(["3", "2", "1"]);
+    const failed = (run: string) => manifest(run, { release: { ...own.release, status: "failed" } });
+    expect(surplus(own, [manifest("1"), failed("2"), failed("3"), failed("4")], 1).map(({ run }) => run)).to.deep.equal(
+      ["3", "2"],
     );
-    expect(explain().problem).to.contain("exit code 1");
-    expect(explainFailure({ step: "the dump", code: null, messages: [] }).problem).to.contain("was killed");
+    const others = [
+      manifest("9", { name: "keycloak" }),
+      manifest("9", { stack: "t" }),
+      manifest("9", { cluster: "d" }),
+    ];
+    expect(backupsOf(own, [...others, ...all]).map(({ run }) => run)).to.deep.equal(["4", "3", "2", "1"]);
+  });
+
+  it("files: what a killed run left is known, everything else is not ours", () => {
+    const run = newRun(new Date("2026-11-23T10:00:00.123Z"), "abc123");
+    const id = backupId("auth", run);
+    expect(run).to.equal("20261123T100000Z-abc123");
+    expect(isLeftOver(`${id}.dump.partial`, "auth")).to.equal(true);
+    expect(isLeftOver(`${id}.dump`, "auth")).to.equal(false);
+    expect(isLeftOver(`${id}.dump.partial`, "auth-2")).to.equal(false);
+    expect(isLeftOver("auth-notes.partial", "auth")).to.equal(false);
+    expect(parseManifest(JSON.stringify(manifest(run)))?.run).to.equal(run);
+    for (const text of ["", "{}", "[1]", JSON.stringify({ ...manifest(run), verified: false })]) {
+      expect(parseManifest(text)).to.equal(undefined);
+    }
+  });
+
+  it("destinations: folders and buckets, no other URL, no password in one", () => {
+    const read = (text: string) => destinationText(parseDestination(text, { region: "r" }));
+    for (const text of ["backups", "/srv/backups", "../up", "C backups", "s3://bucket", "s3://bucket/a/b"]) {
+      expect(DESTINATION.test(text), text).to.equal(true);
+      expect(read(text)).to.equal(text);
+    }
+    for (const text of ["https://x/y", "file:///x", "s3://u:p@bucket", "s3://", " x"]) {
+      expect(DESTINATION.test(text), text).to.equal(false);
+    }
+    expect(parseDestination("s3://b/p/", { region: "r", endpoint: "http://e" })).to.deep.equal({
+      ...{ kind: "s3", bucket: "b", prefix: "p", endpoint: "http://e", region: "r" },
+    });
+  });
+
+  it("a failed step: the cause a person would name, and its fix", () => {
+    const of = (message: string, code: number | null = 1) =>
+      explainFailure({ step: "the dump", code, messages: [message] });
+    expect(of('FATAL:  password authentication failed for user "x"').problem).to.contain("refuses the password");
+    expect(of("pg_restore: error: could not extend file: No space left on device").fix).to.contain("scratch database");
+    expect(of("ERROR:  permission denied to create database").fix).to.contain("CREATEDB");
+    expect(of("sh: pg_dump: not found").fix).to.contain("image with psql");
+    expect(of("something else")).to.deep.equal({
+      problem: "the dump failed with exit code 1: something else",
+      fix: "repair what the message names, then repeat",
+    });
+    expect(of("", null).problem).to.equal("the dump was killed: exit code none");
+  });
+
+  describe("finding the databases", () => {
+    const server = (name: string, image: string, env: object[] = [], kind = "Deployment") => ({
+      ...{ apiVersion: "apps/v1", kind, metadata: { name } },
+      spec: { template: { spec: { containers: [{ name: "main", image, env }] } } },
+    });
+    const names = (...objects: object[]) => discoverDatabases(objects, "n").map(({ name }) => name);
+
+    it("by image or by a variable that only servers have, whatever the chart calls them", () => {
+      const db = [{ name: "POSTGRES_DB", value: "auth" }];
+      expect(names(server("a", "registry.example/library/postgres:15.8", db))).to.deep.equal(["auth"]);
+      expect(names(server("b", "bitnami/postgresql@sha256:0", [], "StatefulSet"))).to.deep.equal(["postgres"]);
+      expect(names(server("c", "timescale/timescaledb-ha:pg15"))).to.deep.equal(["postgres"]);
+      expect(names(server("d", "mine/store:1", [{ name: "PGDATA", value: "/d" }]))).to.deep.equal(["postgres"]);
+      expect(
+        names(server("e", "quay.io/prometheuscommunity/postgres-exporter:1"), server("f", "keycloak:25")),
+      ).to.deep.equal([]);
+      expect(names(server("a", "postgres", db), server("b", "postgres", db))).to.deep.equal(["a", "b"]);
+      expect(names({ kind: "Service" }, { kind: "Deployment" })).to.deep.equal([]);
+    });
+
+    it("credentials are references; the password itself is never read here", () => {
+      const ref = (key: string) => ({ secretKeyRef: { name: "s", key } });
+      const env = [
+        { name: "POSTGRES_USER", valueFrom: ref("username") },
+        { name: "POSTGRES_PASSWORD", valueFrom: ref("password") },
+      ];
+      const [target] = discoverDatabases([server("a", "postgres", env)], "n");
+      expect(target?.password).to.deep.equal([{ kind: "Secret", name: "s", key: "password" }]);
+      expect(target?.user).to.deep.equal([{ kind: "Secret", name: "s", key: "username" }, { value: "postgres" }]);
+      expect(target?.at).to.deep.equal({ kind: "Deployment", namespace: "n", workload: "a", container: "main" });
+    });
+  });
+
+  it("what policies read: planned, or why not", () => {
+    const plan = {
+      enabled: true,
+      releaseWillChange: true,
+      willRun: true,
+      databases: [{ name: "auth", server: "w" }],
+      destination: "b",
+    };
+    const fact = (over: object, needed = true) => backupFact({ ...plan, ...over } as unknown as BackupPlan, { needed });
+    expect(fact({})).to.include({ planned: true, needed: true });
+    expect(fact({ enabled: false, willRun: false, databases: [] })).to.deep.include({ planned: false, needed: true });
+    expect(fact({ enabled: false, willRun: false, databases: [] }).why).to.contain("backup.enabled");
+    expect(fact({ willRun: false, databases: [] }).why).to.contain("backup.databases");
+    expect(fact({ willRun: false, releaseWillChange: false }, false)).to.deep.equal({
+      ...{ planned: false, needed: false, why: "nothing changes" },
+    });
   });
 });

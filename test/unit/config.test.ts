@@ -33,9 +33,22 @@ describe("parseConfig", () => {
       valueFiles: [],
       mode: "istio",
       webhook: "casa-sidecar-injector",
+      acknowledge: [],
+      backup: {
+        ...{ enabled: true, destination: "backups", keep: 5, discover: true, databases: [], timeoutSeconds: 3600 },
+        ...{ s3Endpoint: undefined, s3Region: "us-east-1" },
+      },
       allowInstall: false,
       crdRules: [],
       maxHistory: 10,
+      migrationGate: {
+        enabled: true,
+        deployment: undefined,
+        checkLogs: true,
+        httpPath: undefined,
+        port: 8000,
+        expectedRevision: undefined,
+      },
       restarts: {
         enabled: true,
         discovery: true,
@@ -46,7 +59,7 @@ describe("parseConfig", () => {
         inputs: [],
         sidecarDeployment: undefined,
       },
-      timeouts: { connect: 10, crds: 60, release: 600, injection: 120, restart: 300 },
+      timeouts: { connect: 10, crds: 60, release: 600, migration: 300, injection: 120, restart: 300 },
     });
   });
 
@@ -153,7 +166,7 @@ describe("parseConfig", () => {
       expect(unknown({ restarts: { canarys: [] } })).to.include(`"restarts.canaries"`));
     it("lists the known keys when none is near", () =>
       expect(unknown({ timeouts: { sidecar: 5 } })).to.match(
-        /known keys here: connect, crds, release, injection, restart\./,
+        /known keys here: connect, crds, release, migration, injection, restart\./,
       ));
     it("quotes a key for the CLI and the shell", () =>
       expect(unknown({ restarts: { "it's.b": 1 } })).to.include(`pulumi config rm --path 'restarts["it'\\''s.b"]'`));

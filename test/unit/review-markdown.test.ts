@@ -146,3 +146,22 @@ describe("review as Markdown", () => {
     expect(text).to.contain("(950 of 950 changes)").and.to.contain("  - … and 910 more changes");
   });
 });
+
+describe("what policies said, in the Markdown", () => {
+  const text = "Keycloak <b>rolls</b>\n  Why it matters: @everyone\n  Fix: pulumi up";
+  const violation = (mandatory: boolean) => ({ policy: "keycloak-highly-available", mandatory, text });
+
+  it("refusals stand before the risks, advice is folded, and nothing in them is markup", () => {
+    const markdown = renderMarkdown(sampleReview(), [violation(true), violation(false)]);
+    expect(markdown.indexOf("### Refused by policies")).to.be.greaterThan(0);
+    expect(markdown.indexOf("### Refused by policies")).to.be.lessThan(markdown.indexOf("### Risks"));
+    expect(markdown).to.contain("<summary>Advice of policies (1)</summary>");
+    expect(markdown).not.to.contain("<b>").and.not.to.contain(" @everyone");
+    expect(renderMarkdown(sampleReview())).not.to.contain("by policies");
+  });
+
+  it("stays a comment with thousands of them", () => {
+    const many = Array.from({ length: 5000 }, () => ({ ...violation(true), text: "x".repeat(2000) }));
+    expect(renderMarkdown(sampleReview(), many).length).to.be.lessThan(65_536);
+  });
+});

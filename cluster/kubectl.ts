@@ -1,0 +1,21 @@
+import execa from "execa";
+
+/** How kubectl reaches the cluster. */
+export interface KubectlAccess {
+  readonly context: string;
+  /** Kubeconfig path; unset: `$KUBECONFIG`, else `~/.kube/config`. */
+  readonly kubeconfig?: string;
+}
+
+/** Starts kubectl for what the API client cannot do: exec and port-forward, which are streams over an upgraded connection. */
+export function startKubectl(access: KubectlAccess, args: string[], options: execa.Options = {}) {
+  const env = access.kubeconfig ? { KUBECONFIG: access.kubeconfig } : {};
+  return execa("kubectl", ["--context", access.context, ...args], { reject: false, ...options, env });
+}
+
+/** The last line of kubectl's stderr without its prefix: what went wrong. */
+export function kubectlProblem(stderr: string): string {
+  const lines = stderr.split("\n").filter((line) => line.trim() !== "" && !/^(Defaulted container|W\d{4} )/.test(line));
+  const reason = lines.findLast((line) => !/^command terminated with exit code/.test(line)) ?? lines.at(-1);
+  return (reason ?? "kubectl failed without a word").replace(/^(Error from server|error):? ?/, "").trim();
+}

@@ -1,0 +1,74 @@
+import { z } from "zod";
+
+/** What part of the runtime a workload is. */
+export const COMPONENTS = ["keycloak", "postgres", "auth-service", "sidecar", "other"] as const;
+export type Component = (typeof COMPONENTS)[number];
+
+const text = z.string();
+
+const imageSchema = z.strictObject({
+  container: text,
+  image: text,
+  registry: text.meta({ description: "host of the registry; docker.io where the image names none" }),
+  digest: z.boolean().meta({ description: "the image is named by its digest" }),
+  moving: z.boolean().meta({ description: "the tag may mean other bytes tomorrow" }),
+});
+
+const workloadSchema = z.strictObject({
+  workload: text.meta({ description: "Kind/namespace/name" }),
+  component: z.enum(COMPONENTS),
+  replicas: z
+    .number()
+    .int()
+    .min(0)
+    .meta({ description: "pods after the upgrade; with an autoscaler, the fewest it may go down to" }),
+  rolls: z.boolean().meta({ description: "its pods are replaced by this upgrade" }),
+  strategy: text.meta({ description: "RollingUpdate, Recreate, OnDelete" }),
+  exclusiveClaims: z.array(text).meta({ description: "claims it mounts that one node only can (ReadWriteOnce)" }),
+  budget: text.nullable().meta({ description: "the PodDisruptionBudget that keeps at least one pod; null: none" }),
+  clustering: z
+    .strictObject({ clustered: z.boolean(), why: text })
+    .nullable()
+    .meta({ description: "Keycloak only: whether several replicas share their sessions" }),
+  images: z.array(imageSchema),
+});
+
+const passwordSchema = z.strictObject({
+  where: text.meta({ description: "the value's path, or the Secret and its key; never the value" }),
+  origin: z.enum(["chart", "config", "secret"]).meta({
+    description: "chart: its default or its template; config: readable in values or a value file; secret: encrypted",
+  }),
+  problem: z
+    .enum(["default", "short"])
+    .nullable()
+    .meta({ description: "default: known to everybody; short: fewer than 12 characters" }),
+});
+
+const namespaceSchema = z.strictObject({
+  name: text,
+  label: text.meta({ description: "the label that the mode needs, as key=value" }),
+  labelled: z.boolean().nullable().meta({ description: "null: the namespace could not be read" }),
+  workloads: z.number().int().min(0).meta({ description: "MAS workloads in it" }),
+});
+
+const backupSchema = z.strictObject({
+  planned: z.boolean().meta({ description: "this run makes and verifies a backup before anything changes" }),
+  needed: z.boolean().meta({ description: "the chart changes, and there is a database" }),
+  why: text.meta({ description: "what is backed up to where, or why nothing is" }),
+});
+
+/** What the runtime is made of once the upgrade is done: the facts that rules about its safety need. */
+export const runtimeSchema = z.strictObject({
+  workloads: z.array(workloadSchema),
+  passwords: z.array(passwordSchema),
+  failClosed: z.array(text).meta({ description: "objects that deny MAS traffic when the sidecar does not answer" }),
+  namespaces: z.array(namespaceSchema),
+  backup: backupSchema,
+});
+
+export type RuntimeFacts = z.infer<typeof runtimeSchema>;
+export type RuntimeWorkload = z.infer<typeof workloadSchema>;
+export type RuntimeImage = z.infer<typeof imageSchema>;
+export type PasswordFact = z.infer<typeof passwordSchema>;
+export type BackupFact = z.infer<typeof backupSchema>;
+export type NamespaceFact = z.infer<typeof namespaceSchema>;

@@ -1,0 +1,124 @@
+/** What was found out about the schema revision of the auth service's database. */
+export type SchemaReading =
+  /** The table is there; its rows are the revisions (alembic's heads), none when nothing was ever migrated. */
+  | { readonly state: "read"; readonly revisions: readonly string[] }
+  /** There is no table `alembic_version`. */
+  | { readonly state: "absent" }
+  | { readonly state: "not checked"; readonly why: string };
+
+/** What the revision must be, and what it was. */
+export interface RevisionRules {
+  /** All revisions that must be there, no others; undefined: any. */
+  readonly expected?: readonly string[];
+  /** Revisions as earlier gates that passed saw them, each set as one text, newest last. */
+  readonly seen: readonly string[];
+}
+
+/** How a reading is judged: a problem stops the upgrade, a note is shown. */
+export interface RevisionVerdict {
+  readonly problem?: string;
+  readonly note: string;
+}
+
+/**
+ * Finds and reads the table wherever it is; the answer is lines `tables|N` and `row|schema|revision`. Nothing is written: the
+ * session is read-only. The name of a table cannot be a parameter, so psql runs the SELECT that it was answered (`\gexec`).
+ */
+export const REVISION_SQL = `
+SELECT 'tables', count(*) FROM pg_catalog.pg_tables WHERE tablename = 'alembic_version';
+SELECT format('SELECT %L, %L, version_num FROM %I.alembic_version ORDER BY 3', 'row', schemaname, schemaname)
+  FROM pg_catalog.pg_tables WHERE tablename = 'alembic_version' ORDER BY 1
+\\gexec
+`;
+
+/**
+ * Runs psql in the container of the database, for `sh -s` on stdin: user, database and password come from the container's own
+ * environment, so none of them is in an argument list.
+ */
+export const REVISION_SCRIPT = `
+user="\${POSTGRES_USER:-postgres}"
+if [ -n "\${POSTGRES_PASSWORD_FILE:-}" ]; then PGPASSWORD="$(cat "$POSTGRES_PASSWORD_FILE")"; else PGPASSWORD="\${POSTGRES_PASSWORD:-}"; fi
+PGOPTIONS="-c default_transaction_read_only=on -c statement_timeout=10s"
+PGCONNECT_TIMEOUT=10
+PGUSER="$user"
+PGDATABASE="\${POSTGRES_DB:-$user}"
+export PGPASSWORD PGOPTIONS PGCONNECT_TIMEOUT PGUSER PGDATABASE
+exec psql -X -q -A -t -w -v ON_ERROR_STOP=1 <<'SQL'
+${REVISION_SQL}
+SQL
+`;
+
+/** Reads what {@link REVISION_SCRIPT} printed. */
+export function parseRevisions(output: string): SchemaReading {
+  const lines = output.split("\n").map((line) => line.trim().split("|"));
+  const tables = lines.find(([what]) => what === "tables")?.[1];
+  if (tables === undefined) return { state: "not checked", why: "psql did not answer as expected" };
+  if (tables === "0") return { state: "absent" };
+  const rows = lines.filter(([what]) => what === "row");
+  const schemas = [...new Set(rows.map(([, schema]) => schema))];
+  if (schemas.length > 1) {
+    return { state: "not checked", why: `several schemas have a table alembic_version: ${schemas.join(", ")}` };
+  }
+  return { state: "read", revisions: rows.map(([, , revision = ""]) => revision).sort() };
+}
+
+/** One text for a set of revisions, in which two sets can be compared. */
+export function revisionText(revisions: readonly string[]): string {
+  return revisions.length === 0 ? "none" : [...revisions].sort().join(", ");
+}
+
+/**
+ * Judges the revision after an upgrade.
+ *
+ * - What is configured as expected must be there exactly.
+ * - A table without a row is a migration that began and did not end.
+ * - More heads than before mean that two branches of migrations were applied side by side.
+ * - A revision that an earlier gate saw and a later one replaced is a schema that went back. After a restored backup that is
+ *   right, so it is said and not refused.
+ */
+export function judgeRevision(reading: SchemaReading, { expected, seen }: RevisionRules): RevisionVerdict {
+  const note = describe(reading, seen);
+  const wanted = expected && `config migrationGate.expectedRevision asks for ${revisionText(expected)}`;
+  if (reading.state !== "read") return wanted ? { note, problem: `${note}; ${wanted}` } : { note };
+  const now = revisionText(reading.revisions);
+  if (expected) {
+    return now === revisionText(expected) ? { note } : { note, problem: `the schema is at revision ${now}; ${wanted}` };
+  }
+  if (reading.revisions.length === 0) {
+    return { note, problem: "table alembic_version is there but has no row: a migration began and did not end" };
+  }
+  const before = seen.at(-1);
+  const heads = before === undefined ? reading.revisions.length : Math.max(1, headsOf(before));
+  if (reading.revisions.length > heads) {
+    const was = `it had ${heads} before (${before})`;
+    const fix = `if that is meant: pulumi config set --path migrationGate.expectedRevision '${reading.revisions.join(",")}'`;
+    return { note, problem: `the schema has ${reading.revisions.length} heads (${now}), ${was}; ${fix}` };
+  }
+  return { note };
+}
+
+function headsOf(text: string): number {
+  return text === "none" ? 0 : text.split(", ").length;
+}
+
+function describe(reading: SchemaReading, seen: readonly string[]): string {
+  const before = seen.at(-1);
+  if (reading.state === "not checked") return `schema revision not checked: ${reading.why}`;
+  if (reading.state === "absent") {
+    return before === undefined
+      ? "no table alembic_version, which is normal: some versions create their tables without it"
+      : `table alembic_version is gone; it was at ${before} when the gate last looked`;
+  }
+  const now = revisionText(reading.revisions);
+  if (before === undefined) return `schema revision ${now}`;
+  if (before === now) return `schema revision ${now}, as before`;
+  const back = seen.includes(now) ? "; the schema went BACK to a revision it had left" : "";
+  return `schema revision ${before} before, ${now} now${back}`;
+}
+
+/** What the next gate compares with: the sets seen so far, each once in a row, the newest 20. */
+export function withSeen(seen: readonly string[], reading: SchemaReading): string[] {
+  if (reading.state !== "read") return [...seen];
+  const now = revisionText(reading.revisions);
+  return (seen.at(-1) === now ? [...seen] : [...seen, now]).slice(-20);
+}

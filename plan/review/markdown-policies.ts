@@ -1,0 +1,42 @@
+import { markdownCode, markdownText, shorten } from "./escape";
+
+/** What a policy found in a preview. */
+export interface Violation {
+  policy: string;
+  /** It refuses the upgrade; else it advises. */
+  mandatory: boolean;
+  /** Its message, over several lines. */
+  text: string;
+}
+
+/** What policies refuse, and what they advise, folded; for the top of the report. */
+export function policySections(
+  violations: readonly Violation[],
+  mostCharacters: number,
+  mostEntries: number,
+): string[] {
+  const list = (mandatory: boolean) => {
+    const of = violations.filter((violation) => violation.mandatory === mandatory);
+    const lines = of.slice(0, mostEntries).map(({ policy, text }) => entry(policy, text, mostCharacters));
+    return of.length > mostEntries ? [...lines, `- … and ${of.length - mostEntries} more`] : lines;
+  };
+  const [refused, advised] = [list(true), list(false)];
+  return [
+    ...(refused.length > 0 ? ["### Refused by policies", "", ...refused, ""] : []),
+    ...(advised.length > 0
+      ? [
+          `<details><summary>Advice of policies (${violations.length - violations.filter(({ mandatory }) => mandatory).length})</summary>`,
+          "",
+          ...advised,
+          "",
+          "</details>",
+          "",
+        ]
+      : []),
+  ];
+}
+
+function entry(policy: string, text: string, most: number): string {
+  const lines = text.split("\n").map((line) => markdownText(shorten(line.trim(), most)));
+  return [`- ${markdownCode(policy)}: ${lines[0] ?? ""}`, ...lines.slice(1).map((line) => `  - ${line}`)].join("\n");
+}

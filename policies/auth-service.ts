@@ -1,0 +1,43 @@
+import { workloads } from "./facts";
+import { policyOf } from "./rule";
+
+/** Every token of every agent comes from here. */
+export const authServiceAvailable = policyOf({
+  name: "auth-service-available",
+  description: "The auth service has at least 2 replicas and a PodDisruptionBudget.",
+  enforcementLevel: "advisory",
+  acknowledge: true,
+  why: "a drained node or a replaced pod takes authorization down for every agent",
+  properties: {
+    replicas: { type: "integer", minimum: 1, default: 2, description: "replicas that it needs" },
+    budget: { type: "boolean", default: true, description: "a PodDisruptionBudget is needed as well" },
+  },
+  review: ({ runtime }, { replicas, budget }: { replicas: number; budget: boolean }) =>
+    workloads
+      .parse(runtime)
+      .workloads.filter(({ component }) => component === "auth-service")
+      .flatMap((one) => {
+        const lacks = [
+          ...(one.replicas < replicas ? [`${one.replicas} of ${replicas} replicas`] : []),
+          ...(budget && one.budget === null ? ["no PodDisruptionBudget"] : []),
+        ];
+        if (lacks.length === 0) return [];
+        return [
+          {
+            what: `${one.workload} (auth service) has ${lacks.join(" and ")}`,
+            fix: `pulumi config set --path values.authService.replicaCount ${replicas}, and give it a PodDisruptionBudget`,
+          },
+        ];
+      }),
+  release: (release, { replicas }) => {
+    const count = release.value("authService", "replicaCount");
+    if (typeof count === "number" && count >= replicas) return [];
+    return [
+      {
+        what: `Release ${release.name} gives the auth service ${typeof count === "number" ? count : 1} of ${replicas} replicas`,
+        fix: `set authService.replicaCount to ${replicas} in the Release's values`,
+      },
+    ];
+  },
+  cannot: "PodDisruptionBudgets",
+});

@@ -1,0 +1,164 @@
+import type { PolicyResource, StackValidationPolicy } from "@pulumi/policy";
+import { z } from "zod";
+import { crds } from "./facts";
+import { chartName, isOurs } from "./release";
+import { type Finding, isUnknownValue, policyOf, REVIEW_TYPE } from "./rule";
+
+const CRD_TYPE = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition";
+const RELEASE_TYPE = "kubernetes:helm.sh/v3:Release";
+const SET_TYPE = "casa-upgrade:index:CrdSet";
+
+/** A schema that existing objects do not fit shows only when they are next written. */
+export const crdsCompatible = policyOf({
+  name: "crds-compatible",
+  description:
+    "A CRD may not change in a way that breaks clients or existing custom resources, unless that is acknowledged.",
+  enforcementLevel: "mandatory",
+  acknowledge: true,
+  why: "helm cannot roll a CRD back, fields that the new schema does not know are lost when an object is next written",
+  review: (review) =>
+    crds.parse(review["crds"]).flatMap(({ name, findings, customResources }): Finding[] => {
+      const { total, rejected, pruned, examples } = customResources;
+      const breaking = findings.filter(({ severity }) => severity === "error");
+      const first = (key: "rejected" | "pruned") => {
+        const found = examples.find((example) => example[key].length > 0);
+        return found ? ` (e.g. ${found.object}: ${found[key][0] ?? ""})` : "";
+      };
+      return [
+        ...breaking.map(({ rule, text, path }) => ({
+          what: `CRD ${name} breaks its users: ${rule}${path ? ` at ${path}` : ""}: ${text}`,
+          fix:
+            "take a chart version that keeps it, or accept this one finding for good: pulumi config set --path " +
+            `'crdRules[0]' '{"rule":"${rule}","crd":"${name}","severity":"warning","reason":"<why>"}'`,
+        })),
+        ...(rejected > 0
+          ? [
+              {
+                what: `${rejected} of ${total} objects of CRD ${name} do not fit its new schema${first("rejected")}`,
+                fix: "repair them before the upgrade; `npx casa-upgrade plan` lists them",
+              },
+            ]
+          : []),
+        ...(pruned > 0
+          ? [
+              {
+                what: `${pruned} of ${total} objects of CRD ${name} lose fields${first("pruned")}`,
+                fix: "move what the fields say elsewhere before the upgrade; `npx casa-upgrade plan` lists them",
+              },
+            ]
+          : []),
+      ];
+    }),
+  cannot: "how CRDs and their objects change: the live ones are seen on the cluster only",
+});
+
+/** helm installs the CRDs of a chart once and never touches them again. */
+export const crdsManaged = policyOf({
+  name: "crds-managed",
+  description: "The chart's CRDs are resources of the program (skipCrds), not left to helm.",
+  enforcementLevel: "mandatory",
+  why: "helm never upgrades CRDs: the new version then runs with the old schemas, or without a kind that it needs",
+  release: (release) =>
+    release.props["skipCrds"] === true
+      ? []
+      : [
+          {
+            what: `Release ${release.name} leaves the CRDs of its chart to helm, which never upgrades them`,
+            fix: "set skipCrds to true and declare the chart version's CRDs as resources that the Release depends on",
+          },
+        ],
+});
+
+const names = z.array(z.string());
+
+/**
+ * Looks at the order of the whole program, so it runs at the end: a preview is refused by it, an `up` that had no preview only
+ * after the fact. `crds-managed` and `crds-compatible` refuse before.
+ */
+export const crdsBeforeChart: StackValidationPolicy = {
+  name: "crds-before-chart",
+  description: "Every CRD of the runtime is declared, kept, and applied before the Release that needs it.",
+  enforcementLevel: "mandatory",
+  configSchema: {
+    properties: {
+      charts: {
+        type: "array",
+        items: { type: "string" },
+        default: ["casa-runtime"],
+        description: "names of charts of a runtime",
+      },
+    },
+  },
+  validateStack: (args, report) => {
+    const { charts } = args.getConfig<{ charts: string[] }>();
+    const { resources } = args;
+    for (const release of resources.filter((one) => isRuntime(one, charts))) {
+      for (const { what, fix } of orderFindings(release, resources)) {
+        const why =
+          "without its CRDs the new version fails or runs with old schemas; deleted CRDs take all their objects with them";
+        report(`${what}.\n  Why it matters: ${why}.\n  Fix: ${fix}`, release.urn);
+      }
+    }
+  },
+};
+
+function isRuntime({ type, urn, props }: PolicyResource, charts: readonly string[]): boolean {
+  if (type !== RELEASE_TYPE) return false;
+  if (isOurs(urn)) return true;
+  try {
+    const chart = (props as Record<string, unknown>)["chart"];
+    return typeof chart !== "string" || charts.includes(chartName(chart));
+  } catch (error) {
+    if (isUnknownValue(error)) return true;
+    throw error;
+  }
+}
+
+function orderFindings(release: PolicyResource, resources: readonly PolicyResource[]): Finding[] {
+  const declared = resources.filter(({ type, urn }) => type === CRD_TYPE && isOurs(urn) === isOurs(release.urn));
+  if (!isOurs(release.urn) && declared.length === 0) {
+    return [
+      {
+        what: `No CRD is declared beside Release ${release.name}`,
+        fix: "declare the chart version's CRDs as resources and let the Release depend on them, or use CasaUpgrade",
+      },
+    ];
+  }
+  const before = reachable(release);
+  const late = declared.filter(({ urn }) => !before.has(urn));
+  const missing = isOurs(release.urn) ? missingNames(resources, declared) : [];
+  return [
+    ...late.map(({ name }) => ({
+      what: `CRD ${name} is not applied before Release ${release.name}`,
+      fix: "give the Release dependsOn: [the CRD]",
+    })),
+    ...missing.map((name) => ({
+      what: `CRD ${name} belongs to the chart version and is not declared`,
+      fix: "repair components/crd-set.ts: every CRD of the chart is a resource with retainOnDelete",
+    })),
+  ];
+}
+
+/** CRDs that the review or the component name and that no resource declares. */
+function missingNames(resources: readonly PolicyResource[], declared: readonly PolicyResource[]): string[] {
+  const review = resources.find(({ type }) => type === REVIEW_TYPE);
+  const set = resources.find(({ type }) => type === SET_TYPE);
+  const wanted = [
+    ...(review
+      ? crds.parse(review.props["crds"]).flatMap(({ name, action }) => (action === "retained" ? [] : [name]))
+      : []),
+    ...(set ? names.parse(set.props["applied"] ?? []) : []),
+  ];
+  return [...new Set(wanted)].filter((name) => !declared.some((crd) => crd.name === name));
+}
+
+/** URNs of everything that is done before the resource: what it depends on, and what the components that it is part of do. */
+function reachable(resource: PolicyResource, seen = new Set<string>()): Set<string> {
+  if (resource.parent) reachable(resource.parent, seen);
+  for (const before of resource.dependencies) {
+    if (seen.has(before.urn)) continue;
+    seen.add(before.urn);
+    reachable(before, seen);
+  }
+  return seen;
+}

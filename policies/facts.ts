@@ -1,0 +1,71 @@
+import { z } from "zod";
+
+/**
+ * What the rules read of `casa-review`, the resource by which casa-upgrade tells policies about cluster and chart. A part of
+ * docs/review.schema.json, written again here because a published pack is this folder alone; a test holds both together.
+ * Every fact is known at preview.
+ */
+
+const text = z.string();
+
+export const workload = z.looseObject({
+  workload: text,
+  component: z.enum(["keycloak", "postgres", "auth-service", "sidecar", "other"]),
+  replicas: z.number(),
+  rolls: z.boolean(),
+  strategy: text,
+  exclusiveClaims: z.array(text),
+  budget: text.nullable(),
+  clustering: z.looseObject({ clustered: z.boolean(), why: text }).nullable(),
+  images: z.array(
+    z.looseObject({ container: text, image: text, registry: text, digest: z.boolean(), moving: z.boolean() }),
+  ),
+});
+export const workloads = z.looseObject({ workloads: z.array(workload) });
+export type Workload = z.infer<typeof workload>;
+
+export const passwords = z.looseObject({
+  passwords: z.array(
+    z.looseObject({
+      where: text,
+      origin: z.enum(["chart", "config", "secret"]),
+      problem: z.enum(["default", "short"]).nullable(),
+    }),
+  ),
+});
+export const failClosed = z.looseObject({ failClosed: z.array(text) });
+export const namespaces = z.looseObject({
+  namespaces: z.array(
+    z.looseObject({ name: text, label: text, labelled: z.boolean().nullable(), workloads: z.number() }),
+  ),
+});
+export const backup = z.looseObject({
+  backup: z.looseObject({ planned: z.boolean(), needed: z.boolean(), why: text }),
+});
+
+export const claims = z.array(z.looseObject({ namespace: text, name: text, why: text }));
+export const crds = z.array(
+  z.looseObject({
+    name: text,
+    action: z.enum(["create", "update", "unchanged", "retained"]),
+    findings: z.array(
+      z.looseObject({ rule: text, severity: z.enum(["error", "warning", "none"]), text, path: text.optional() }),
+    ),
+    customResources: z.looseObject({
+      total: z.number(),
+      rejected: z.number(),
+      pruned: z.number(),
+      examples: z.array(z.looseObject({ object: text, rejected: z.array(text), pruned: z.array(text) })),
+    }),
+  }),
+);
+export const breaking = z.looseObject({
+  distance: z.looseObject({ kind: text, skipped: z.array(text), text }),
+  values: z.array(z.looseObject({ path: text, problem: text, text, suggestion: text.optional() })),
+});
+export const restarts = z.looseObject({
+  maxConcurrent: z.number(),
+  pending: z.number(),
+  total: z.number(),
+});
+export const acknowledgements = z.array(z.looseObject({ policy: text, until: text, reason: text }));

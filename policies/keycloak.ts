@@ -1,0 +1,64 @@
+import { z } from "zod";
+import { workloads } from "./facts";
+import { policyOf } from "./rule";
+
+/** Keycloak's sessions end when its only pod is replaced, and nobody can log in until the new one is ready. */
+export const keycloakHighlyAvailable = policyOf({
+  name: "keycloak-highly-available",
+  description:
+    "An upgrade that replaces Keycloak's pods needs at least 2 replicas, or an acknowledged maintenance window.",
+  enforcementLevel: "mandatory",
+  acknowledge: true,
+  why: "while its only pod is replaced nobody can log in, no token is issued, and calls between agents are denied",
+  properties: {
+    replicas: {
+      type: "integer",
+      minimum: 2,
+      default: 2,
+      description: "replicas from which on Keycloak counts as available",
+    },
+  },
+  review: ({ runtime }, { replicas }: { replicas: number }) =>
+    workloads
+      .parse(runtime)
+      .workloads.filter((one) => one.component === "keycloak" && one.rolls && one.replicas < replicas)
+      .map((one) => ({
+        what: `${one.workload} (Keycloak) is replaced by this upgrade and has ${one.replicas} of ${replicas} replicas`,
+        fix: `pulumi config set --path values.keycloak.replicaCount ${replicas} (and see keycloak-clustered)`,
+      })),
+  release: (release, { replicas }) => {
+    const count = replicaCount.parse(release.value("keycloak", "replicaCount")) ?? 1;
+    if (count >= replicas) return [];
+    return [
+      {
+        what: `Release ${release.name} gives Keycloak ${count} of ${replicas} replicas, and an upgrade may replace it`,
+        fix: `set keycloak.replicaCount to ${replicas} in the Release's values`,
+      },
+    ];
+  },
+  cannot: "whether Keycloak's pods are replaced; every Release counts as an upgrade that does",
+});
+
+/** Two pods that do not know of each other are worse than one: sessions are there or not, by chance. */
+export const keycloakClustered = policyOf({
+  name: "keycloak-clustered",
+  description: "Keycloak with 2 or more replicas must share its sessions; start-dev and a local cache do not.",
+  enforcementLevel: "mandatory",
+  acknowledge: true,
+  why: "pods with a local cache each have sessions of their own: logins fail by chance, and 2 replicas are not highly available",
+  review: ({ runtime }) =>
+    workloads
+      .parse(runtime)
+      .workloads.filter(
+        (one) => one.component === "keycloak" && one.replicas > 1 && one.clustering?.clustered === false,
+      )
+      .map((one) => ({
+        what: `${one.workload} (Keycloak) has ${one.replicas} replicas that form no cluster: ${one.clustering?.why ?? ""}`,
+        fix:
+          "have the chart run it with `start` and a cache stack (KC_CACHE_STACK=kubernetes or jdbc-ping), " +
+          "or with 1 replica and a maintenance window",
+      })),
+  cannot: "how Keycloak is started: that is in the chart's templates",
+});
+
+const replicaCount = z.number().optional();
