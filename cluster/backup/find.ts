@@ -16,42 +16,41 @@ export interface FoundBackup {
 }
 
 /**
- * Finds a backup of a database.
+ * Finds a backup of a database. The latest one is always of this stack, cluster and release; one that is named may be of another:
+ * a runtime that was lost is rebuilt on another cluster.
  *
- * @param from `latest`, or path or URL of a dump or its manifest; also outside of the store.
- * @throws BackupError when there is none, or it belongs to another database.
+ * @param from `latest`, name, path or URL of a dump in the store, or path of one elsewhere with its manifest beside it.
+ * @throws BackupError when there is none, or it is of another database.
  */
 export async function findBackup(store: BackupStore, owner: BackupOwner, from: string): Promise<FoundBackup> {
   const all = await store.list();
+  const own = backupsOf(owner, all);
+  const inStore = (manifest: BackupManifest): FoundBackup => {
+    return { manifest, location: store.locate(manifest.file), read: () => store.read(manifest.file) };
+  };
   if (from === "latest") {
-    const manifest = backupsOf(owner, all)[0];
-    const where = path.dirname(store.locate("x"));
-    if (manifest) return foundIn(store, manifest);
-    throw new BackupError(`there is no verified backup of database ${owner.name} in ${where}`, "name one: --from FILE");
+    if (own[0]) return inStore(own[0]);
+    throw new BackupError(
+      `there is no verified backup of database ${owner.name} at backup.destination`,
+      "name one that is elsewhere: --from FILE",
+    );
   }
-  const dump = from.replace(/\.json$/, ".dump");
-  const known = all.find(({ file }) => store.locate(file) === dump);
-  const found = known ? foundIn(store, known) : await foundAt(dump);
-  if (found.manifest.name === owner.name) return found;
+  const known = all.find(({ file }) => [file, store.locate(file)].includes(from));
+  const found = known ? inStore(known) : await elsewhere(from);
+  if (found?.manifest.name === owner.name) return found;
+  const list = own.map(({ file, at }) => `    ${store.locate(file)} (${at})`).join("\n") || "    (there is none)";
   throw new BackupError(
-    `${from} is a backup of database ${found.manifest.name}, not of ${owner.name}`,
-    `--database ${found.manifest.name}, or another file`,
+    found
+      ? `${from} is a backup of database ${found.manifest.name}, not of ${owner.name}`
+      : `${from} is no verified backup: it is not in the destination, and no manifest is beside it`,
+    `--from one of these, or latest:\n${list}`,
   );
 }
 
-function foundIn(store: BackupStore, manifest: BackupManifest): FoundBackup {
-  return { manifest, location: store.locate(manifest.file), read: () => store.read(manifest.file) };
-}
-
-async function foundAt(dump: string): Promise<FoundBackup> {
+async function elsewhere(file: string): Promise<FoundBackup | undefined> {
+  const dump = path.resolve(file);
   const manifest = parseManifest(await readFile(manifestFile(dump), "utf8").catch(() => ""));
-  if (!manifest) {
-    throw new BackupError(
-      `${dump} is no verified backup: there is no manifest ${manifestFile(dump)}, or it cannot be read`,
-      "name a dump that has its manifest beside it, or leave --from out for the latest one",
-    );
-  }
-  // Its name may have been changed; the folder is taken as it is.
+  // The file may have been renamed; the folder is taken as it is, without one for the stack below it.
   const store = new LocalStore(path.dirname(dump), "");
-  return { manifest, location: dump, read: () => store.read(path.basename(dump)) };
+  return manifest && { manifest, location: dump, read: () => store.read(path.basename(dump)) };
 }

@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { expect } from "chai";
+import { findBackup } from "../../cluster/backup/find";
 import { openStore } from "../../cluster/backup/open-store";
 import type { BackupStore } from "../../cluster/backup/store";
 import { type BackupManifest } from "../../plan/backup/manifest";
@@ -121,6 +122,41 @@ describe("backups in a folder", () => {
     mkdirSync(join(root, "there"));
     await openStore({ kind: "folder", path: join(root, "there", "not", "yet") }, "prod").check();
     expect(readdirSync(join(root, "there"))).to.deep.equal([]);
+  });
+});
+
+describe("a backup to restore", () => {
+  const root = mkdtempSync(join(tmpdir(), "casa-find-"));
+  after(() => rmSync(root, { recursive: true }));
+  const store = openStore({ kind: "folder", path: root }, "prod");
+  const owner = { stack: "prod", cluster: "c", name: "auth", release: { name: "casa", namespace: "casa-runtime" } };
+  const content = Buffer.from("dump");
+  const make = async (one: BackupManifest) => {
+    await store.write(one.file, Readable.from([content]));
+    await store.finish(one);
+    return store.locate(one.file);
+  };
+
+  it("is the latest of this database, stack and cluster; one that is named may be of another cluster, or elsewhere", async () => {
+    expect(await refusal(findBackup(store, owner, "latest"))).to.contain("--from FILE");
+    await make(manifest("auth", RUNS[0] ?? "", content));
+    const second = await make(manifest("auth", RUNS[1] ?? "", content));
+    const other = await make({ ...manifest("auth", RUNS[2] ?? "", content), cluster: "lost" });
+    expect((await findBackup(store, owner, "latest")).location).to.equal(second);
+    expect((await findBackup(store, owner, other)).manifest.cluster).to.equal("lost");
+    const moved = join(root, "moved.dump");
+    cpSync(other, moved);
+    expect(await refusal(findBackup(store, owner, moved))).to.contain("no manifest is beside it");
+    cpSync(other.replace(".dump", ".json"), join(root, "moved.json"));
+    const found = await findBackup(store, owner, moved);
+    expect(found.location).to.equal(moved);
+    expect((await (await found.read()).toArray()).toString()).to.equal("dump");
+  });
+
+  it("is refused when it is of another database, with those there are", async () => {
+    const keycloak = await make(manifest("keycloak", RUNS[3] ?? "", content));
+    const why = await refusal(findBackup(store, owner, keycloak));
+    expect(why).to.contain("of database keycloak, not of auth").and.to.contain(`auth-${RUNS[1]}.dump`);
   });
 });
 
