@@ -1,4 +1,5 @@
 import type { Stack } from "@pulumi/pulumi/automation";
+import { findBackup } from "../cluster/backup/find";
 import { openStore } from "../cluster/backup/open-store";
 import { BackupError } from "../cluster/backup/problem";
 import { replaceDatabase } from "../cluster/backup/replace";
@@ -6,10 +7,9 @@ import { DatabaseSession } from "../cluster/backup/session";
 import type { ClusterClient } from "../cluster/connect";
 import { PreflightError } from "../cluster/problem";
 import { readRelease } from "../cluster/release";
-import { type BackupManifest, rowsOf } from "../plan/backup/manifest";
+import { rowsOf } from "../plan/backup/manifest";
 import { destinationOf, findDatabases } from "../plan/backup/plan";
 import { whereIs } from "../plan/backup/references";
-import { backupsOf } from "../plan/backup/retention";
 import { ConfigError, type UpgradeConfig } from "../plan/config";
 import { configOf } from "../plan/config-load";
 import { connectTo } from "../plan/live";
@@ -58,36 +58,18 @@ async function restore(
     name: database,
     release: { name: config.release, namespace: config.namespace },
   };
-  const all = backupsOf(owner, await store.list());
-  const manifest = choose(all, from, (file) => store.locate(file));
+  const { manifest, location, read } = await findBackup(store, owner, from);
 
-  console.log(
-    `${store.locate(manifest.file)}: ${manifest.at}, chart ${manifest.release.chartVersion}, ${rowsOf(manifest)} rows`,
-  );
+  const { at, release, cluster } = manifest;
+  console.log(`${location}: ${at}, chart ${release.chartVersion}, ${rowsOf(manifest)} rows`);
+  if (cluster !== owner.cluster) console.log(`made on another cluster (${cluster})`);
   console.log(`goes into database ${manifest.database} of ${whereIs(target)}, whose connections are ended`);
   if (!yes && !(await confirmed("Replace the database?", "casa-upgrade restore --yes"))) return 1;
   const session = await DatabaseSession.open(client, target);
-  const kept = await replaceDatabase(
-    session,
-    manifest,
-    await store.read(manifest.file),
-    owner,
-    config.backup.timeoutSeconds,
-  );
+  const kept = await replaceDatabase(session, manifest, await read(), owner, config.backup.timeoutSeconds);
   console.log(`restored and compared: ${manifest.tables.length} tables, ${rowsOf(manifest)} rows`);
   console.log(`the database as it was is kept as ${kept}; drop it when nobody misses it`);
   return 0;
-}
-
-function choose(all: readonly BackupManifest[], from: string, locate: (file: string) => string): BackupManifest {
-  const found = from === "latest" ? all[0] : all.find(({ file }) => [file, locate(file)].includes(from));
-  if (found) return found;
-  const list = all.map(({ file, at }) => `    ${locate(file)} (${at})`).join("\n");
-  throw new CliError(
-    all.length === 0
-      ? "there is no verified backup of this database at backup.destination"
-      : `${from} is no backup of this database\n  Fix: --from one of these, or latest:\n${list}`,
-  );
 }
 
 async function stackConfig(stack: Stack): Promise<UpgradeConfig> {

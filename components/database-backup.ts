@@ -51,7 +51,7 @@ export class DatabaseBackup extends pulumi.ComponentResource {
         ignoreChanges: releaseWillChange ? [] : ["create", "environment", "logging", "addPreviousOutputInEnv"],
       },
     );
-    this.backups = made.stdout.apply((text) => z.array(backupResult).parse(JSON.parse(text || "[]")));
+    this.backups = made.stdout.apply((text) => z.array(backupResult).parse(JSON.parse(text)));
     this.registerOutputs({ backups: this.backups });
   }
 }

@@ -18,6 +18,8 @@ async function main(): Promise<void> {
   process.stdout.write(JSON.stringify(done));
 }
 
+// A run that ends without having said that it succeeded has not: node itself would exit with 0.
+process.exitCode = 1;
 main().then(
   () => (process.exitCode = 0),
   (error: unknown) => {

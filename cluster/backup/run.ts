@@ -8,7 +8,7 @@ import { whereIs } from "../../plan/backup/references";
 import type { ClusterClient } from "../connect";
 import { openStore } from "./open-store";
 import { BackupError } from "./problem";
-import { DUMP, RESTORE } from "./scripts";
+import { DROP, DUMP, RESTORE } from "./scripts";
 import { contentOf, DatabaseSession } from "./session";
 import { type BackupStore, Meter } from "./store";
 
@@ -103,10 +103,28 @@ async function dump(
 /**
  * Restores a stored dump into a new database and compares checksum, tables, rows and revision with the manifest.
  *
- * @param name of the new database and the prefix that all such databases have.
+ * @param of the new database, and the prefix that all such databases have.
  * @param after what happens to the new database when it is equal; else it is dropped.
  */
 export async function restoreAndCompare(
+  session: DatabaseSession,
+  manifest: BackupManifest,
+  stored: Readable,
+  of: { prefix: string; name: string },
+  after: "keep" | "drop",
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await compareRestored(session, manifest, stored, of, after, signal);
+  } catch (error) {
+    // The script drops it itself, unless it was killed, or was told to keep what turned out not to be equal.
+    const drop = { step: "the clean-up", args: [of.name], signal: AbortSignal.timeout(30_000) };
+    await session.run(DROP, drop).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function compareRestored(
   session: DatabaseSession,
   manifest: BackupManifest,
   stored: Readable,
