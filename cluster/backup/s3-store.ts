@@ -56,6 +56,7 @@ export class S3Store implements BackupStore {
     const { Upload } = await import("@aws-sdk/lib-storage");
     const meter = new Meter();
     content.once("error", (error) => meter.destroy(error));
+    meter.on("error", () => undefined); // it may come before the upload reads, which then fails with it
     const params = { Bucket: this.bucket, Key: this.key(file), Body: content.pipe(meter) };
     await this.ask("cannot be written to", (client) =>
       new Upload({ client, params, partSize: PART_BYTES, queueSize: 1 }).done(),
