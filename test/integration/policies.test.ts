@@ -281,6 +281,17 @@ describe("the policy pack on the real engine", function () {
       expect(messagesOf(verdict, "crds-before-chart").join()).to.contain("casapolicies.casa.io is not applied before");
     });
 
+    it("up, without a preview: that is told, but only at the end", async () => {
+      const { settings, ...safe } = SAFE_RELEASE;
+      // The cluster has the other CRD and a release casa already, which would make this fail for another reason.
+      await bare.setConfig(world.stack, { ...safe, settings: { ...settings, name: "bare" }, only: "casapolicies" });
+      const verdict = await judge("up", bare);
+      expect(verdict.ok, verdict.text).to.equal(false);
+      expect(verdict.violated, verdict.text).to.deep.equal(["casa-release-reviewed", "crds-before-chart"]);
+      record("unsafe", "up", verdict, ["crds-before-chart"]);
+      await bare.setConfig(world.stack, { only: undefined });
+    });
+
     it("preview of a safe one passes every rule that can judge it", async () => {
       await bare.setConfig(world.stack, { ...SAFE_RELEASE, crds: "before" });
       const verdict = await judge("preview", bare);
