@@ -1,7 +1,6 @@
 import type { Stack } from "@pulumi/pulumi/automation";
 import { findBackup } from "../cluster/backup/find";
 import { openStore } from "../cluster/backup/open-store";
-import { BackupError } from "../cluster/backup/problem";
 import { replaceDatabase } from "../cluster/backup/replace";
 import { DatabaseSession } from "../cluster/backup/session";
 import type { ClusterClient } from "../cluster/connect";
@@ -31,8 +30,7 @@ export async function restoreCommand(command: Extract<Command, { name: "restore"
     const client = await connectTo(config);
     return await restore(command, stack.name, config, client);
   } catch (error) {
-    const told = [BackupError, ConfigError, PreflightError].some((kind) => error instanceof kind);
-    if (told && error instanceof Error) throw new CliError(error.message);
+    if (error instanceof ConfigError || error instanceof PreflightError) throw new CliError(error.message);
     throw error;
   }
 }

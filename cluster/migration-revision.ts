@@ -1,9 +1,9 @@
 import { parseRevisions, REVISION_SCRIPT, type SchemaReading } from "../plan/migration/revision";
 import type { MigrationTarget } from "../plan/migration/target";
 import type { ClusterClient } from "./connect";
-import { oneLine, podSchema, readyPods } from "./explanation";
+import { oneLine } from "./explanation";
 import { kubectlProblem, type KubectlAccess, startKubectl } from "./kubectl";
-import { rolloutOf, WORKLOAD_VERSIONS } from "./rollout";
+import { workloadWithReadyPods } from "./workload-pods";
 
 /** Longest time for one look at the database, in milliseconds. */
 const LIMIT_MS = 30_000;
@@ -21,11 +21,9 @@ export async function readRevision(
   if (!database) return not("the chart brings no database for the auth service, so it is an external one");
   const { kind, namespace, name, container } = database;
   try {
-    const live = await client.api.get({ apiVersion: WORKLOAD_VERSIONS[kind] ?? "", kind }, namespace, name);
+    const { live, pods } = await workloadWithReadyPods(client, database);
     if (live === undefined) return not(`${kind} ${namespace}/${name} does not exist`);
-    const select = { labelSelector: rolloutOf(kind, live).podSelector };
-    const pods = await client.list({ apiVersion: "v1", kind: "Pod" }, namespace, podSchema, select);
-    const pod = readyPods(pods)[0];
+    const pod = pods[0];
     if (!pod) return not(`${kind} ${namespace}/${name} has no pod that is ready`);
     const where = ["--namespace", namespace, pod.metadata.name, "--container", container];
     const run = await startKubectl(access, ["exec", "--stdin", ...where, "--", "sh", "-s"], {

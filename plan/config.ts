@@ -36,6 +36,11 @@ export function parseConfig(
   return parsed.data;
 }
 
+/** Name of the ext-authz sidecar's Deployment: the configured one, else as the chart calls it. */
+export function sidecarDeploymentOf({ release, restarts }: Pick<UpgradeConfig, "release" | "restarts">): string {
+  return restarts.sidecarDeployment ?? `${release}-sidecar`;
+}
+
 /** What the source of the chart needs beside it, and what it excludes. */
 function chartProblems(raw: Record<string, unknown>, secretKeys: readonly string[]): string[] {
   const text = (key: string) => (typeof raw[key] === "string" ? raw[key] : "");

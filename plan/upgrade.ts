@@ -12,7 +12,7 @@ import type { WorkloadRestartsArgs } from "../components/workload-restarts";
 import { backupFact, type BackupPlan, planBackup } from "./backup/plan";
 import { ChartError } from "./chart-error";
 import { loadChart, type LoadedChart } from "./chart";
-import type { UpgradeConfig } from "./config";
+import { sidecarDeploymentOf, type UpgradeConfig } from "./config";
 import type { LoadedConfig } from "./config-load";
 import { CrdError, droppedCrds, keepForeign, parseCrds } from "./crds";
 import { lostValues, sameValues } from "./installed-values";
@@ -255,7 +255,7 @@ async function planWorkloads(
 function stampRules(config: UpgradeConfig): StampRules {
   return {
     namespace: config.namespace,
-    sidecarDeployment: config.restarts.sidecarDeployment ?? `${config.release}-sidecar`,
+    sidecarDeployment: sidecarDeploymentOf(config),
     inputs: config.restarts.inputs,
   };
 }

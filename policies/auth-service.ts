@@ -1,3 +1,4 @@
+import { lacking, replicasOf } from "./availability";
 import { workloads } from "./facts";
 import { policyOf } from "./rule";
 
@@ -17,24 +18,21 @@ export const authServiceAvailable = policyOf({
       .parse(runtime)
       .workloads.filter(({ component }) => component === "auth-service")
       .flatMap((one) => {
-        const lacks = [
-          ...(one.replicas < replicas ? [`${one.replicas} of ${replicas} replicas`] : []),
-          ...(budget && one.budget === null ? ["no PodDisruptionBudget"] : []),
-        ];
-        if (lacks.length === 0) return [];
+        const lacks = lacking(one, { replicas, budget });
+        if (lacks === undefined) return [];
         return [
           {
-            what: `${one.workload} (auth service) has ${lacks.join(" and ")}`,
+            what: `${one.workload} (auth service) has ${lacks}`,
             fix: `pulumi config set --path values.authService.replicaCount ${replicas}, and give it a PodDisruptionBudget`,
           },
         ];
       }),
   release: (release, { replicas }) => {
-    const count = release.value("authService", "replicaCount");
-    if (typeof count === "number" && count >= replicas) return [];
+    const count = replicasOf(release, "authService");
+    if (count >= replicas) return [];
     return [
       {
-        what: `Release ${release.name} gives the auth service ${typeof count === "number" ? count : 1} of ${replicas} replicas`,
+        what: `Release ${release.name} gives the auth service ${count} of ${replicas} replicas`,
         fix: `set authService.replicaCount to ${replicas} in the Release's values`,
       },
     ];

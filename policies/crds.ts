@@ -1,11 +1,10 @@
 import type { PolicyResource, StackValidationPolicy } from "@pulumi/policy";
 import { z } from "zod";
 import { crds } from "./facts";
-import { chartName, isOurs } from "./release";
-import { type Finding, isUnknownValue, policyOf, REVIEW_TYPE } from "./rule";
+import { CHARTS, isOurs, isRuntimeChart, RELEASE_TYPE } from "./release";
+import { type Finding, messageOf, policyOf, REVIEW_TYPE } from "./rule";
 
 const CRD_TYPE = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition";
-const RELEASE_TYPE = "kubernetes:helm.sh/v3:Release";
 const SET_TYPE = "casa-upgrade:index:CrdSet";
 
 /** A schema that existing objects do not fit shows only when they are next written. */
@@ -79,39 +78,21 @@ export const crdsBeforeChart: StackValidationPolicy = {
   name: "crds-before-chart",
   description: "Every CRD of the runtime is declared, kept, and applied before the Release that needs it.",
   enforcementLevel: "mandatory",
-  configSchema: {
-    properties: {
-      charts: {
-        type: "array",
-        items: { type: "string" },
-        default: ["casa-runtime"],
-        description: "names of charts of a runtime",
-      },
-    },
-  },
+  configSchema: { properties: CHARTS },
   validateStack: (args, report) => {
     const { charts } = args.getConfig<{ charts: string[] }>();
     const { resources } = args;
     for (const release of resources.filter((one) => isRuntime(one, charts))) {
-      for (const { what, fix } of orderFindings(release, resources)) {
-        const why =
-          "without its CRDs the new version fails or runs with old schemas; deleted CRDs take all their objects with them";
-        report(`${what}.\n  Why it matters: ${why}.\n  Fix: ${fix}`, release.urn);
-      }
+      for (const finding of orderFindings(release, resources)) report(messageOf(finding, WHY), release.urn);
     }
   },
 };
 
+const WHY =
+  "without its CRDs the new version fails or runs with old schemas; deleted CRDs take all their objects with them";
+
 function isRuntime({ type, urn, props }: PolicyResource, charts: readonly string[]): boolean {
-  if (type !== RELEASE_TYPE) return false;
-  if (isOurs(urn)) return true;
-  try {
-    const chart = (props as Record<string, unknown>)["chart"];
-    return typeof chart !== "string" || charts.includes(chartName(chart));
-  } catch (error) {
-    if (isUnknownValue(error)) return true;
-    throw error;
-  }
+  return type === RELEASE_TYPE && (isOurs(urn) || isRuntimeChart(props, charts));
 }
 
 function orderFindings(release: PolicyResource, resources: readonly PolicyResource[]): Finding[] {

@@ -1,8 +1,7 @@
 import type { ResourceValidationPolicy } from "@pulumi/policy";
-import { isOurs, releaseOf } from "./release";
-import { type Finding, isUnknownValue } from "./rule";
-
-const RELEASE_TYPE = "kubernetes:helm.sh/v3:Release";
+import { CHARTS, isOurs, RELEASE_TYPE, releaseOf } from "./release";
+import { type Finding, messageOf } from "./rule";
+import { isUnknownValue } from "./unknown";
 
 /** Settings of a Release by which an upgrade does something else than its config says, or nobody learns how it went. */
 export const releaseSettings: ResourceValidationPolicy = {
@@ -13,21 +12,14 @@ export const releaseSettings: ResourceValidationPolicy = {
   configSchema: {
     properties: {
       maxHistory: { type: "integer", minimum: 1, default: 20, description: "most revisions that helm may keep" },
-      charts: {
-        type: "array",
-        items: { type: "string" },
-        default: ["casa-runtime"],
-        description: "names of charts of a runtime",
-      },
+      ...CHARTS,
     },
   },
   validateResource: (args, report) => {
     const { maxHistory, charts } = args.getConfig<{ maxHistory: number; charts: string[] }>();
     const isRuntime = (args.type === RELEASE_TYPE && isOurs(args.urn)) || releaseOf(args, charts) !== undefined;
     if (!isRuntime) return;
-    for (const { what, fix } of settingFindings(args.name, args.props, maxHistory)) {
-      report(`${what}.\n  Why it matters: ${WHY}.\n  Fix: ${fix}`);
-    }
+    for (const finding of settingFindings(args.name, args.props, maxHistory)) report(messageOf(finding, WHY));
   },
 };
 

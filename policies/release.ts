@@ -1,8 +1,20 @@
-import type { ResourceValidationArgs } from "@pulumi/policy";
+import type { PolicyConfigSchema, ResourceValidationArgs } from "@pulumi/policy";
+import { known } from "./unknown";
 
-const RELEASE_TYPE = "kubernetes:helm.sh/v3:Release";
+export const RELEASE_TYPE = "kubernetes:helm.sh/v3:Release";
 /** In the URN of everything that casa-upgrade declares. */
 const OURS = "casa-upgrade:index:CasaUpgrade$";
+
+/** The setting by which a policy knows the Releases of a CASA runtime. */
+export const CHARTS: PolicyConfigSchema["properties"] = {
+  charts: {
+    type: "array",
+    items: { type: "string" },
+    default: ["casa-runtime"],
+    description:
+      "names of charts whose Releases count as a CASA runtime, where a program without CasaUpgrade defines them",
+  },
+};
 
 /** A CASA Release that some program without CasaUpgrade defines; every access checks that the value is known. */
 export interface Release {
@@ -21,19 +33,14 @@ export interface Leaf {
   value: string | number | undefined;
 }
 
-/**
- * The Release, if it is a CASA runtime that casa-upgrade does not define. A chart whose name is not known counts as one:
- * whoever hides it must not get around the rules.
- */
+/** The Release, if it is a CASA runtime that casa-upgrade does not define. */
 export function releaseOf(
   { type, urn, name, props }: ResourceValidationArgs,
   charts: readonly string[],
 ): Release | undefined {
-  if (type !== RELEASE_TYPE || urn.includes(OURS)) return undefined;
-  const chart = read(() => (props as Record<string, unknown>)["chart"]);
-  if (typeof chart === "string" && !charts.includes(chartName(chart))) return undefined;
-  const all = props as Record<string, unknown>;
-  const given = read(() => all["name"]);
+  const all: Record<string, unknown> = props;
+  if (type !== RELEASE_TYPE || isOurs(urn) || !isRuntimeChart(all, charts)) return undefined;
+  const given = known(() => all["name"]);
   return {
     name: typeof given === "string" ? given : name,
     props: all,
@@ -47,6 +54,12 @@ export function isOurs(urn: string): boolean {
   return urn.includes(OURS);
 }
 
+/** Whether a Release's chart is a CASA runtime. One whose name is not known counts: whoever hides it must not get around the rules. */
+export function isRuntimeChart(props: Readonly<Record<string, unknown>>, charts: readonly string[]): boolean {
+  const chart = known(() => props["chart"]);
+  return typeof chart !== "string" || charts.includes(chartName(chart));
+}
+
 /** `oci://host/charts/casa-runtime`, `./casa-runtime-0.1.18.tgz` and `casa-runtime` are all `casa-runtime`. */
 export function chartName(chart: string): string {
   const last = chart.replace(/\/+$/, "").split("/").at(-1) ?? "";
@@ -55,15 +68,6 @@ export function chartName(chart: string): string {
 
 export function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** Undefined where it is not known yet; the caller says what that means. */
-function read(of: () => unknown): unknown {
-  try {
-    return of();
-  } catch {
-    return undefined;
-  }
 }
 
 function leaves(tree: unknown, path: string[]): Leaf[] {

@@ -1,3 +1,4 @@
+import { lacking, replicasOf } from "./availability";
 import { failClosed, namespaces, restarts, workloads } from "./facts";
 import { policyOf } from "./rule";
 
@@ -59,25 +60,22 @@ export const sidecarHighlyAvailable = policyOf({
       .parse(runtime)
       .workloads.filter(({ component }) => component === "sidecar")
       .flatMap((one) => {
-        const lacks = [
-          ...(one.replicas < 2 ? [`${one.replicas} of 2 replicas`] : []),
-          ...(budget && one.budget === null ? ["no PodDisruptionBudget"] : []),
-        ];
-        if (lacks.length === 0) return [];
+        const lacks = lacking(one, { replicas: 2, budget });
+        if (lacks === undefined) return [];
         return [
           {
-            what: `${one.workload} (sidecar) has ${lacks.join(" and ")} while ${closed.join(", ")} denies what it does not answer`,
+            what: `${one.workload} (sidecar) has ${lacks} while ${closed.join(", ")} denies what it does not answer`,
             fix: "pulumi config set --path values.sidecar.replicaCount 2, and give it a PodDisruptionBudget",
           },
         ];
       });
   },
   release: (release) => {
-    const count = release.value("sidecar", "replicaCount");
-    if (release.value("sidecar", "enabled") === false || (typeof count === "number" && count >= 2)) return [];
+    const count = replicasOf(release, "sidecar");
+    if (release.value("sidecar", "enabled") === false || count >= 2) return [];
     return [
       {
-        what: `Release ${release.name} gives the sidecar ${typeof count === "number" ? count : 1} of 2 replicas`,
+        what: `Release ${release.name} gives the sidecar ${count} of 2 replicas`,
         fix: "set sidecar.replicaCount to 2 in the Release's values",
       },
     ];

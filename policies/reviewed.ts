@@ -1,5 +1,5 @@
 import type { ResourceValidationPolicy } from "@pulumi/policy";
-import { releaseOf } from "./release";
+import { CHARTS, releaseOf } from "./release";
 import { LIMITS } from "./rule";
 
 /** Says what stays unsaid: a rule that cannot look must not look like one that has passed. */
@@ -8,16 +8,7 @@ export const casaReleaseReviewed: ResourceValidationPolicy = {
   description:
     "A CASA runtime is upgraded by CasaUpgrade, which reads chart and cluster; of a bare Release the pack sees inputs only.",
   enforcementLevel: "advisory",
-  configSchema: {
-    properties: {
-      charts: {
-        type: "array",
-        items: { type: "string" },
-        default: ["casa-runtime"],
-        description: "names of charts of a runtime",
-      },
-    },
-  },
+  configSchema: { properties: CHARTS },
   validateResource: (args, report) => {
     const release = releaseOf(args, args.getConfig<{ charts: string[] }>().charts);
     if (!release) return;

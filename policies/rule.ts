@@ -2,7 +2,8 @@ import type { PolicyConfigSchema, ResourceValidationArgs, ResourceValidationPoli
 import { z } from "zod";
 import { acknowledged, type AcknowledgeConfig } from "./acknowledge";
 import { acknowledgements } from "./facts";
-import { type Release, releaseOf } from "./release";
+import { CHARTS, type Release, releaseOf } from "./release";
+import { isUnknownValue, known } from "./unknown";
 
 /** Type of the resource that carries the facts of an upgrade by casa-upgrade. */
 export const REVIEW_TYPE = "pulumi-nodejs:dynamic/casa-upgrade:UpgradeReview";
@@ -39,16 +40,6 @@ export interface Rule<Config extends object = object> {
 
 /** The properties of `casa-review`; every access checks that the value is known. */
 export type ReviewProps = Readonly<Record<string, unknown>>;
-
-const CHARTS: Properties = {
-  charts: {
-    type: "array",
-    items: { type: "string" },
-    default: ["casa-runtime"],
-    description:
-      "names of charts whose Releases count as a CASA runtime, where a program without CasaUpgrade defines them",
-  },
-};
 
 const ACKNOWLEDGE: Properties = {
   acknowledgeDays: {
@@ -141,21 +132,6 @@ function judged<Config extends object>(rule: Rule<Config>, judge: () => Finding[
   }
 }
 
-/** The SDK's own class is not exported; its instances carry where the unknown value is. */
-export function isUnknownValue(error: unknown): error is Error {
-  return error instanceof Error && "unknownTypeSentinel" in error;
-}
-
-/** The value, or undefined where it is not known yet. */
-export function known<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (isUnknownValue(error)) return undefined;
-    throw error;
-  }
-}
-
 function explain(
   rule: Pick<Rule, "why" | "acknowledge">,
   findings: readonly Finding[],
@@ -168,8 +144,13 @@ function explain(
   // Findings that one line puts right are one message: a chart with ten moving tags is not ten pages.
   return [...new Set(findings.map(({ fix }) => fix))].map((fix) => {
     const whats = findings.filter((finding) => finding.fix === fix).map(({ what }) => what);
-    return `${whats.join(".\n")}.\n  Why it matters: ${rule.why}.\n  Fix: ${fix}${accept}${note}`;
+    return messageOf({ what: whats.join(".\n"), fix }, rule.why) + accept + note;
   });
+}
+
+/** What every message says: what is wrong, why it matters, what puts it right. */
+export function messageOf({ what, fix }: Finding, why: string): string {
+  return `${what}.\n  Why it matters: ${why}.\n  Fix: ${fix}`;
 }
 
 const stackLine = (policy: string) => `pulumi config set --path 'acknowledge.${policy}' '<YYYY-MM-DD> <reason>'`;

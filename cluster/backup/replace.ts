@@ -1,18 +1,17 @@
 import type { Readable } from "node:stream";
 import { contentDifferences } from "../../plan/backup/compare";
-import type { BackupManifest } from "../../plan/backup/manifest";
+import { type BackupManifest, compactTime } from "../../plan/backup/manifest";
+import type { BackupOwner } from "../../plan/backup/retention";
 import { BackupError } from "./problem";
 import { restoreAndCompare, scratchName } from "./run";
 import { DROP, INSPECT, SWAP } from "./scripts";
 import { contentOf, type DatabaseSession } from "./session";
 
-/** Whose backup it is; tells the new database apart from those of other stacks on the same server. */
-type Owner = Parameters<typeof scratchName>[1];
-
 /**
  * Restores a stored dump into a new database, compares it with its manifest, and puts it in the place of the one logged in to. Until
  * that last step the database is untouched; the step itself is one transaction.
  *
+ * @param owner tells the new database apart from those of other stacks on the same server.
  * @returns the name that the old database is kept under.
  * @throws BackupError
  */
@@ -20,16 +19,13 @@ export async function replaceDatabase(
   session: DatabaseSession,
   manifest: BackupManifest,
   stored: Readable,
-  owner: Owner,
+  owner: Omit<BackupOwner, "name">,
   timeoutSeconds: number,
 ): Promise<string> {
   const signal = AbortSignal.timeout(timeoutSeconds * 1000);
   const { prefix, name: fresh } = scratchName(session, owner);
   await restoreAndCompare(session, manifest, stored, { prefix, name: fresh }, "keep", signal);
-  const kept = `${session.database.slice(0, 30)}_before_restore_${new Date()
-    .toISOString()
-    .replaceAll(/[-:]|\.\d+/g, "")
-    .toLowerCase()}`;
+  const kept = `${session.database.slice(0, 30)}_before_restore_${compactTime(new Date()).toLowerCase()}`;
   try {
     await session.run(SWAP, { step: "changing places", args: [fresh, kept], signal });
   } catch (error) {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { imageName } from "../rolls/images";
 import type { DatabaseTarget, ValueRef } from "./references";
 
 const keyRef = z.looseObject({ name: z.string().nullish(), key: z.string(), optional: z.boolean().nullish() });
@@ -59,7 +60,7 @@ export function discoverDatabases(objects: readonly unknown[], namespace: string
 }
 
 function isServer({ image, env }: Container): boolean {
-  const name = (image ?? "").replace(/@.*$/, "").split("/").at(-1)?.replace(/:.*$/, "") ?? "";
+  const name = imageName(image ?? "");
   if (NO_SERVER.test(name)) return false;
   // An image of one's own is known by a variable that only a server is given: clients have user and password, too.
   return SERVER.test(name) || (env ?? []).some((variable) => /^(PGDATA|POSTGRES_INITDB_ARGS)$/.test(variable.name));

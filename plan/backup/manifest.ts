@@ -68,7 +68,12 @@ export function backupId(name: string, run: string): string {
 
 /** A run: its time and something random, so that no two are the same. */
 export function newRun(now: Date, random: string): string {
-  return `${now.toISOString().replaceAll(/[-:]|\.\d+/g, "")}-${random}`;
+  return `${compactTime(now)}-${random}`;
+}
+
+/** A moment in UTC without what file and database names do not take: `20261123T100000Z`. */
+export function compactTime(at: Date): string {
+  return at.toISOString().replaceAll(/[-:]|\.\d+/g, "");
 }
 
 /** Whether a file is a backup of this database that never got finished; another file is never touched. */

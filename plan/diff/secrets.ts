@@ -33,6 +33,12 @@ export function leafTexts(value: unknown): string[] {
   return typeof value === "object" && value !== null ? Object.values(value).flatMap(leafTexts) : [];
 }
 
+/** What the config declares secret, and what everybody can read in the chart's defaults and the config does not declare. */
+export function declaredSecrets(secretPart: unknown, defaults: unknown): { declared: string[]; inChart: Set<string> } {
+  const declared = leafTexts(secretPart);
+  return { declared, inChart: new Set(leafTexts(defaults).filter((text) => !declared.includes(text))) };
+}
+
 /** Texts shorter than this are hidden only where they are the whole value: they occur in everything. */
 const SHORTEST_PART = 6;
 

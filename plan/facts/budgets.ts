@@ -1,5 +1,6 @@
-import { dig, digList, isMap, type KubeObject } from "../objects";
-import { type PodWorkload, textOf } from "../rolls/workload";
+import { selects } from "../label-selector";
+import { dig, isMap, type KubeObject } from "../objects";
+import type { PodWorkload } from "../rolls/workload";
 
 /** The PodDisruptionBudget that keeps at least one pod of the workload; null when none does. */
 export function budgetOf(
@@ -34,33 +35,6 @@ export function autoscalerMinimum(
   if (!found) return undefined;
   const least = dig(found, "spec", "minReplicas");
   return typeof least === "number" ? least : 1;
-}
-
-/** A selector as Kubernetes reads it; an empty one selects every pod of the namespace, a missing one none. */
-export function selects(selector: unknown, labels: Readonly<Record<string, unknown>>): boolean {
-  if (!isMap(selector)) return false;
-  const wanted = Object.entries(isMap(selector["matchLabels"]) ? selector["matchLabels"] : {});
-  return (
-    wanted.every(([key, value]) => labels[key] === value) &&
-    digList(selector, "matchExpressions").every((rule) => meets(rule, labels))
-  );
-}
-
-function meets(rule: unknown, labels: Readonly<Record<string, unknown>>): boolean {
-  const value = labels[textOf(dig(rule, "key")) ?? ""];
-  const values = digList(rule, "values");
-  switch (dig(rule, "operator")) {
-    case "In":
-      return value !== undefined && values.includes(value);
-    case "NotIn":
-      return value === undefined || !values.includes(value);
-    case "Exists":
-      return value !== undefined;
-    case "DoesNotExist":
-      return value === undefined;
-    default:
-      return false;
-  }
 }
 
 /** False for a budget that lets all pods go at once: `minAvailable: 0`, or `maxUnavailable` of all. */

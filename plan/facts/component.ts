@@ -1,4 +1,5 @@
 import { dig } from "../objects";
+import { imageName } from "../rolls/images";
 import { containersOf, type PodWorkload, textOf } from "../rolls/workload";
 import type { Component } from "./schema";
 
@@ -21,19 +22,13 @@ export function componentOf(workload: PodWorkload, names: ComponentNames): Compo
   if (workload.kind === "Deployment" && workload.name === names.sidecarDeployment) return "sidecar";
   const images = containersOf(workload.template["spec"])
     .filter(({ init }) => !init)
-    .map(({ fields }) => imageName(textOf(fields["image"]) ?? ""));
+    .map(({ fields }) => imageName(textOf(fields["image"]) ?? "").toLowerCase());
   const runs = (part: RegExp) => images.some((image) => part.test(image) && !NOT_A_SERVER.test(image));
   if (runs(/keycloak|(^|-)rhbk|(^|-)sso\d/)) return "keycloak";
   if (runs(/postgres|postgis|timescale|spilo|pgvector/)) return "postgres";
   const label = textOf(dig(workload.template, "metadata", "labels", "app.kubernetes.io/component"));
   const known = [label, workload.name.replace(new RegExp(`^${names.release}-`), ""), ...images];
   return known.includes("auth-service") ? "auth-service" : "other";
-}
-
-/** `registry:5000/team/keycloak:25@sha256:…` is `keycloak`. */
-function imageName(image: string): string {
-  const path = image.split("@")[0] ?? "";
-  return (path.slice(path.lastIndexOf("/") + 1).split(":")[0] ?? "").toLowerCase();
 }
 
 /** The registry of an image: its first part where that is a host, by the rule of the container runtimes. */

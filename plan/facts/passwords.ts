@@ -1,5 +1,6 @@
 import { isSecret, normalizeSecret } from "../diff/secrets";
 import { isMap, type KubeObject } from "../objects";
+import { mergeValues } from "../values";
 import type { PasswordFact } from "./schema";
 
 type Tree = Readonly<Record<string, unknown>>;
@@ -39,7 +40,7 @@ const WITH_PASSWORD = /^[a-z][a-z0-9+.-]*:\/\/[^/\s:@]*:[^@\s/]+@/i;
 export function passwordFacts({ defaults, values, secretPart, rendered }: ValueSources): PasswordFact[] {
   const secretNames = new Set(rendered.filter(isSecret).map(({ metadata }) => metadata.name));
   const seen = new Set<string>();
-  const ofValues = leaves(overlay(defaults, values)).flatMap(({ path, value }): PasswordFact[] => {
+  const ofValues = leaves(mergeValues(defaults, values)).flatMap(({ path, value }): PasswordFact[] => {
     const text = String(value);
     if (!isPassword(path.at(-1) ?? "", text) || secretNames.has(text)) return [];
     seen.add(text);
@@ -88,15 +89,6 @@ function leaves(tree: unknown, path: string[] = []): { path: string[]; value: st
   if (typeof tree === "string" || typeof tree === "number") return [{ path, value: tree }];
   if (typeof tree !== "object" || tree === null) return [];
   return Object.entries(tree).flatMap(([key, below]) => leaves(below, [...path, key]));
-}
-
-function overlay(base: Tree, over: Tree): Tree {
-  const merged: Record<string, unknown> = { ...base };
-  for (const [key, value] of Object.entries(over)) {
-    const old = merged[key];
-    merged[key] = isMap(old) && isMap(value) ? overlay(old, value) : value;
-  }
-  return merged;
 }
 
 function at(tree: unknown, path: readonly string[]): unknown {

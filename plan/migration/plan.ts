@@ -5,7 +5,7 @@ import { checkGatePermissions } from "../../cluster/migration-permissions";
 import type { MigrationGateArgs } from "../../components/migration-gate";
 import { isLocalChart, type LoadedChart } from "../chart";
 import type { LoadedConfig } from "../config-load";
-import { leafTexts, Redactor, secretTexts } from "../diff/secrets";
+import { declaredSecrets, Redactor, secretTexts } from "../diff/secrets";
 import type { GateSettings } from "./settings";
 import { findMigrationTarget } from "./target";
 
@@ -34,8 +34,7 @@ export async function planMigrationGate(
     namespace,
     deployment: options.deployment,
   });
-  const declared = [...new Set(leafTexts(secretPart))].sort();
-  const inChart = new Set(leafTexts(chart.contents.defaults).filter((text) => !declared.includes(text)));
+  const { declared, inChart } = declaredSecrets(secretPart, chart.contents.defaults);
   const inSecrets = secretTexts(chart.rendered);
   const redactor = new Redactor([...declared, ...inSecrets], inChart);
   const rollback: GateSettings["rollback"] = {
@@ -80,5 +79,5 @@ export async function planMigrationGate(
     known: [...new Set(inSecrets.filter((text) => inChart.has(text)))].sort(),
   };
   const warnings = await checkGatePermissions(client, settings);
-  return { gate: { settings, secrets: declared, digest: chart.digest }, warnings, explain };
+  return { gate: { settings, secrets: [...new Set(declared)].sort(), digest: chart.digest }, warnings, explain };
 }

@@ -8,7 +8,7 @@ import { valuesFindings } from "../breaking/values";
 import { versionDistance } from "../breaking/versions";
 import type { LoadedChart } from "../chart";
 import type { LoadedConfig } from "../config-load";
-import { leafTexts, Redactor, secretTexts } from "../diff/secrets";
+import { declaredSecrets, Redactor, secretTexts } from "../diff/secrets";
 import { type KubeObject, parseManifest } from "../objects";
 import { estimateRestarts, type RestartFacts } from "../restart-estimate";
 import { pendingGroups, type RestartPlan, workloadId } from "../restarts";
@@ -59,7 +59,7 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     input.newRevision ? hookChanges(client, chart.hooks, toRender, installed !== undefined) : [],
     reviewRestarts(input),
   ]);
-  const { rolls, images, claims, stale } = await releaseRolls(client, objects, release.namespace);
+  const { rolls, images, claims, stale, liveClaims } = await releaseRolls(client, objects, release.namespace);
   const records = recordChanges({
     ...input.records,
     release,
@@ -72,7 +72,11 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
   const all = [...changes, ...records];
   const refusals = changes.flatMap(refusalOf);
   const predicted = objects.flatMap(({ after }) => after ?? []);
-  const state = { objects: input.newRevision ? predicted : chart.rendered, replaced: replacedWorkloads(rolls) };
+  const state = {
+    objects: input.newRevision ? predicted : chart.rendered,
+    replaced: replacedWorkloads(rolls),
+    claims: liveClaims,
+  };
   const runtime = await runtimeFacts(input, state, redactor);
   const breaking = breakingChanges(input);
   const sections = {
@@ -112,8 +116,7 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
 
 /** Hides what the config declares secret and what Secrets hold, except what everybody can read in the chart. */
 function redactorFor(loaded: LoadedConfig, chart: LoadedChart, installed: readonly KubeObject[]): Redactor {
-  const declared = leafTexts(loaded.secretPart);
-  const inChart = new Set(leafTexts(chart.contents.defaults).filter((text) => !declared.includes(text)));
+  const { declared, inChart } = declaredSecrets(loaded.secretPart, chart.contents.defaults);
   return new Redactor([...declared, ...secretTexts([...chart.rendered, ...installed])], inChart);
 }
 

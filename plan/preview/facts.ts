@@ -1,5 +1,5 @@
-import { ApiError } from "../../cluster/api";
 import type { ClusterClient } from "../../cluster/connect";
+import { sidecarDeploymentOf } from "../config";
 import type { Redactor } from "../diff/secrets";
 import { failClosed } from "../facts/fail-closed";
 import { namespaceFacts } from "../facts/namespaces";
@@ -9,10 +9,10 @@ import { jobFacts, workloadFacts } from "../facts/workloads";
 import { isMap, type KubeObject } from "../objects";
 import type { RestartPlan } from "../restarts";
 import type { ReviewInput } from "./build";
+import { listIfAllowed, noneIfForbidden } from "./pods";
 
 const BUDGET = { apiVersion: "policy/v1", kind: "PodDisruptionBudget" };
 const AUTOSCALER = { apiVersion: "autoscaling/v2", kind: "HorizontalPodAutoscaler" };
-const CLAIM = { apiVersion: "v1", kind: "PersistentVolumeClaim" };
 const NAMESPACE = { apiVersion: "v1", kind: "Namespace" };
 
 /** What the release is made of after the upgrade. */
@@ -21,6 +21,8 @@ export interface RuntimeState {
   objects: readonly KubeObject[];
   /** Ids of the workloads whose pods are replaced. */
   replaced: ReadonlySet<string>;
+  /** Live PersistentVolumeClaims of its namespace. */
+  claims: readonly KubeObject[];
 }
 
 /** Reads what rules about safety need beside the release, and puts the facts together. */
@@ -28,18 +30,14 @@ export async function runtimeFacts(input: ReviewInput, state: RuntimeState, reda
   const { client, loaded, chart, restarts } = input;
   const { config } = loaded;
   const mas = masWorkloads(restarts);
-  const [beside, claims, labels] = await Promise.all([
-    Promise.all([BUDGET, AUTOSCALER].map((kind) => listOr(client, kind, config.namespace))).then((lists) =>
-      lists.flat(),
-    ),
-    listOr(client, CLAIM, config.namespace),
+  const [budgets, autoscalers, labels] = await Promise.all([
+    listIfAllowed(client, BUDGET, config.namespace),
+    listIfAllowed(client, AUTOSCALER, config.namespace),
     namespaceLabels(client, new Set(mas.map(({ namespace }) => namespace))),
   ]);
-  const names = {
-    release: config.release,
-    sidecarDeployment: config.restarts.sidecarDeployment ?? `${config.release}-sidecar`,
-  };
-  const { objects, replaced } = state;
+  const beside = [...budgets, ...autoscalers];
+  const names = { release: config.release, sidecarDeployment: sidecarDeploymentOf(config) };
+  const { objects, replaced, claims } = state;
   const workloads = workloadFacts({ objects, beside, claims, replaced, namespace: config.namespace, names, redactor });
   const needed =
     input.newRevision && input.installed !== undefined && workloads.some(({ component }) => component === "postgres");
@@ -66,35 +64,17 @@ export function masWorkloads({ groups, skipped }: RestartPlan): { namespace: str
   return [...groups.flatMap(({ targets }) => targets), ...named].filter(({ namespace }) => namespace !== "");
 }
 
-/** None where the cluster does not know the kind or the user may not list it. */
-async function listOr(client: ClusterClient, kind: typeof BUDGET, namespace: string): Promise<KubeObject[]> {
-  try {
-    if (!(await client.api.resource(kind.apiVersion, kind.kind))) return [];
-    const found = (await client.api.list(kind, namespace)) as KubeObject[];
-    // Items of a list come without their kind.
-    return found.map((object) => ({ ...object, ...kind }));
-  } catch (error) {
-    if (error instanceof ApiError && (error.code === 403 || error.code === 404)) return [];
-    throw error;
-  }
-}
-
 /** Labels of the namespaces that may be read; one request each, or one for all when there are many. */
 async function namespaceLabels(client: ClusterClient, names: ReadonlySet<string>) {
   const all =
     names.size > 5
-      ? await listOr(client, NAMESPACE, "")
-      : (await Promise.all([...names].map((name) => getOr(client, name)))).flat();
+      ? await listIfAllowed(client, NAMESPACE, "")
+      : (await Promise.all([...names].map((name) => getIfAllowed(client, name)))).flat();
   return new Map(
     all.map(({ metadata }) => [metadata.name ?? "", isMap(metadata.labels) ? metadata.labels : {}] as const),
   );
 }
 
-async function getOr(client: ClusterClient, name: string): Promise<KubeObject[]> {
-  try {
-    return [(await client.api.get(NAMESPACE, "", name)) ?? []].flat() as KubeObject[];
-  } catch (error) {
-    if (error instanceof ApiError && error.code === 403) return [];
-    throw error;
-  }
+async function getIfAllowed(client: ClusterClient, name: string): Promise<KubeObject[]> {
+  return [(await client.api.get(NAMESPACE, "", name).catch(noneIfForbidden)) ?? []].flat() as KubeObject[];
 }

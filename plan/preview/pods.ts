@@ -16,12 +16,12 @@ export async function releaseRolls(
   client: ClusterClient,
   objects: readonly ReleaseObject[],
   namespace: string,
-): Promise<Pick<Review, "rolls" | "images" | "claims"> & { stale: string[] }> {
+): Promise<Pick<Review, "rolls" | "images" | "claims"> & { stale: string[]; liveClaims: KubeObject[] }> {
   const pairs = objects
     .filter(({ change }) => change !== undefined && change.action !== "keep")
     .map(({ key, live, after }) => ({ key, before: live, after }));
   const predicted = objects.flatMap(({ after }) => after ?? []);
-  const liveClaims = await readClaims(client, namespace);
+  const liveClaims = await listIfAllowed(client, CLAIM, namespace);
   const { rolls, stale } = planRolls(pairs, { namespace, predicted, liveClaims });
   const storage = { namespace, predicted, claims: liveClaims };
   const lost = deletedClaims(pairs, { ...storage, volumes: [] }).map(({ name }) => name);
@@ -34,13 +34,17 @@ export async function releaseRolls(
     images: imageFindings(predicted, replacedWorkloads(rolls), namespace),
     claims: deletedClaims(pairs, { ...storage, volumes }),
     stale: stale.flatMap(staleText),
+    liveClaims,
   };
 }
 
-/** Claims of the release's namespace; none where they may not be listed, those of the chart are known anyway. */
-async function readClaims(client: ClusterClient, namespace: string): Promise<KubeObject[]> {
-  const found = await client.api.list(CLAIM, namespace).catch(noneIfForbidden);
-  return found as KubeObject[];
+/** Objects of a kind; none where they may not be listed: what the chart brings is known anyway. */
+export async function listIfAllowed(
+  client: ClusterClient,
+  kind: typeof CLAIM,
+  namespace: string,
+): Promise<KubeObject[]> {
+  return (await client.api.list(kind, namespace).catch(noneIfForbidden)) as KubeObject[];
 }
 
 /** The volumes behind claims, for their reclaim policy; most users may not read volumes, and then it is told as unknown. */
@@ -50,7 +54,8 @@ async function readVolumes(client: ClusterClient, claims: readonly KubeObject[])
   return (await Promise.all(names.map(read))).flatMap((found) => (found ?? []) as KubeObject | KubeObject[]);
 }
 
-function noneIfForbidden(error: unknown): never[] {
+/** For a `catch`: what may not be read counts as not there. */
+export function noneIfForbidden(error: unknown): never[] {
   if (error instanceof ApiError && error.code === 403) return [];
   throw error;
 }

@@ -15,19 +15,19 @@ export function policySections(
   mostCharacters: number,
   mostEntries: number,
 ): string[] {
-  const list = (mandatory: boolean) => {
-    const of = violations.filter((violation) => violation.mandatory === mandatory);
+  const refused = violations.filter(({ mandatory }) => mandatory);
+  const advised = violations.filter(({ mandatory }) => !mandatory);
+  const list = (of: readonly Violation[]) => {
     const lines = of.slice(0, mostEntries).map(({ policy, text }) => entry(policy, text, mostCharacters));
     return of.length > mostEntries ? [...lines, `- … and ${of.length - mostEntries} more`] : lines;
   };
-  const [refused, advised] = [list(true), list(false)];
   return [
-    ...(refused.length > 0 ? ["### Refused by policies", "", ...refused, ""] : []),
+    ...(refused.length > 0 ? ["### Refused by policies", "", ...list(refused), ""] : []),
     ...(advised.length > 0
       ? [
-          `<details><summary>Advice of policies (${violations.length - violations.filter(({ mandatory }) => mandatory).length})</summary>`,
+          `<details><summary>Advice of policies (${advised.length})</summary>`,
           "",
-          ...advised,
+          ...list(advised),
           "",
           "</details>",
           "",

@@ -1,3 +1,4 @@
+import { selects } from "../label-selector";
 import { dig, digList, isMap } from "../objects";
 import type { Roll } from "../review/schema";
 import { claimNames } from "./references";
@@ -193,12 +194,12 @@ function repelsItself({ template }: PodWorkload): boolean {
   );
   const labels = dig(template, "metadata", "labels");
   return terms.some((term) => {
-    const wanted = Object.entries(dig(term, "labelSelector", "matchLabels") ?? {});
+    const wanted = Object.keys(dig(term, "labelSelector", "matchLabels") ?? {});
     return (
       dig(term, "topologyKey") === "kubernetes.io/hostname" &&
       digList(term, "labelSelector", "matchExpressions").length === 0 &&
       wanted.length > 0 &&
-      wanted.every(([key, value]) => dig(labels, key) === value)
+      selects(dig(term, "labelSelector"), isMap(labels) ? labels : {})
     );
   });
 }

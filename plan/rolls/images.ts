@@ -84,3 +84,9 @@ function defaultPullPolicy(image: string): string {
   const tag = tagOf(image);
   return tag === undefined || tag === "latest" ? "Always" : "IfNotPresent";
 }
+
+/** `registry:5000/team/keycloak:25@sha256:…` is `keycloak`. */
+export function imageName(image: string): string {
+  const path = image.split("@")[0] ?? "";
+  return path.slice(path.lastIndexOf("/") + 1).split(":")[0] ?? "";
+}

@@ -1,12 +1,13 @@
 import { expect } from "chai";
 import { Redactor } from "../../plan/diff/secrets";
-import { budgetOf, selects } from "../../plan/facts/budgets";
+import { budgetOf } from "../../plan/facts/budgets";
 import { keycloakClustering } from "../../plan/facts/clustering";
 import { componentOf, registryOf } from "../../plan/facts/component";
 import { failClosed } from "../../plan/facts/fail-closed";
 import { namespaceFacts } from "../../plan/facts/namespaces";
 import { passwordFacts } from "../../plan/facts/passwords";
 import { jobFacts, workloadFacts } from "../../plan/facts/workloads";
+import { selects } from "../../plan/label-selector";
 import type { KubeObject } from "../../plan/objects";
 import { podWorkload } from "../../plan/rolls/workload";
 
