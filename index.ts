@@ -3,13 +3,14 @@ import "./plan/sdk-debug";
 import * as pulumi from "@pulumi/pulumi";
 import { CasaUpgrade } from "./components/casa-upgrade";
 import { backupSummary } from "./plan/backup/plan";
+import { migrationLines } from "./plan/preview/crd-migration";
 import { loadConfig } from "./plan/config-load";
 import { summarize } from "./plan/review/summary";
 import { planUpgrade } from "./plan/upgrade";
 
 /**
  * The upgrade of a CASA runtime, for `pulumi preview` and `pulumi up` alike:
- * config -> pre-flight and plan -> verified backup -> CRDs -> chart release -> migration gate -> MAS restarts.
+ * config -> pre-flight and plan -> verified backup -> custom resources -> CRDs -> chart release -> migration gate -> MAS restarts.
  */
 export = async () => {
   // A wrong key or value stops here, with the line that fixes it.
@@ -19,18 +20,20 @@ export = async () => {
   const plan = await planUpgrade(loaded);
   for (const warning of plan.warnings) await pulumi.log.warn(warning);
 
-  // Before anything changes, a verified backup. CRDs then, the chart next, its migration seen to end well, the MAS workloads
+  // Before anything changes, a verified backup. Custom resources get their next form, then CRDs, the chart next, its migration seen to end well, the MAS workloads
   // gently last; each step waits for the one before.
   const upgrade = new CasaUpgrade("casa", { plan });
   // A reviewer reads the essence at the end of the preview; `casa-upgrade plan` writes the whole review.
   if (pulumi.runtime.isDryRun()) await pulumi.log.info(summarize(plan.review), upgrade);
   const backup = backupSummary(plan.backup);
   if (backup !== undefined && pulumi.runtime.isDryRun()) await pulumi.log.info(backup, upgrade);
+  for (const line of migrationLines(plan.review)) if (pulumi.runtime.isDryRun()) await pulumi.log.info(line, upgrade);
 
   return {
     cluster: plan.cluster,
     versions: upgrade.versions,
     backups: upgrade.backups,
+    customResourcesMigrated: upgrade.customResourcesMigrated,
     crdsApplied: upgrade.crdsApplied,
     crdsRetained: upgrade.crdsRetained,
     migration: upgrade.migration,

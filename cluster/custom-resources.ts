@@ -1,21 +1,16 @@
+import { storedVersions } from "../plan/crd-compat/extra-rules";
+import type { CrMigration } from "../plan/cr-migration/plan";
 import type { Crd } from "../plan/crds";
 import { compileSchema, type CustomResourceChecker } from "../plan/custom-resources/checker";
 import { versionSchema } from "../plan/custom-resources/structural";
-import { dig, kubeObject, type KubeObject } from "../plan/objects";
-import type { CrdReview, CustomResourceFinding } from "../plan/review/schema";
+import { dig, kubeObject } from "../plan/objects";
 import { ApiError } from "./api";
 import type { ClusterClient } from "./connect";
+import { Collector, type CustomResourcesReview } from "./custom-resource-findings";
 import { PreflightError } from "./problem";
 
-type Findings = CrdReview["customResources"];
-
-/** Objects named in a review; the others are counted. */
-const MOST_EXAMPLES = 20;
 /** How often a list is begun anew when it took so long that its rest expired. */
 const ATTEMPTS = 3;
-/** Lost fields that are named; of more, a schema without structure may have any number. */
-const MOST_FIELDS = 200;
-const OTHER_FIELDS = "(other fields)";
 
 /**
  * Checks every custom resource against the CRD that is about to be applied, page by page: only what is found is kept.
@@ -23,20 +18,22 @@ const OTHER_FIELDS = "(other fields)";
  * What is read has been pruned by the present schema already, so whatever is pruned here is lost by the new one.
  *
  * @param live the CRD on the cluster; undefined: there is none, and so no object.
+ * @param migration what is done to the objects first.
  * @throws PreflightError when the objects may not be listed, or not in time.
  */
 export async function reviewCustomResources(
   client: ClusterClient,
   next: Crd,
   live: Crd | undefined,
-): Promise<Findings> {
+  migration?: CrMigration,
+): Promise<CustomResourcesReview> {
   if (live === undefined) return nothing([]);
-  const version = readableVersion(live, next);
+  const version = migration?.readIn ?? readableVersion(live, next);
   if (version === undefined) return nothing(["the live CRD serves no version, so its objects cannot be read"]);
-  const { checkers, unchecked } = checkersFor(version, next, live);
+  const { checkers, unchecked } = checkersFor(version, next, live, migration);
   const type = { apiVersion: `${live.spec.group}/${version}`, kind: live.spec.names.kind };
   for (let attempt = 1; ; attempt++) {
-    const collected = new Collector(unchecked);
+    const collected = new Collector(unchecked, migration);
     try {
       await client.api.eachPage(type, undefined, {}, (items) => {
         for (const item of items) collected.add(kubeObject.parse({ ...item, ...type }), checkers);
@@ -74,8 +71,9 @@ function checksIn(version: string, next: Crd): string[] {
   return [...new Set([...(known ? [version] : []), ...(converts && known ? [] : [stored])])];
 }
 
-function checkersFor(version: string, next: Crd, live: Crd): Checks {
-  const names = checksIn(version, next);
+function checkersFor(version: string, next: Crd, live: Crd, migration: CrMigration | undefined): Checks {
+  // What is migrated is written in the version that it is stored in, through a schema that keeps everything.
+  const names = migration ? [migration.to] : checksIn(version, next);
   const keepsAll = dig(next.spec, "preserveUnknownFields") === true;
   const checkers = next.spec.versions
     .filter(({ name }) => names.includes(name))
@@ -84,7 +82,16 @@ function checkersFor(version: string, next: Crd, live: Crd): Checks {
       const scale = dig(one, "subresources", "scale");
       return [one.name, compileSchema(versionSchema(next, one.name), { keepsAll, scale })] as const;
     });
-  return { checkers: new Map(checkers), unchecked: notChecked(version, next, live, names) };
+  const unchecked = migration ? mixedForms(migration, live) : notChecked(version, next, live, names);
+  return { checkers: new Map(checkers), unchecked };
+}
+
+/** Read in one version, an object that is stored in another one may show less than it holds; the migration itself sees all. */
+function mixedForms({ readIn, underWay }: CrMigration, live: Crd): string[] {
+  const stored = storedVersions(live).filter((version) => version !== readIn);
+  return underWay || stored.length === 0
+    ? []
+    : [`what objects hold that are stored in ${stored.join(", ")} and version ${readIn} does not show`];
 }
 
 function notChecked(version: string, next: Crd, live: Crd, names: readonly string[]): string[] {
@@ -100,65 +107,9 @@ function notChecked(version: string, next: Crd, live: Crd, names: readonly strin
   ];
 }
 
-/** Keeps figures and a few examples; never an object. */
-class Collector {
-  private total = 0;
-  private rejected = 0;
-  private pruned = 0;
-  private readonly rejectedExamples: CustomResourceFinding[] = [];
-  private readonly prunedExamples: CustomResourceFinding[] = [];
-  private readonly fields = new Map<string, number>();
-  private readonly unchecked: Set<string>;
-
-  constructor(unchecked: readonly string[]) {
-    this.unchecked = new Set(unchecked);
-  }
-
-  add(object: KubeObject, checkers: Checks["checkers"]): void {
-    this.total++;
-    const rejected = new Set<string>();
-    const pruned = new Set<string>();
-    const fields = new Set<string>();
-    for (const [version, checker] of checkers) {
-      const result = checker.check(object);
-      for (const text of result.rejected) rejected.add(checkers.size > 1 ? `as ${version}: ${text}` : text);
-      for (const path of result.pruned) pruned.add(path);
-      for (const path of result.prunedFields) fields.add(path);
-      for (const text of result.unchecked) this.unchecked.add(text);
-    }
-    if (rejected.size + pruned.size === 0) return;
-    if (rejected.size > 0) this.rejected++;
-    if (pruned.size > 0) this.pruned++;
-    this.countFields(fields);
-    const { namespace, name = "" } = object.metadata;
-    const examples = rejected.size > 0 ? this.rejectedExamples : this.prunedExamples;
-    if (examples.length >= MOST_EXAMPLES) return;
-    const id = namespace === undefined ? name : `${namespace}/${name}`;
-    examples.push({ object: id, rejected: [...rejected], pruned: [...pruned] });
-  }
-
-  private countFields(paths: ReadonlySet<string>): void {
-    const named = [...paths].map((path) =>
-      this.fields.has(path) || this.fields.size < MOST_FIELDS ? path : OTHER_FIELDS,
-    );
-    for (const path of new Set(named)) this.fields.set(path, (this.fields.get(path) ?? 0) + 1);
-  }
-
-  findings(): Findings {
-    const byName = ([a]: [string, number], [b]: [string, number]) => (a < b ? -1 : 1);
-    return {
-      total: this.total,
-      rejected: this.rejected,
-      pruned: this.pruned,
-      unchecked: this.total > 0 ? [...this.unchecked].sort() : [],
-      examples: [...this.rejectedExamples, ...this.prunedExamples].slice(0, MOST_EXAMPLES),
-      prunedFields: [...this.fields].sort(byName).map(([path, objects]) => ({ path, objects })),
-    };
-  }
-}
-
-function nothing(unchecked: string[]): Findings {
-  return { total: 0, rejected: 0, pruned: 0, unchecked, examples: [], prunedFields: [] };
+function nothing(unchecked: string[]): CustomResourcesReview {
+  const findings = { total: 0, rejected: 0, pruned: 0, unchecked, examples: [], prunedFields: [] };
+  return { findings, changedBy: [], changed: 0 };
 }
 
 function listProblem(error: unknown, crd: string): unknown {

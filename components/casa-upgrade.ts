@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { UpgradePlan } from "../plan/upgrade";
 import { CrdSet } from "./crd-set";
+import { CustomResourceMigration } from "./custom-resource-migration";
 import { DatabaseBackup } from "./database-backup";
 import { MigrationGate, type MigrationGateResult } from "./migration-gate";
 import { RuntimeRelease } from "./runtime-release";
@@ -15,7 +16,7 @@ export interface CasaUpgradeArgs {
 }
 
 /**
- * One upgrade of a CASA runtime: a verified backup, CRDs, then the chart, then its migration, then the MAS workloads. Each step
+ * One upgrade of a CASA runtime: a verified backup, custom resources in their next form, CRDs, then the chart, then its migration, then the MAS workloads. Each step
  * depends on the one before; a failed step leaves the later ones untouched, and the next `pulumi up` goes on from there.
  */
 export class CasaUpgrade extends pulumi.ComponentResource {
@@ -23,6 +24,8 @@ export class CasaUpgrade extends pulumi.ComponentResource {
   readonly versions: pulumi.Output<{ before: string | null; after: string }>;
   /** Verified backups that the last upgrade made before it changed anything. */
   readonly backups: DatabaseBackup["backups"];
+  /** What the last migration of custom resources did, for each CRD. */
+  readonly customResourcesMigrated: CustomResourceMigration["migrated"];
   /** CRDs applied for this chart version. */
   readonly crdsApplied: pulumi.Output<string[]>;
   /** CRDs that stay on the cluster although this chart version does not ship them. */
@@ -65,7 +68,12 @@ export class CasaUpgrade extends pulumi.ComponentResource {
       { plan: plan.backup, access: plan.access },
       { parent: this, dependsOn: [review] },
     );
-    const crds = new CrdSet(`${name}-crds`, { ...plan.crds, access: plan.access }, step([backup]));
+    const objects = new CustomResourceMigration(
+      `${name}-custom-resources`,
+      { ...plan.customResources, access: plan.access },
+      { parent: this, dependsOn: [backup] },
+    );
+    const crds = new CrdSet(`${name}-crds`, { ...plan.crds, access: plan.access }, step([objects]));
     // An install finds no namespace for the record: helm makes that first. Killed in between, the next run knows by
     // helm's own record that the release is ours and every workload older.
     const before = plan.release.exists ? [recordBefore([backup])] : [];
@@ -88,6 +96,7 @@ export class CasaUpgrade extends pulumi.ComponentResource {
 
     this.versions = pulumi.output({ before: plan.versions.before ?? null, after: plan.versions.after });
     this.backups = backup.backups;
+    this.customResourcesMigrated = objects.migrated;
     this.crdsApplied = crds.applied;
     this.crdsRetained = crds.retained;
     this.migration = gate ? gate.result : pulumi.output(null);
@@ -96,6 +105,7 @@ export class CasaUpgrade extends pulumi.ComponentResource {
     this.registerOutputs({
       versions: this.versions,
       backups: this.backups,
+      customResourcesMigrated: this.customResourcesMigrated,
       crdsApplied: this.crdsApplied,
       crdsRetained: this.crdsRetained,
       migration: this.migration,

@@ -158,6 +158,7 @@ const migrationGate = z.strictObject({
 const timeouts = z.strictObject({
   connect: seconds(10, 600, "longest wait for the API server to answer in pre-flight"),
   crds: seconds(60, 3600, "longest wait for all CRDs to be Established"),
+  customResources: seconds(3600, 86_400, "longest time for the migration of one CRD's custom resources"),
   release: seconds(600, 86_400, "longest wait of helm for all workloads of the release"),
   migration: seconds(300, 86_400, "longest wait for the auth service's migration after helm is satisfied"),
   injection: seconds(120, 3600, "longest wait for the sidecar or injector before the first restart"),
@@ -307,6 +308,13 @@ export const configSchema = z.strictObject({
         "`reason`, and optionally `crd` and `path`; the rules are in docs/crd-rules.md",
       example: [{ rule: "existingFieldRemoval", severity: "none", reason: "no client reads it" }],
     }),
+  customResourceMigrations: optionalText({
+    description:
+      "YAML file with the rules by which custom resources get into the form of a CRD's next version, relative to the project's " +
+      "folder; empty: none; see docs/custom-resource-migration.md",
+    example: "custom-resource-migrations.yaml",
+    allowed: "the path of a YAML file",
+  }),
   acknowledge: acknowledgeSchema,
   migrationGate: migrationGate
     .prefault({})

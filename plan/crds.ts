@@ -2,6 +2,9 @@ import { z } from "zod";
 import { isDeepStrictEqual } from "node:util";
 import { type KubeObject, dig, type SourcedObject } from "./objects";
 
+/** On a CRD while its objects are migrated (plan/cr-migration): what is being done, as JSON. */
+export const MIGRATION_ANNOTATION = "casa-upgrade.io/custom-resource-migration";
+
 /** A CustomResourceDefinition as a chart ships it. */
 const crdSchema = z.looseObject({
   apiVersion: z.literal("apiextensions.k8s.io/v1"),
@@ -95,7 +98,8 @@ export function keepForeign(crd: Crd, live: LiveCrdMetadata | undefined, install
 }
 
 function foreign(live: Record<string, string>, installed: Record<string, string> | null | undefined) {
-  return Object.fromEntries(Object.entries(live).filter(([key]) => !(key in (installed ?? {}))));
+  const ours = (key: string) => key === MIGRATION_ANNOTATION || key in (installed ?? {});
+  return Object.fromEntries(Object.entries(live).filter(([key]) => !ours(key)));
 }
 
 function nonEmpty(key: string, value: Record<string, string>): Record<string, Record<string, string>> {

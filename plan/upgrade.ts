@@ -5,6 +5,7 @@ import { PreflightError } from "../cluster/problem";
 import { type ReleaseState, releaseWarning } from "../cluster/release";
 import { listCasaPolicies, listMultiAgentSystems, type LiveWorkload, readWorkloads } from "../cluster/workloads";
 import type { CrdSetArgs } from "../components/crd-set";
+import type { CustomResourceMigrationArgs } from "../components/custom-resource-migration";
 import type { MigrationGateArgs } from "../components/migration-gate";
 import type { RuntimeReleaseArgs } from "../components/runtime-release";
 import type { ClusterAccess } from "../components/shell";
@@ -14,6 +15,9 @@ import { ChartError } from "./chart-error";
 import { loadChart, type LoadedChart } from "./chart";
 import { sidecarDeploymentOf, type UpgradeConfig } from "./config";
 import type { LoadedConfig } from "./config-load";
+import { readMigrations } from "./cr-migration/file";
+import { customResourceJobs, refuseWithoutMigrationPermissions } from "./cr-migration/jobs";
+import { planCrMigration } from "./cr-migration/plan";
 import { CrdError, droppedCrds, keepForeign, parseCrds } from "./crds";
 import { lostValues, sameValues } from "./installed-values";
 import * as live from "./live";
@@ -37,6 +41,7 @@ export interface UpgradePlan {
   /** The ConfigMap written before the chart changes, and what it says. */
   readonly before: { readonly name: string; readonly exists: boolean; readonly recorded: RecordedStamp };
   readonly backup: BackupPlan;
+  readonly customResources: Omit<CustomResourceMigrationArgs, "access">;
   readonly crds: Omit<CrdSetArgs, "access">;
   readonly release: RuntimeReleaseArgs;
   /** Undefined when `migrationGate.enabled` is false. */
@@ -80,7 +85,7 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
     access,
   });
 
-  const { crds, onCluster, installedCrds } = await planCrds(client, chart, installed);
+  const { crds, onCluster, installedCrds, migrations } = await planCrds(client, config, chart, installed);
   const rules = stampRules(config);
   const stamp = configStamp(chart.objects, chart.unstable, rules);
   const installedObjects = installed && parseManifest(installed.latest.manifest).map(({ object }) => object);
@@ -115,6 +120,9 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
       live: onCluster,
       installed: installedCrds,
       overrides: config.crdRules,
+      migrations: new Map(migrations.map((one) => [one.crd, one])),
+      rulesFile: config.customResourceMigrations,
+      destination: config.backup.destination,
     },
     restarts,
     workloads,
@@ -144,6 +152,7 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
     versions: { before: versionBefore(installed, chart.version), after: chart.version },
     before: { name: names.before, exists: records.exists.before, recorded: before },
     backup,
+    customResources: customResourceJobs(config, getStack(), crds.crds, migrations, onCluster),
     crds: { ...crds, timeoutSeconds: config.timeouts.crds },
     release: {
       release: config.release,
@@ -210,7 +219,13 @@ function refuseRejected(review: Review): void {
   );
 }
 
-async function planCrds(client: ClusterClient, chart: LoadedChart, installed: ReleaseState | undefined) {
+async function planCrds(
+  client: ClusterClient,
+  config: UpgradeConfig,
+  chart: LoadedChart,
+  installed: ReleaseState | undefined,
+) {
+  const entries = readMigrations(config.customResourceMigrations);
   const shipped = parseCrds(chart.crds);
   const before = installedCrds(installed);
   const onCluster = await readLiveCrds(
@@ -222,7 +237,12 @@ async function planCrds(client: ClusterClient, chart: LoadedChart, installed: Re
     const old = before.find((candidate) => candidate.metadata.name === name);
     return { name, manifest: keepForeign(crd, onCluster.get(name), old), exists: onCluster.has(name) };
   });
-  return { crds: { crds: planned, dropped: droppedCrds(before, shipped) }, onCluster, installedCrds: before };
+  const migrations = planned.flatMap(
+    ({ name, manifest }) => planCrMigration(onCluster.get(name), manifest, entries) ?? [],
+  );
+  await refuseWithoutMigrationPermissions(client, planned, migrations);
+  const crds = { crds: planned, dropped: droppedCrds(before, shipped) };
+  return { crds, onCluster, installedCrds: before, migrations };
 }
 
 /** CRDs of the installed chart version; a CRD file that does not parse is passed over, it is not ours to repair. */

@@ -34,7 +34,7 @@ export const crdsCompatible = policyOf({
           ? [
               {
                 what: `${rejected} of ${total} objects of CRD ${name} do not fit its new schema${first("rejected")}`,
-                fix: "repair them before the upgrade; `npx casa-upgrade plan` lists them",
+                fix: "repair them before the upgrade, or declare rules (docs/custom-resource-migration.md); `npx casa-upgrade plan` lists them",
               },
             ]
           : []),
@@ -42,7 +42,7 @@ export const crdsCompatible = policyOf({
           ? [
               {
                 what: `${pruned} of ${total} objects of CRD ${name} lose fields${first("pruned")}`,
-                fix: "move what the fields say elsewhere before the upgrade; `npx casa-upgrade plan` lists them",
+                fix: "declare what becomes of the fields (docs/custom-resource-migration.md); `npx casa-upgrade plan` lists them",
               },
             ]
           : []),

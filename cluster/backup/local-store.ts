@@ -95,6 +95,16 @@ export class LocalStore implements BackupStore {
     }
   }
 
+  async keep(file: string): Promise<void> {
+    try {
+      await fs.rename(`${this.locate(file)}.partial`, this.locate(file));
+      const folder = await fs.open(this.folder, "r");
+      await folder.sync().finally(() => folder.close());
+    } catch (error) {
+      throw this.refusal("cannot be written to", error);
+    }
+  }
+
   async discard(file: string): Promise<void> {
     await fs.rm(`${this.locate(file)}.partial`, { force: true });
   }

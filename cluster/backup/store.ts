@@ -22,7 +22,9 @@ export interface BackupStore {
   read(file: string, unverified?: boolean): Promise<Readable>;
   /** Makes a verified dump count: gives it its name and writes the manifest beside it, last. */
   finish(manifest: BackupManifest): Promise<void>;
-  /** Removes a dump that {@link finish} was not called for. */
+  /** Makes a file that has no manifest count: gives it its name. */
+  keep(file: string): Promise<void>;
+  /** Removes a file that neither {@link finish} nor {@link keep} was called for. */
   discard(file: string): Promise<void>;
   /** All finished backups of the stack; files that are none are passed over. */
   list(): Promise<BackupManifest[]>;

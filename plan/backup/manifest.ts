@@ -76,10 +76,10 @@ export function compactTime(at: Date): string {
   return at.toISOString().replaceAll(/[-:]|\.\d+/g, "");
 }
 
-/** Whether a file is a backup of this database that never got finished; another file is never touched. */
+/** Whether a file is a backup of this database (or CRD) that never got finished; another file is never touched. */
 export function isLeftOver(file: string, name: string): boolean {
   const rest = base(file).startsWith(`${name}-`) ? base(file).slice(name.length + 1) : "";
-  return /^\d{8}T\d{6}Z-[0-9a-f]{6}\.(dump|json)\.partial$/.test(rest);
+  return /^\d{8}T\d{6}Z-[0-9a-f]{6}\.(dump|json|json\.gz)\.partial$/.test(rest);
 }
 
 /** All rows of all tables. */

@@ -4,11 +4,13 @@ import { reviewCustomResources } from "../../cluster/custom-resources";
 import { dryRunCreate, dryRunReplace } from "../../cluster/dry-run";
 import { compareCrds } from "../crd-compat/compare";
 import { applySeverities, type CrdRuleOverride, DEFAULT_SEVERITIES } from "../crd-compat/overrides";
+import type { CrMigration } from "../cr-migration/plan";
 import type { Crd, PlannedCrd } from "../crds";
 import { fieldChanges } from "../diff/object-change";
 import type { Redactor } from "../diff/secrets";
 import type { KubeObject } from "../objects";
 import type { CrdReview, ObjectChange } from "../review/schema";
+import { acceptedByRules, dryRunMigration, migrationReview, unfit } from "./crd-migration";
 
 const KIND = { apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition" };
 
@@ -21,6 +23,12 @@ export interface CrdInput {
   /** As the installed chart version ships them. */
   installed: readonly Crd[];
   overrides: readonly CrdRuleOverride[];
+  /** By CRD, what is done to its objects first. */
+  migrations: ReadonlyMap<string, CrMigration>;
+  /** The file of rules, as configured. */
+  rulesFile?: string;
+  /** Where objects are saved. */
+  destination: string;
 }
 
 /** Compares each CRD with the live one, tries it as a dry-run, and checks every custom resource that exists against it. */
@@ -39,10 +47,11 @@ export async function reviewCrds(
 
 async function reviewCrd(
   client: ClusterClient,
-  { name, manifest }: PlannedCrd,
+  planned: PlannedCrd,
   input: CrdInput,
   redactor: Redactor,
 ): Promise<{ crd: CrdReview; change?: ObjectChange }> {
+  const { name, manifest } = planned;
   const live = input.live.get(name);
   const common = { ...KIND, name, writer: "crds" as const };
   if (!live) {
@@ -54,17 +63,28 @@ async function reviewCrd(
   }
   const version = live.object.metadata["resourceVersion"];
   const replacement = { ...manifest, metadata: { ...manifest.metadata, resourceVersion: version } };
-  const result = await dryRunReplace(client, replacement, "");
+  const migration = input.migrations.get(name);
+  const result = migration
+    ? await dryRunMigration(client, live, planned, migration)
+    : await dryRunReplace(client, replacement, "");
   const installed = input.installed.find((crd) => crd.metadata.name === name);
   const versions = { live: live.object, after: result.after ?? manifest, installed, target: manifest };
   const { fields, folded } = fieldChanges(versions, redactor);
-  if (fields.length + folded === 0) {
+  if (fields.length + folded === 0 && !migration) {
     const customResources = noObjects(await countOf(client, live.object));
     return { crd: { name, action: "unchanged", findings: [], customResources } };
   }
-  const check = live.terminating ? beingDeleted(name, client.context) : result.check;
-  const findings = applySeverities(name, compareCrds(live.object as Crd, manifest), [
+  const objects = await reviewCustomResources(client, manifest, live.object as Crd, migration);
+  const check = live.terminating
+    ? beingDeleted(name, client.context)
+    : result.check.result === "rejected"
+      ? result.check
+      : (unfit(objects, migration, input.rulesFile) ?? result.check);
+  // While a migration is under way the live schema says nothing; what it replaced is what the installed chart brought.
+  const before = migration?.underWay ? installed : (live.object as Crd);
+  const findings = applySeverities(name, before ? compareCrds(before, manifest) : [], [
     ...DEFAULT_SEVERITIES,
+    ...(migration ? acceptedByRules(name, migration) : []),
     ...input.overrides,
   ]);
   return {
@@ -72,7 +92,8 @@ async function reviewCrd(
       name,
       action: "update",
       findings,
-      customResources: await reviewCustomResources(client, manifest, live.object as Crd),
+      ...(migration ? { migration: migrationReview(migration, objects, input.destination) } : {}),
+      customResources: objects.findings,
     },
     change: { ...common, action: "update", fields, folded, check },
   };

@@ -5,7 +5,7 @@ import { canonicalJson } from "../digest";
 import { contentOf } from "../diff/fields";
 import type { Redactor } from "../diff/secrets";
 import { dig, isMap, type KubeObject } from "../objects";
-import type { CrdReview } from "../review/schema";
+import type { CrdReview, CrMigrationReview } from "../review/schema";
 import type { ReviewInput } from "./build";
 import type { ReleaseObject } from "./release-objects";
 
@@ -13,7 +13,7 @@ import type { ReleaseObject } from "./release-objects";
 export type ReviewedFacts = Record<string, unknown>;
 
 /** Config keys that say where things are, not what is done; another machine may have them elsewhere. */
-const WHEREABOUTS = new Set(["kubeconfig", "valueFiles", "values", "secretValues"]);
+const WHEREABOUTS = new Set(["kubeconfig", "customResourceMigrations", "valueFiles", "values", "secretValues"]);
 
 /**
  * The facts of a review: config, chart, the live objects that the upgrade touches, CRDs, what happens to custom
@@ -40,12 +40,16 @@ export function factsOf(
     ...Object.fromEntries(live),
     ...Object.fromEntries([...crdInput.live].map(([name, crd]) => [`CRD ${name}`, contentOf(crd.object)])),
     ...Object.fromEntries(
-      affected.map(({ name, customResources: { rejected, prunedFields } }) => [
+      affected.map(({ name, migration, customResources: { rejected, prunedFields } }) => [
         `what happens to ${name} objects`,
-        [rejected, prunedFields],
+        [rejected, prunedFields, ...(migration ? [rulesOf(migration)] : [])],
       ]),
     ),
   };
+}
+
+function rulesOf({ from, to, rules, storage }: CrMigrationReview): unknown {
+  return [from, to, storage, rules.map(({ rule }) => rule)];
 }
 
 function nameOf({ kind, metadata }: KubeObject): string {

@@ -4,7 +4,7 @@ import { count } from "./words";
 
 /** What the CRDs of an upgrade do to clients and to the objects that exist. */
 export function crdRisks(crds: readonly CrdReview[]): Risk[] {
-  return [...customResourceRisks(crds), ...findingRisks(crds), ...retained(crds)];
+  return [...customResourceRisks(crds), ...migrations(crds), ...findingRisks(crds), ...retained(crds)];
 }
 
 function customResourceRisks(crds: readonly CrdReview[]): Risk[] {
@@ -29,7 +29,7 @@ function customResourceRisks(crds: readonly CrdReview[]): Risk[] {
       title: `${count(losing, "custom resource")} would lose fields`,
       // The fields may be missing from the review although objects lose some; then the CRDs are named.
       detail: named(lost.length > 0 ? lost : pruned.map(({ name }) => name)),
-      fix: `move the values first, and save the objects: ${saveLines(pruned)}`,
+      fix: `declare what becomes of them (docs/custom-resource-migration.md), or save the objects: ${saveLines(pruned)}`,
     }),
     ...whenAny(failing, "custom-resources-rejected", {
       title: `${count(failing, "custom resource")} would not fit the new schema`,
@@ -42,6 +42,38 @@ function customResourceRisks(crds: readonly CrdReview[]): Risk[] {
       "not everything about the custom resources could be checked",
       unchecked,
       "try one of them by hand after the upgrade: kubectl apply --dry-run=server",
+    ),
+  ];
+}
+
+/** Rules say what happens to the data; that they say what was meant, only a reader can tell. */
+function migrations(crds: readonly CrdReview[]): Risk[] {
+  const migrated = crds.flatMap(({ name, migration, customResources: { total } }) =>
+    migration && total > 0 ? [{ name, total, ...migration }] : [],
+  );
+  const removals = migrated.flatMap(({ name, rules }) =>
+    rules.flatMap(({ rule, objects }) =>
+      rule.startsWith("remove ") && objects > 0 ? [`${name}: ${rule} (${count(objects, "object")})`] : [],
+    ),
+  );
+  const changes = migrated.map(
+    ({ name, changed, total, to, backup }) =>
+      `${name} to ${to}: ${changed} of ${total} change by rules, saved to ${backup}`,
+  );
+  return [
+    ...risk(
+      "medium",
+      "custom-resources-migration-removes",
+      "migration rules remove data of custom resources",
+      removals,
+      "make sure that nothing reads it; it is in the saved objects",
+    ),
+    ...risk(
+      "low",
+      "custom-resources-migrated",
+      "custom resources are rewritten before the new schema is served",
+      changes,
+      "while it runs, stop what writes them in their old form (GitOps tools with the old manifests)",
     ),
   ];
 }

@@ -1,6 +1,6 @@
 import { markdownCode, markdownText, shorten } from "./escape";
 import type { Details } from "./markdown-fit";
-import type { Breaking, CrdReview, ObjectChange, Review, Roll } from "./schema";
+import type { Breaking, CrdReview, CrMigrationReview, ObjectChange, Review, Roll } from "./schema";
 import { count, duration, objectName, ownChanges, pendingRestarts } from "./words";
 
 /** How much of one thing is shown: characters of a sentence, characters of a value, lines below one item. */
@@ -79,10 +79,11 @@ function ofCrds(crds: readonly CrdReview[]): Details {
   return { title: `CRDs and custom resources (${items.length})`, what: "CRDs", importance: 8, items };
 }
 
-function crdItem({ name, action, findings, customResources }: CrdReview): string[] {
+function crdItem({ name, action, findings, migration, customResources }: CrdReview): string[] {
   const { total, rejected, pruned, examples, prunedFields, unchecked } = customResources;
   const affected = `${pruned} would lose fields, ${rejected} would not fit the new schema`;
   const lines = [
+    ...(migration ? migrationItems(migration) : []),
     ...findings.map(({ rule, severity, version, path, text, accepted }) => {
       const where = [version, path].flatMap((part) => (part ? [` ${code(part)}`] : [])).join("");
       return `${severity} ${code(rule)}${where}: ${plain(text)}${accepted === undefined ? "" : ` (accepted: ${plain(accepted)})`}`;
@@ -97,6 +98,16 @@ function crdItem({ name, action, findings, customResources }: CrdReview): string
   return [
     `- ${action} ${code(name)}: ${total === 0 ? "no objects" : `${count(total, "object")}, ${affected}`}`,
     ...nested(lines, "findings"),
+  ];
+}
+
+function migrationItems({ from, to, rules, changed, storage, underWay, backup }: CrMigrationReview): string[] {
+  const versions = from.length === 0 ? `to ${code(to)}` : `from ${from.map(code).join(", ")} to ${code(to)}`;
+  const begun = underWay ? ", begun by an earlier run" : "";
+  return [
+    `before the new schema is served, objects are migrated ${versions}${begun}: ${changed} change; all are saved to ${code(backup)} first`,
+    ...rules.map(({ rule, objects }) => `rule ${code(rule)}: ${count(objects, "object")}`),
+    ...(storage ? [`every object is stored anew, so that other versions can be dropped`] : []),
   ];
 }
 

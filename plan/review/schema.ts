@@ -134,10 +134,24 @@ const customResourceFindingSchema = z.strictObject({
   pruned: z.array(text).meta({ description: "fields that it loses" }),
 });
 
+/** What is done to the objects of a CRD before its new schema is served. */
+const crMigrationSchema = z.strictObject({
+  from: z
+    .array(text)
+    .meta({ description: "versions that objects come from; the same as `to` for a migration within one" }),
+  to: text,
+  rules: z.array(z.strictObject({ rule: text, objects: count.meta({ description: "objects that it changes" }) })),
+  changed: count.meta({ description: "objects that some rule changes" }),
+  storage: z.boolean().meta({ description: "every object is written again, and status.storedVersions reduced" }),
+  underWay: z.boolean().meta({ description: "an earlier run began it" }),
+  backup: text.meta({ description: "where all objects are saved first" }),
+});
+
 const crdSchema = z.strictObject({
   name: text,
   action: z.enum(["create", "update", "unchanged", "retained"]),
   findings: z.array(crdFindingSchema),
+  migration: crMigrationSchema.optional(),
   customResources: z.strictObject({
     total: count,
     rejected: count,
@@ -243,6 +257,7 @@ export type ChartNote = z.infer<typeof noteSchema>;
 export type Breaking = z.infer<typeof breakingSchema>;
 export type CrdFinding = z.infer<typeof crdFindingSchema>;
 export type CustomResourceFinding = z.infer<typeof customResourceFindingSchema>;
+export type CrMigrationReview = z.infer<typeof crMigrationSchema>;
 export type CrdReview = z.infer<typeof crdSchema>;
 export type RestartReview = z.infer<typeof restartsSchema>;
 export type Risk = z.infer<typeof riskSchema>;

@@ -47,9 +47,10 @@ function rollLines(rolls: readonly Roll[]): string[] {
 function crdLines(crds: readonly CrdReview[]): string[] {
   return crds
     .filter(({ action }) => action !== "unchanged")
-    .map(({ name, action, findings, customResources: { total, pruned, rejected } }) => {
+    .map(({ name, action, findings, migration, customResources: { total, pruned, rejected } }) => {
       const of = (severity: "error" | "warning") => findings.filter((found) => found.severity === severity).length;
       const parts = [
+        [migration?.changed ?? 0, `of ${total} objects change by migration rules`],
         [of("error"), "breaking"],
         [of("warning"), "to look at"],
         [pruned, `of ${total} objects lose fields`],

@@ -40,7 +40,7 @@ describe("what a new CRD does to custom resources, predicted and done", function
       const checker = compileSchema(versionSchema(next, "v1"));
       stored = (await cluster.client.api.list(TYPE)).map((item) => kubeObject.parse(item));
       predicted = stored.map((object) => checker.check(object));
-      const review = await reviewCustomResources(cluster.client, next, live);
+      const { findings: review } = await reviewCustomResources(cluster.client, next, live);
       expect(review.total).to.equal(widgetObjects().length);
       expect(review.rejected).to.equal(predicted.filter(({ rejected }) => rejected.length > 0).length);
       expect(review.pruned).to.equal(predicted.filter(({ pruned }) => pruned.length > 0).length);
@@ -136,7 +136,7 @@ describe("what a new CRD does to custom resources, predicted and done", function
       }
       await cluster.apply(...systems);
 
-      const review = await reviewCustomResources(cluster.client, next, before);
+      const { findings: review } = await reviewCustomResources(cluster.client, next, before);
       expect(review).to.deep.include({ total: 4, rejected: 0, pruned: 4, unchecked: [] });
       expect(review.prunedFields).to.deep.equal([
         { path: "spec.apps[].llmModel", objects: 3 },
@@ -159,7 +159,11 @@ describe("what a new CRD does to custom resources, predicted and done", function
     });
 
     it("no CRD on the cluster: no objects", async () => {
-      const review = await reviewCustomResources(cluster.client, parseCrd(widgets(newSchema())), undefined);
+      const { findings: review } = await reviewCustomResources(
+        cluster.client,
+        parseCrd(widgets(newSchema())),
+        undefined,
+      );
       expect(review).to.deep.include({ total: 0, rejected: 0, pruned: 0, unchecked: [] });
     });
 

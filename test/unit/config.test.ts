@@ -40,6 +40,7 @@ describe("parseConfig", () => {
       },
       allowInstall: false,
       crdRules: [],
+      customResourceMigrations: undefined,
       maxHistory: 10,
       migrationGate: {
         enabled: true,
@@ -59,7 +60,15 @@ describe("parseConfig", () => {
         inputs: [],
         sidecarDeployment: undefined,
       },
-      timeouts: { connect: 10, crds: 60, release: 600, migration: 300, injection: 120, restart: 300 },
+      timeouts: {
+        connect: 10,
+        crds: 60,
+        customResources: 3600,
+        release: 600,
+        migration: 300,
+        injection: 120,
+        restart: 300,
+      },
     });
   });
 
@@ -166,7 +175,7 @@ describe("parseConfig", () => {
       expect(unknown({ restarts: { canarys: [] } })).to.include(`"restarts.canaries"`));
     it("lists the known keys when none is near", () =>
       expect(unknown({ timeouts: { sidecar: 5 } })).to.match(
-        /known keys here: connect, crds, release, migration, injection, restart\./,
+        /known keys here: connect, crds, customResources, release, migration, injection, restart\./,
       ));
     it("quotes a key for the CLI and the shell", () =>
       expect(unknown({ restarts: { "it's.b": 1 } })).to.include(`pulumi config rm --path 'restarts["it'\\''s.b"]'`));

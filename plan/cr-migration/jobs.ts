@@ -1,0 +1,60 @@
+import type { ClusterClient } from "../../cluster/connect";
+import type { LiveCrd } from "../../cluster/crds";
+import { missingPermissions, type Permission, permissionProblem } from "../../cluster/permissions";
+import type { CustomResourceMigrationArgs } from "../../components/custom-resource-migration";
+import { destinationOf } from "../backup/plan";
+import type { UpgradeConfig } from "../config";
+import type { PlannedCrd } from "../crds";
+import type { CrMigration } from "./plan";
+
+/** What the component is given: one job for each CRD whose objects are migrated. */
+export function customResourceJobs(
+  config: UpgradeConfig,
+  stack: string,
+  crds: readonly PlannedCrd[],
+  migrations: readonly CrMigration[],
+  live: ReadonlyMap<string, LiveCrd>,
+): Omit<CustomResourceMigrationArgs, "access"> {
+  const jobs = migrations.map(({ crd, from, to, readIn, rules, storage }) => ({
+    crd,
+    from: [...from],
+    to,
+    readIn,
+    rules: [...rules],
+    storage,
+    manifest: crds.find(({ name }) => name === crd)?.manifest ?? {},
+    stack,
+    destination: destinationOf(config),
+    timeoutSeconds: config.timeouts.customResources,
+  }));
+  const versions = migrations.map(({ crd }) => {
+    const version = live.get(crd)?.object.metadata["resourceVersion"];
+    return `${crd} ${typeof version === "string" ? version : ""}`;
+  });
+  return { jobs, occasion: versions.join(", ") };
+}
+
+/** Refuses at preview what would be refused half-way through a migration. */
+export async function refuseWithoutMigrationPermissions(
+  client: ClusterClient,
+  crds: readonly PlannedCrd[],
+  migrations: readonly CrMigration[],
+): Promise<void> {
+  const needed = migrations.flatMap(({ crd }): Permission[] => {
+    const { spec } = crds.find(({ name }) => name === crd)?.manifest ?? {};
+    if (!spec) return [];
+    const of = (verb: string, subresource?: string) => {
+      const at = { verb, group: spec.group, resource: spec.names.plural };
+      return subresource === undefined ? at : { ...at, subresource };
+    };
+    const crdStatus = { group: "apiextensions.k8s.io", resource: "customresourcedefinitions", subresource: "status" };
+    return [
+      ...["get", "list", "update"].map((verb) => of(verb)),
+      of("update", "status"),
+      { verb: "update", ...crdStatus },
+    ];
+  });
+  if (needed.length === 0) return;
+  const problem = permissionProblem(await missingPermissions(client, needed), client.context);
+  if (problem) throw problem;
+}
