@@ -4,9 +4,13 @@ import type { Crd } from "../../plan/crds";
 import { ApiError } from "../api";
 import type { ClusterClient } from "../connect";
 
-/** The storage migration API, the newest form first; off by default in Kubernetes 1.30 to 1.34, where it is alpha. */
 const GROUP = "storagemigration.k8s.io";
-const FORMS = ["v1", "v1beta1", "v1alpha1"];
+/**
+ * Forms of the storage migration API that are used, the newest first. Not v1alpha1 (Kubernetes 1.30 to 1.34, off by default): its
+ * controller waits until the garbage collector's watch has caught up, which a quiet kind may take minutes for, and all that time the
+ * CRD would be the transitional one. Source: pkg/controller/storageversionmigrator, Kubernetes 1.34.
+ */
+const FORMS: readonly string[] = ["v1", "v1beta1"];
 const KIND = "StorageVersionMigration";
 
 const migration = z.looseObject({
@@ -23,6 +27,8 @@ const migration = z.looseObject({
 /**
  * Lets the cluster store all objects of a kind anew.
  *
+ * @param forms versions of the API to look for.
+ * @param beginMs longest wait for the cluster to begin: where the API is served its controller may be off.
  * @returns false when it has no such API, may not be asked, or did not do it: then it is done object by object.
  */
 export async function migrateByApi(
@@ -31,8 +37,9 @@ export async function migrateByApi(
   version: string,
   deadline: number,
   say: (line: string) => void,
+  { forms = FORMS, beginMs = 30_000 } = {},
 ): Promise<boolean> {
-  const form = await servedForm(client);
+  const form = await servedForm(client, forms);
   if (form === undefined) return false;
   const type = { apiVersion: `${GROUP}/${form}`, kind: KIND };
   // Only the alpha form names a version; the objects are stored in the CRD's storage version in any case.
@@ -43,7 +50,7 @@ export async function migrateByApi(
     const body = { ...type, metadata: { generateName: "casa-upgrade-" }, spec: { resource } };
     const made = migration.parse(await client.api.request("POST", collection, { body }));
     path = `${collection}/${made.metadata.name}`;
-    const outcome = await waitFor(client, path, deadline);
+    const outcome = await waitFor(client, path, deadline, beginMs);
     if (outcome === "done") say(`${names.plural}.${group}: stored anew by the cluster's ${KIND}`);
     else say(`${names.plural}.${group}: the cluster's ${KIND} did not succeed (${outcome}); storing object by object`);
     return outcome === "done";
@@ -56,15 +63,12 @@ export async function migrateByApi(
   }
 }
 
-async function servedForm(client: ClusterClient): Promise<string | undefined> {
-  for (const form of FORMS) if (await client.api.resource(`${GROUP}/${form}`, KIND)) return form;
+async function servedForm(client: ClusterClient, forms: readonly string[]): Promise<string | undefined> {
+  for (const form of forms) if (await client.api.resource(`${GROUP}/${form}`, KIND)) return form;
   return undefined;
 }
 
-/** Longest wait for the cluster to begin, in milliseconds: where the API is served its controller may be off. */
-const BEGIN_MS = 30_000;
-
-async function waitFor(client: ClusterClient, path: string, deadline: number): Promise<string> {
+async function waitFor(client: ClusterClient, path: string, deadline: number, beginMs: number): Promise<string> {
   const begun = Date.now();
   for (;;) {
     const { status } = migration.parse(await client.api.request("GET", path));
@@ -72,7 +76,7 @@ async function waitFor(client: ClusterClient, path: string, deadline: number): P
     if (holds("Succeeded")) return "done";
     const failed = holds("Failed");
     if (failed) return failed.message ?? "it failed";
-    if (!holds("Running") && Date.now() - begun > BEGIN_MS) return "nothing acts on it";
+    if (!holds("Running") && Date.now() - begun > beginMs) return "nothing acts on it";
     if (Date.now() > deadline) return "it took too long";
     await sleep(250);
   }

@@ -2,8 +2,7 @@ import { readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
 import { PreflightError } from "../../cluster/problem";
 import { KUBE_YAML } from "../kube-yaml";
-import { MIGRATION_DOC } from "./plan";
-import { type MigrationEntry, migrationFile, rulesProblems } from "./rules";
+import { MIGRATION_DOC, type MigrationEntry, migrationFile, rulesProblems } from "./rules";
 
 /**
  * Reads the file of `customResourceMigrations`; relative to the current directory, which is the project's.

@@ -11,7 +11,7 @@ import {
 } from "../custom-resources/structural";
 import { dig } from "../objects";
 import type { Segment } from "./paths";
-import { type MigrationEntry, type MigrationRule, rulesProblems, type Step, stepOf } from "./rules";
+import { MIGRATION_DOC, type MigrationEntry, type MigrationRule, rulesProblems, type Step, stepOf } from "./rules";
 import { isTransitional } from "./transitional";
 
 /** What is done to the objects of one CRD before its new schema is served. */
@@ -31,13 +31,11 @@ export interface CrMigration {
   readonly underWay: boolean;
 }
 
-/** Where the rules are explained. */
-export const MIGRATION_DOC = "docs/custom-resource-migration.md";
-
 /**
  * Which migration an update of a CRD needs; undefined when none.
  *
- * - From one version to another: when objects may be stored in the old one and the new CRD stores the new one.
+ * - From one version to another: when objects may be stored in the old one and the new CRD stores the new one. Rules whose target
+ *   this CRD's schema does not know are for another release of the chart; without them the source counts as lost, so nothing is.
  * - Within a version: a rule is in force when the live schema knows the field that it takes and the new one does not. So a file may
  *   hold the way forward and the way back.
  *
@@ -55,7 +53,7 @@ export function planCrMigration(
   const inForce = entries
     .filter((entry) => entry.crd === crd && entry.to === to && live.versions.some(({ name }) => name === entry.from))
     .flatMap((entry) =>
-      entry.from === to ? sameVersion(entry, live, next, underWay) : otherVersion(entry, live, underWay),
+      entry.from === to ? sameVersion(entry, live, next, underWay) : otherVersion(entry, live, next, underWay),
     );
   if (inForce.length === 0 && !underWay) return undefined;
   const from = [...new Set(inForce.map((entry) => entry.from))];
@@ -78,9 +76,15 @@ export function stepsOf({ rules }: Pick<CrMigration, "rules">): Step[] {
   return rules.map(stepOf);
 }
 
-function otherVersion(entry: MigrationEntry, live: LiveCrd, underWay: boolean): MigrationEntry[] {
+function otherVersion(entry: MigrationEntry, live: LiveCrd, next: Crd, underWay: boolean): MigrationEntry[] {
   // While a migration is under way both versions are served, so somebody may write the old form at any time.
-  return underWay || live.storedVersions.includes(entry.from) ? [entry] : [];
+  if (!underWay && !live.storedVersions.includes(entry.from)) return [];
+  const after = versionSchema(next, entry.to);
+  const rules = entry.rules.filter((rule) => {
+    const { to } = stepOf(rule);
+    return to === undefined || knows(after, to);
+  });
+  return [{ ...entry, rules }];
 }
 
 function sameVersion(entry: MigrationEntry, live: LiveCrd, next: Crd, underWay: boolean): MigrationEntry[] {

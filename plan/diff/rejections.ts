@@ -1,3 +1,4 @@
+import { MIGRATION_DOC } from "../cr-migration/rules";
 import { shellWord } from "../shell-word";
 import type { ObjectCheck } from "../review/schema";
 
@@ -55,6 +56,12 @@ function fixFor(object: CheckedObject, { code, message }: DryRunRefusal, context
     /immutable|may not change|updates to .* fields? other than|Forbidden: is immutable|spec is immutable/i.test(message)
   ) {
     return immutableFix(object, kubectl, target);
+  }
+  if (object.kind === "CustomResourceDefinition" && message.includes("status.storedVersions")) {
+    return (
+      "objects may be stored in a version that the new CRD lacks: declare their migration, without rules if nothing changes but " +
+      `the version (customResourceMigrations; see ${MIGRATION_DOC})`
+    );
   }
   if (code === 404) return `install what it needs first; look with: ${kubectl} get ${target}`;
   return "set the value it objects to (pulumi config set --path values.<key> <value>), or choose another chart version";

@@ -37,6 +37,8 @@ export interface ClusterOptions {
   nodes?: number;
   /** Run a PostgreSQL server that `kubectl exec` reaches from any pod; default false. */
   postgres?: boolean;
+  /** Serve the storage migration API, which is off by default in this version of Kubernetes; default false. */
+  storageMigration?: boolean;
   /** Default: prints to stderr. */
   progress?: Progress;
 }
@@ -209,7 +211,7 @@ export async function startCluster(tools: Tools, options: ClusterOptions = {}): 
         await freePorts(6);
       const ports = { etcd, etcdPeer, apiServer, controllerManager, scheduler, kwok };
       const config = path.join(dir, "kwokctl.yaml");
-      await fs.promises.writeFile(config, kwokctlConfig(tools, dir, ports, postgres?.env ?? {}));
+      await fs.promises.writeFile(config, kwokctlConfig(tools, dir, ports, postgres?.env ?? {}, options.storageMigration));
       await fs.promises.writeFile(defaultLogFile(dir), criLog("container started\n"));
       await Promise.all([postgres?.start(), createWithKwokctl(tools, dir, name, config)]);
       startHelper("pod-server", dir, [], "ignore", { [MARKER]: dir });

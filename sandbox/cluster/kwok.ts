@@ -20,7 +20,13 @@ export const defaultLogFile = (dir: string) => path.join(dir, "pod-logs", "defau
 const args = (values: Record<string, string>) => Object.entries(values).map(([key, value]) => ({ key, value }));
 
 /** The configuration file for `kwokctl create cluster`, several YAML documents. */
-export function kwokctlConfig(tools: Tools, dir: string, ports: Ports, execEnv: Record<string, string>): string {
+export function kwokctlConfig(
+  tools: Tools,
+  dir: string,
+  ports: Ports,
+  execEnv: Record<string, string>,
+  storageMigration = false,
+): string {
   const documents = [
     {
       apiVersion: "config.kwok.x-k8s.io/v1alpha1",
@@ -44,6 +50,12 @@ export function kwokctlConfig(tools: Tools, dir: string, ports: Ports, execEnv: 
         disableQPSLimits: true,
         // Per-pod objects; the cluster-wide defaults below stay in force for all other pods.
         enableCRDs: ["Logs", "Exec", "PortForward"],
+        ...(storageMigration
+          ? {
+              kubeFeatureGates: "StorageVersionMigrator=true,InformerResourceVersion=true",
+              kubeRuntimeConfig: "storagemigration.k8s.io/v1alpha1=true",
+            }
+          : {}),
       },
       componentsPatches: [
         // Nothing has to survive a power cut here.

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import execa from "execa";
 import { type ClusterClient, connect } from "../../cluster/connect";
-import { type Cluster, startCluster } from "../../sandbox/cluster/cluster";
+import { type Cluster, type ClusterOptions, startCluster } from "../../sandbox/cluster/cluster";
 import { Progress } from "../../sandbox/progress";
 import { ensureTools, type Tools } from "../../sandbox/tools";
 import { toYaml } from "../fixtures/mas";
@@ -20,10 +20,10 @@ export class ClusterFixture {
     readonly client: ClusterClient,
   ) {}
 
-  static async start(): Promise<ClusterFixture> {
+  static async start(options: Pick<ClusterOptions, "storageMigration"> = {}): Promise<ClusterFixture> {
     const progress = Progress.silent();
     const tools = await ensureTools(progress);
-    const cluster = await startCluster(tools, { progress });
+    const cluster = await startCluster(tools, { ...options, progress });
     const { kubeconfig, context } = cluster;
     return new ClusterFixture(tools, cluster, await connect({ kubeconfig, context, timeoutSeconds: 10 }));
   }
