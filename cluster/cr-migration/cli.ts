@@ -2,6 +2,7 @@ import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { type CrMigrationResult, crMigrationJob } from "../../plan/cr-migration/job";
+import { UnreachableError } from "../api";
 import { connect } from "../connect";
 import { migrateCustomResources } from "./run";
 
@@ -26,7 +27,9 @@ process.exitCode = 1;
 main().then(
   () => (process.exitCode = 0),
   (error: unknown) => {
-    const why = error instanceof Error ? error.message : String(error);
+    const gone = "\n  Fix: when the API server answers again: pulumi up; it goes on where this ended";
+    const why =
+      (error instanceof Error ? error.message : String(error)) + (error instanceof UnreachableError ? gone : "");
     console.error(`the custom resources are not migrated, so nothing was upgraded: ${why}`);
     process.exit(1);
   },

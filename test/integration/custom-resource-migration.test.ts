@@ -7,7 +7,9 @@ import { gunzipSync } from "node:zlib";
 import { expect } from "chai";
 import execa from "execa";
 import { ApiError } from "../../cluster/api";
+import { LiveMigration } from "../../cluster/cr-migration/crd";
 import { migrateCustomResources } from "../../cluster/cr-migration/run";
+import { migrateByApi } from "../../cluster/cr-migration/storage-api";
 import { readLiveCrds } from "../../cluster/crds";
 import type { CrMigrationJob } from "../../plan/cr-migration/job";
 import { planCrMigration } from "../../plan/cr-migration/plan";
@@ -28,7 +30,7 @@ const COUNT = 200;
 const KILLS = 20;
 
 interface Agent {
-  metadata: { name: string; labels: Record<string, string>; uid: string };
+  metadata: { name: string; labels: Record<string, string>; uid: string; resourceVersion: string };
   spec: Record<string, unknown>;
   status?: Record<string, unknown>;
 }
@@ -258,6 +260,22 @@ describe("migration of custom resources", function () {
     expect(await agents("v1")).to.have.length(20);
   });
 
+  it("the API server goes away in the middle: one error with what to do; the next run goes on", async () => {
+    await fresh(COUNT);
+    const run = start([await must("v1")]);
+    await until(() => run.said().includes("saved"), 5);
+    await cluster.cluster.stopApiServer();
+    const { code, said } = await run.ended;
+    expect(code).to.equal(1);
+    expect(said).to.match(
+      /not migrated, so nothing was upgraded: .*[^]*Fix: when the API server answers again: pulumi up/,
+    );
+    await cluster.cluster.startApiServer();
+    await migrateTo("v1");
+    await isAt("v1");
+    expect(await agents("v1")).to.have.length(COUNT);
+  });
+
   it("begun, and then the way back is taken: objects in both forms end in the old one", async () => {
     await fresh(COUNT);
     const run = start([await must("v1")]);
@@ -289,6 +307,67 @@ describe("migration of custom resources", function () {
     const kill = () => running && child.kill("SIGKILL");
     return { ended, kill, said: () => said };
   }
+});
+
+describe("migration of custom resources by the cluster itself", function () {
+  this.timeout(300_000);
+  let cluster: ClusterFixture;
+
+  before(async () => {
+    cluster = await ClusterFixture.start({ storageMigration: true });
+  });
+  after(async () => cluster?.stop());
+
+  it("stores objects anew that no rule changes, by a StorageVersionMigration which it leaves no trace of", async () => {
+    await cluster.apply(versionedCrd("v1alpha1"));
+    await cluster.kubectl("wait", "--for=condition=Established", `crd/${VERSIONED}`);
+    await until(async () => (await cluster.client.api.resource("versions.example/v1alpha1", "Agent")) !== undefined);
+    await cluster.apply(...versionedObjects(5, "default"));
+    const { client } = cluster;
+    const next = crdOf(versionedCrd("v1"));
+    const deadline = Date.now() + 200_000;
+    await new LiveMigration(client, next, "v1").makeTransitional({ to: "v1", rules: "", backup: "" }, deadline);
+    const versions = async () => {
+      const list = await client.api.list({ apiVersion: "versions.example/v1alpha1", kind: "Agent" });
+      return (list as Agent[]).map(({ metadata }) => metadata.resourceVersion);
+    };
+    const before = await versions();
+
+    // This form of the API waits for the garbage collector's watch, which on a quiet kind takes minutes; an object that comes and goes wakes it.
+    let on = true;
+    const waking = (async () => {
+      const path = "/apis/versions.example/v1alpha1/namespaces/other/agents";
+      await cluster.kubectl("create", "namespace", "other");
+      for (let i = 0; on; i++) {
+        const body = { apiVersion: "versions.example/v1alpha1", kind: "Agent", metadata: { name: `wake-${i}` } };
+        await client.api.request("POST", path, { body });
+        await client.api.request("DELETE", `${path}/wake-${i}`);
+        await sleep(1000);
+      }
+    })();
+    const said: string[] = [];
+    const options = { forms: ["v1alpha1"], beginMs: 180_000 };
+    const done = await migrateByApi(client, next, "v1alpha1", deadline, (line) => said.push(line), options);
+    on = false;
+    await waking;
+    expect(said).to.deep.equal(["agents.versions.example: stored anew by the cluster's StorageVersionMigration"]);
+    expect(done).to.equal(true);
+    const after = await versions();
+    expect(after).to.have.length(5);
+    for (const [i, version] of after.entries()) expect(version).not.to.equal(before[i]);
+    expect(await cluster.kubectl("get", "storageversionmigrations", "--output", "name")).to.equal("");
+  });
+
+  it("a cluster whose controller does nothing: it is left after a while, and told", async () => {
+    const said: string[] = [];
+    const next = crdOf({ ...versionedCrd("v1"), metadata: { name: "agents.nowhere.example" } });
+    const elsewhere = { ...next, spec: { ...next.spec, group: "nowhere.example" } };
+    const options = { forms: ["v1alpha1"], beginMs: 500 };
+    expect(
+      await migrateByApi(cluster.client, elsewhere, "v1", Date.now() + 60_000, (line) => said.push(line), options),
+    ).to.equal(false);
+    expect(said.join()).to.contain("storing object by object");
+  });
 });
 
 function inV1(agent: Agent): Agent {
