@@ -9,6 +9,8 @@ export type Command =
   | { name: "help" }
   | { name: "plan"; target: Target; out?: string }
   | { name: "up"; target: Target; plan?: string; yes: boolean }
+  | { name: "history"; target: Target; all: boolean; json: boolean }
+  | { name: "rollback"; target: Target; to?: number; acceptDataLoss: boolean; yes: boolean }
   | { name: "restore"; target: Target; database: string; from: string; yes: boolean };
 
 /** Which stack of which project, and what else the engine is told. */
@@ -31,6 +33,11 @@ export const USAGE = `casa-upgrade: review and upgrade a CASA runtime
                                           exit code 0: nothing to do, 2: there are changes, 1: refused
   npx casa-upgrade up [--plan FILE]       upgrade; with FILE (plan.json) only what was reviewed: refused when cluster,
                                           chart or config differ from it
+  npx casa-upgrade history [--all] [--json]
+                                          updates of this stack: time, result, chart version, who
+  npx casa-upgrade rollback [--to UPDATE] [--accept-data-loss]
+                                          go back to an earlier update's configuration (default: the last good one before
+                                          the latest): previews it, refuses what would lose data, asks, then upgrades to it
   npx casa-upgrade restore --database NAME [--from FILE]
                                           put a backup in the place of a database (default: the latest one)
 Options
@@ -40,11 +47,20 @@ Options
                         settings of this project's policies (docs/policies.md), as JSON
       --policy-pack DIR a further policy pack to enforce; may be repeated
       --no-policies     do not enforce this project's policies
-  -y, --yes             do not ask (up, restore)
+  -y, --yes             do not ask (up, rollback, restore)
   -h, --help            show this
 `;
 
-const COMMANDS = ["plan", "up", "restore", "help"];
+/** Options that one command has. */
+const OWN_OPTIONS = {
+  database: "restore",
+  from: "restore",
+  to: "rollback",
+  "accept-data-loss": "rollback",
+  all: "history",
+  json: "history",
+} as const;
+const COMMANDS = ["plan", "up", "history", "rollback", "restore", "help"];
 
 /** @throws UsageError for anything that is not understood. */
 export function parseCommand(argv: readonly string[]): Command {
@@ -63,6 +79,11 @@ export function parseCommand(argv: readonly string[]): Command {
     !target.ownPolicies && target.policyConfig !== undefined,
     "--policy-config and --no-policies do not go together",
   );
+  for (const [option, of] of Object.entries(OWN_OPTIONS)) {
+    const given = values[option as keyof typeof OWN_OPTIONS];
+    const wrong = given !== undefined && given !== false && of !== name && COMMANDS.includes(name);
+    refuse(wrong, `--${option} belongs to ${of}; see casa-upgrade --help`);
+  }
   switch (name) {
     case "plan":
       refuse(values.plan !== undefined, "--plan belongs to up: casa-upgrade up --plan FILE");
@@ -70,6 +91,16 @@ export function parseCommand(argv: readonly string[]): Command {
     case "up":
       refuse(values.out !== undefined, "--out belongs to plan: casa-upgrade plan --out DIR");
       return { name, target, plan: values.plan, yes: values.yes };
+    case "history":
+      return { name, target, all: values.all, json: values.json };
+    case "rollback":
+      return {
+        name,
+        target,
+        to: values.to === undefined ? undefined : updateNumber(values.to),
+        acceptDataLoss: values["accept-data-loss"],
+        yes: values.yes,
+      };
     case "restore":
       if (values.database === undefined) throw new UsageError("which database? casa-upgrade restore --database auth");
       return { name, target, database: values.database, from: values.from ?? "latest", yes: values.yes };
@@ -90,6 +121,10 @@ function parse(argv: readonly string[]) {
         plan: { type: "string" },
         database: { type: "string" },
         from: { type: "string" },
+        to: { type: "string" },
+        all: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        "accept-data-loss": { type: "boolean", default: false },
         "policy-config": { type: "string" },
         "no-policies": { type: "boolean", default: false },
         "policy-pack": { type: "string", multiple: true, default: [] },
@@ -100,6 +135,11 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw new UsageError(`${error instanceof Error ? error.message : String(error)}; see casa-upgrade --help`);
   }
+}
+
+function updateNumber(text: string): number {
+  if (/^[1-9]\d*$/.test(text)) return Number(text);
+  throw new UsageError(`--to takes the number of an update, not "${text}": casa-upgrade history shows them`);
 }
 
 function refuse(wrong: boolean, message: string): void {

@@ -40,17 +40,21 @@ export async function openStack(target: Target): Promise<Stack> {
   }
 }
 
-/** Runs a preview whose program leaves its review in `report`. */
-export function preview(stack: Stack, target: Target, report: string): Promise<EngineRun> {
+/**
+ * Runs a preview whose program leaves its review in `report`.
+ *
+ * @param configFile another configuration than the stack's file.
+ */
+export function preview(stack: Stack, target: Target, report: string, configFile?: string): Promise<EngineRun> {
   stack.workspace.envVars = { ...stack.workspace.envVars, [REPORT_VARIABLE]: report };
-  return run((onEvent) => stack.preview({ onEvent, color: "never", ...policies(target) }));
+  return run((onEvent) => stack.preview({ onEvent, color: "never", configFile, ...policies(target) }));
 }
 
-/** Runs an update that is bound to a reviewed plan; the engine's output goes to the terminal. */
-export function update(stack: Stack, target: Target, plan: string): Promise<EngineRun> {
+/** Runs an update that is bound to a reviewed plan; the engine's output goes to the terminal, the message to the stack's history. */
+export function update(stack: Stack, target: Target, plan: string, message: string): Promise<EngineRun> {
   stack.workspace.envVars = { ...stack.workspace.envVars, [PLAN_VARIABLE]: path.resolve(plan) };
   const onOutput = (text: string) => void process.stdout.write(text);
-  return run((onEvent) => stack.up({ onEvent, onOutput, color: "never", ...policies(target) }));
+  return run((onEvent) => stack.up({ onEvent, onOutput, message, color: "never", ...policies(target) }));
 }
 
 /** The project's own policy pack. */

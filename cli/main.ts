@@ -1,7 +1,9 @@
 import "../plan/stack-traces";
 import { type Command, parseCommand, USAGE, UsageError } from "./arguments";
 import { CliError } from "./engine";
+import { historyCommand } from "./history";
 import { planCommand } from "./plan";
+import { rollbackCommand } from "./rollback";
 import { restoreCommand } from "./restore";
 import { upCommand } from "./up";
 
@@ -14,6 +16,10 @@ async function run(command: Command): Promise<number> {
       return planCommand(command.target, command.out);
     case "up":
       return upCommand(command.target, command.plan, command.yes);
+    case "history":
+      return historyCommand(command);
+    case "rollback":
+      return rollbackCommand(command);
     case "restore":
       return restoreCommand(command);
   }

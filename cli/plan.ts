@@ -34,14 +34,20 @@ export async function planCommand(target: Target, out = "."): Promise<number> {
   return EXIT[review.verdict];
 }
 
-/** Runs a preview and reads the review that its program left. @throws CliError when there is none. */
+/**
+ * Runs a preview and reads the review that its program left.
+ *
+ * @param configFile another configuration than the stack's file.
+ * @throws CliError when there is none.
+ */
 export async function makeReview(
   target: Target,
+  configFile?: string,
 ): Promise<{ review: Review; errors: string[]; violations: Violation[] }> {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "casa-upgrade-plan-"));
   try {
     const report = path.join(scratch, "review.json");
-    const run = await preview(await openStack(target), target, report);
+    const run = await preview(await openStack(target), target, report, configFile);
     if (!fs.existsSync(report)) {
       throw new CliError(run.errors.join("\n") || "the preview left no review; is this the casa-upgrade project?");
     }

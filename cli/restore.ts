@@ -1,4 +1,3 @@
-import type { Stack } from "@pulumi/pulumi/automation";
 import { findBackup } from "../cluster/backup/find";
 import { openStore } from "../cluster/backup/open-store";
 import { replaceDatabase } from "../cluster/backup/replace";
@@ -10,11 +9,11 @@ import { rowsOf } from "../plan/backup/manifest";
 import { destinationOf, findDatabases } from "../plan/backup/plan";
 import { whereIs } from "../plan/backup/references";
 import { ConfigError, type UpgradeConfig } from "../plan/config";
-import { configOf } from "../plan/config-load";
 import { connectTo } from "../plan/live";
 import type { Command } from "./arguments";
 import { confirmed } from "./confirm";
 import { CliError, openStack } from "./engine";
+import { stackConfig } from "./stack-config";
 
 /**
  * Puts a verified backup in the place of a database. The stored dump is restored into a new database and compared with its manifest
@@ -68,11 +67,4 @@ async function restore(
   console.log(`restored and compared: ${manifest.tables.length} tables, ${rowsOf(manifest)} rows`);
   console.log(`the database as it was is kept as ${kept}; drop it when nobody misses it`);
   return 0;
-}
-
-async function stackConfig(stack: Stack): Promise<UpgradeConfig> {
-  const [project, all] = await Promise.all([stack.workspace.projectSettings(), stack.getAllConfig()]);
-  const texts = Object.fromEntries(Object.entries(all).map(([key, { value }]) => [key, value]));
-  const secrets = Object.entries(all).flatMap(([key, { secret }]) => (secret ? [key] : []));
-  return configOf(project.name, texts, secrets).config;
 }

@@ -3,6 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { parseReview, renderJson, ReviewError } from "../plan/review/json";
 import type { Review } from "../plan/review/schema";
+import { updateMessage } from "../plan/history/updates";
 import { summarize } from "../plan/review/summary";
 import type { Target } from "./arguments";
 import { confirmed } from "./confirm";
@@ -30,6 +31,7 @@ export async function upCommand(target: Target, planFile: string | undefined, ye
       await openStack({ ...target, stack: target.stack ?? review.identity.stack }),
       target,
       file,
+      updateMessage(review.identity.chart, os.userInfo().username),
     );
     return ok ? 0 : 1;
   } finally {

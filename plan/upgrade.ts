@@ -19,6 +19,7 @@ import { readMigrations } from "./cr-migration/file";
 import { customResourceJobs, refuseWithoutMigrationPermissions } from "./cr-migration/jobs";
 import { planCrMigration } from "./cr-migration/plan";
 import { CrdError, droppedCrds, keepForeign, parseCrds } from "./crds";
+import { manualChange, manualRevisions, OUR_DESCRIPTION } from "./history/manual";
 import { lostValues, sameValues } from "./installed-values";
 import * as live from "./live";
 import { planMigrationGate } from "./migration/plan";
@@ -92,7 +93,7 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
   const installedStamp = installedObjects && configStamp(installedObjects, chart.unstable, rules);
   const records = await live.restartRecords(client, config);
   // A release of ours without any record was installed by a run that was killed before it wrote one.
-  const startedUnder = installed?.latest.description.startsWith(DESCRIPTION) ? undefined : installedStamp;
+  const startedUnder = installed?.latest.description.startsWith(OUR_DESCRIPTION) ? undefined : installedStamp;
   const recorded = records.after ?? records.before ?? { stamp: startedUnder ?? "none", stale: [] };
   const { restarts, workloads } = await planWorkloads(client, config, stamp, recorded);
 
@@ -105,7 +106,7 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
   }
 
   const names = recordNames(config.release);
-  const description = revisionDescription(chart);
+  const description = revisionDescription(chart, installed);
   const before = records.before ?? recorded;
   const newRevision = !unchanged || installed.latest.description !== description;
   const withoutBackup = await buildReview({
@@ -193,14 +194,17 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
 
 /**
  * The revision's description, which `helm history` shows. It carries the digest of what the chart renders, because the
- * provider compares inputs only and would not see a template that changed without a new version (DESIGN section 5).
+ * provider compares inputs only and would not see a template that changed without a new version (DESIGN section 5). For the
+ * same reason it names the revision that somebody made by hand after ours: else `up` would find its inputs unchanged and leave that.
  */
-function revisionDescription({ version, digest }: LoadedChart): string {
-  return `${DESCRIPTION}${version} rendered ${digest}`;
+function revisionDescription({ version, digest }: LoadedChart, installed: ReleaseState | undefined): string {
+  const description = `${OUR_DESCRIPTION}${version} rendered ${digest}`;
+  const manual = installed && manualRevisions(installed.revisions).at(-1);
+  if (manual) return `${description}, after revision ${manual.revision} by hand`;
+  // What an earlier run said of it stays: nothing changed since.
+  const latest = installed?.latest.description ?? "";
+  return latest.startsWith(`${description}, after revision `) ? latest : description;
 }
-
-/** How the descriptions of our own revisions begin. */
-const DESCRIPTION = "casa-upgrade ";
 
 /** Puts into the review's facts what is known of the backup only once the review says what changes. */
 function withBackup(review: Review, plan: BackupPlan): Review {
@@ -292,7 +296,7 @@ function versionBefore(installed: ReleaseState | undefined, configured: string):
   const earlier = [...installed.revisions].sort((a, b) => b.revision - a.revision);
   const other = earlier.find((revision) => revision.chartVersion !== configured)?.chartVersion;
   const first = earlier.at(-1);
-  const ours = first?.revision === 1 && first.description.startsWith(DESCRIPTION);
+  const ours = first?.revision === 1 && first.description.startsWith(OUR_DESCRIPTION);
   return other ?? (ours ? undefined : configured);
 }
 
@@ -303,7 +307,8 @@ function warnings(
   installed: ReleaseState | undefined,
   values: Record<string, unknown>,
 ): string[] {
-  const found: string[] = [];
+  const manual = installed && manualChange(config.release, installed.revisions);
+  const found: string[] = manual === undefined ? [] : [manual];
   for (const name of dropped) {
     found.push(
       `CRD ${name} is no longer shipped by ${chart.name} ${chart.version}. It stays on the cluster with all its ` +

@@ -27,15 +27,18 @@ export class World {
     readonly scratch: string,
   ) {}
 
-  /** @param options `postgres`: with a PostgreSQL server behind the pods, and backups on, as users have them. */
-  static async open(options: { postgres?: boolean } = {}): Promise<World> {
-    const { postgres = false } = options;
+  /**
+   * @param options `postgres`: with a PostgreSQL server behind the pods, and backups on, as users have them; `env`: more environment of
+   * the engine.
+   */
+  static async open(options: { postgres?: boolean; env?: NodeJS.ProcessEnv } = {}): Promise<World> {
+    const { postgres = false, env = {} } = options;
     const tools = await ensureTools();
     const cluster = await startCluster(tools, { postgres });
     const base = join(ROOT, ".sandbox", "tests");
     mkdirSync(base, { recursive: true });
     const scratch = mkdtempSync(join(base, "world-"));
-    const engine = new Engine({ tools, dir: scratch, env: { KUBECONFIG: cluster.kubeconfig } });
+    const engine = new Engine({ tools, dir: scratch, env: { KUBECONFIG: cluster.kubeconfig, ...env } });
     const world = new World(tools, cluster, engine, scratch);
     await world.newStack();
     return world;

@@ -17,6 +17,15 @@ describe("the command line of casa-upgrade", () => {
     expect(target("plan", "--policy-config", "f.json").policyConfig).to.equal("f.json");
   });
 
+  it("history and rollback", () => {
+    expect(parseCommand(["history"])).to.deep.include({ name: "history", all: false, json: false });
+    expect(parseCommand(["history", "--all", "--json"])).to.deep.include({ all: true, json: true });
+    expect(parseCommand(["rollback"])).to.deep.include({ to: undefined, acceptDataLoss: false, yes: false });
+    expect(parseCommand(["rollback", "--to", "12", "--accept-data-loss", "-y"])).to.deep.include({
+      ...{ name: "rollback", to: 12, acceptDataLoss: true, yes: true },
+    });
+  });
+
   it("refuses what does not go together or is not known, and says what to type", () => {
     const refused = (...args: string[]) => {
       try {
@@ -33,5 +42,8 @@ describe("the command line of casa-upgrade", () => {
     expect(refused("up", "--out", "x")).to.contain("casa-upgrade plan --out DIR");
     expect(refused("plan", "more")).to.contain('"more"');
     expect(refused("plan", "--polices")).to.contain("--help");
+    expect(refused("up", "--accept-data-loss")).to.contain("belongs to rollback");
+    expect(refused("rollback", "--json")).to.contain("belongs to history");
+    expect(refused("rollback", "--to", "v1")).to.contain("casa-upgrade history");
   });
 });

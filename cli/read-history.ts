@@ -1,0 +1,53 @@
+import type { Stack } from "@pulumi/pulumi/automation";
+import { z } from "zod";
+import { PreflightError } from "../cluster/problem";
+import { readRelease, type Revision } from "../cluster/release";
+import { ConfigError } from "../plan/config";
+import { parseHistory, type Update } from "../plan/history/updates";
+import { connectTo } from "../plan/live";
+import { CliError } from "./engine";
+import { stackConfig } from "./stack-config";
+
+/** Entries that the CLI is asked for at once; it decrypts each, and its answer must fit into memory. */
+const PAGE = 200;
+
+/** All updates of a stack, newest first, whatever its backend. Secrets in them are decrypted: never to be printed. */
+export async function readHistory(stack: Stack): Promise<Update[]> {
+  const { name } = await stack.workspace.projectSettings();
+  const all: unknown[] = [];
+  for (let page = 1; ; page++) {
+    const entries: unknown[] = (await stack.history(PAGE, page, true)).map(withTexts);
+    all.push(...entries);
+    if (entries.length < PAGE) break;
+  }
+  try {
+    return parseHistory(all, name);
+  } catch (error) {
+    if (!(error instanceof z.ZodError)) throw error;
+    const issue = error.issues[0];
+    throw new CliError(
+      `the stack's history is not as expected: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}\n` +
+        "  Fix: use the pulumi version that package.json names",
+    );
+  }
+}
+
+/** The library makes dates of the times. */
+function withTexts(entry: object): unknown {
+  return JSON.parse(JSON.stringify(entry));
+}
+
+/** The release's revisions as helm has them, or why they cannot be read. */
+export async function readRevisions(
+  stack: Stack,
+): Promise<{ release: string; revisions: Revision[]; problem?: string }> {
+  try {
+    const config = await stackConfig(stack);
+    const client = await connectTo(config);
+    const found = await readRelease(client, config.namespace, config.release);
+    return { release: `${config.namespace}/${config.release}`, revisions: found?.revisions ?? [] };
+  } catch (error) {
+    if (!(error instanceof PreflightError) && !(error instanceof ConfigError)) throw error;
+    return { release: "", revisions: [], problem: error.message };
+  }
+}

@@ -1,0 +1,62 @@
+import type { Stack } from "@pulumi/pulumi/automation";
+import { openStore } from "../cluster/backup/open-store";
+import type { ClusterClient } from "../cluster/connect";
+import { readRevision } from "../cluster/migration-revision";
+import { PreflightError } from "../cluster/problem";
+import { readRelease } from "../cluster/release";
+import { destinationOf } from "../plan/backup/plan";
+import type { UpgradeConfig } from "../plan/config";
+import type { SchemaOnTheWay } from "../plan/history/losses";
+import { connectTo } from "../plan/live";
+import { revisionText, type SchemaReading } from "../plan/migration/revision";
+import { findMigrationTarget } from "../plan/migration/target";
+import { parseManifest } from "../plan/objects";
+import type { Review } from "../plan/review/schema";
+import { stackConfig } from "./stack-config";
+
+/**
+ * Compares the schema revision of the auth service's database with the one that the old version ran with. That is known from the
+ * backups: each was made while a version ran, and says its revision.
+ */
+export async function schemaOnTheWay(stack: Stack, { identity }: Review): Promise<SchemaOnTheWay> {
+  if (identity.chart.before === identity.chart.after) return { kind: "fits" };
+  try {
+    const config = await stackConfig(stack);
+    const client = await connectTo(config);
+    const now = await liveRevision(client, config);
+    if (now.state === "absent") return { kind: "fits" };
+    if (now.state === "not checked") return { kind: "unknown", why: now.why };
+    return await compare(stack.name, client, config, now.revisions, identity.chart.after);
+  } catch (error) {
+    if (!(error instanceof PreflightError)) throw error;
+    return { kind: "unknown", why: error.problem };
+  }
+}
+
+async function compare(
+  stack: string,
+  client: ClusterClient,
+  config: UpgradeConfig,
+  revisions: readonly string[],
+  version: string,
+): Promise<SchemaOnTheWay> {
+  const store = openStore(destinationOf(config), stack);
+  const [last] = (await store.list())
+    .filter(({ release, cluster, alembic }) => {
+      const same = release.name === config.release && release.namespace === config.namespace;
+      return same && release.chartVersion === version && cluster === client.uid && alembic !== null;
+    })
+    .sort((a, b) => (a.run < b.run ? 1 : -1));
+  if (!last) return { kind: "unknown", why: `no backup was made while ${version} ran` };
+  const then = revisionText((last.alembic ?? "").split(/\s*,\s*/));
+  const now = revisionText(revisions);
+  return now === then ? { kind: "fits" } : { kind: "newer", now, then, backup: store.locate(last.file) };
+}
+
+async function liveRevision(client: ClusterClient, config: UpgradeConfig): Promise<SchemaReading> {
+  const { release, namespace, migrationGate } = config;
+  const installed = await readRelease(client, namespace, release);
+  const objects = parseManifest(installed?.latest.manifest ?? "").map(({ object }) => object);
+  const { database } = findMigrationTarget(objects, [], { release, namespace, deployment: migrationGate.deployment });
+  return readRevision(client, { context: config.context, kubeconfig: config.kubeconfig }, database);
+}

@@ -1,0 +1,25 @@
+import type { ReleaseRevision } from "./updates";
+
+/** How the descriptions of our own revisions begin. */
+export const OUR_DESCRIPTION = "casa-upgrade ";
+
+/** Revisions newer than our newest one: somebody changed the release by hand. Empty when all before were made by hand, too. */
+export function manualRevisions<T extends ReleaseRevision>(revisions: readonly T[]): T[] {
+  const newestFirst = [...revisions].sort((a, b) => b.revision - a.revision);
+  const ours = newestFirst.findIndex(({ description }) => description.startsWith(OUR_DESCRIPTION));
+  return ours < 0 ? [] : newestFirst.slice(0, ours).reverse();
+}
+
+/** What happened, in one sentence; undefined when nothing did. */
+export function manualChange(release: string, revisions: readonly ReleaseRevision[]): string | undefined {
+  const manual = manualRevisions(revisions);
+  const last = manual.at(-1);
+  if (!last) return undefined;
+  const list = manual.map(({ revision, chartVersion, description, status }) => {
+    return `revision ${revision} (${chartVersion}, ${status}: ${description.slice(0, 80)})`;
+  });
+  return (
+    `release ${release} was changed by hand after the last update of this stack: ${list.join(", ")}. ` +
+    "helm does not roll CRDs back, and this stack's history does not know of it; pulumi up makes the release as it is configured here again"
+  );
+}
