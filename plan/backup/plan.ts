@@ -3,7 +3,7 @@ import { openStore } from "../../cluster/backup/open-store";
 import { serverPod } from "../../cluster/backup/pods";
 import { readLogin } from "../../cluster/backup/values";
 import type { ClusterClient } from "../../cluster/connect";
-import { missingPermissions, permissionProblem } from "../../cluster/permissions";
+import { missingPermissions, permissionProblem, podStream } from "../../cluster/permissions";
 import { PreflightError } from "../../cluster/problem";
 import type { ReleaseState } from "../../cluster/release";
 import type { UpgradeConfig } from "../config";
@@ -149,9 +149,7 @@ async function refuseUnlessPossible(
   databases: readonly DatabaseTarget[],
 ): Promise<string> {
   const inside = databases.filter(({ at }) => !("host" in at));
-  const exec = [...new Set(inside.map(({ at }) => at.namespace))].map((namespace) => {
-    return { verb: "create", group: "", resource: "pods", subresource: "exec", namespace };
-  });
+  const exec = [...new Set(inside.map(({ at }) => at.namespace))].flatMap((at) => podStream("exec", at));
   const denied = permissionProblem(await missingPermissions(client, exec), client.context);
   if (denied) throw denied;
   await Promise.all(databases.map((target) => readLogin(client, target)));
