@@ -9,7 +9,7 @@ import type { ReleaseState } from "../../cluster/release";
 import type { UpgradeConfig } from "../config";
 import type { BackupFact } from "../facts/schema";
 import { parseManifest } from "../objects";
-import { destinationText, parseDestination } from "./destination";
+import { type Destination, destinationText, parseDestination } from "./destination";
 import { discoverDatabases } from "./discover";
 import type { BackupJob } from "./job";
 import { type DatabaseTarget, whereIs } from "./references";
@@ -107,8 +107,9 @@ export function backupSummary({ willRun, databases, destination }: BackupPlan): 
 }
 
 /** The configured destination. */
-export function destinationOf({ backup }: UpgradeConfig) {
-  return parseDestination(backup.destination, { endpoint: backup.s3Endpoint, region: backup.s3Region });
+export function destinationOf({ backup, namespace }: UpgradeConfig): Destination {
+  const { s3Endpoint: endpoint, s3Region: region, pvcImage: image } = backup;
+  return parseDestination(backup.destination, { endpoint, region, namespace, image });
 }
 
 /** The databases of the installed release as its workloads are now, and the configured ones, which win over those of the same name. */
@@ -155,10 +156,10 @@ async function refuseUnlessPossible(
   await Promise.all(databases.map((target) => readLogin(client, target)));
   await Promise.all(inside.map((target) => serverPod(client, target)));
   if (inside.length < databases.length) await refuseWithoutPrograms();
-  const store = openStore(destinationOf(config), stack);
+  const access = { client, release: config.release, timeoutSeconds: config.backup.timeoutSeconds };
+  const store = openStore(destinationOf(config), stack, { ...access, purpose: "backup" });
   await store.check();
-  const runs = (await store.list()).map(({ run }) => run).sort();
-  return runs.at(-1) ?? "none";
+  return (await store.newestRun()) ?? "none";
 }
 
 async function refuseWithoutPrograms(): Promise<void> {
