@@ -3,6 +3,7 @@ import { findBackup } from "../cluster/backup/find";
 import { openStore } from "../cluster/backup/open-store";
 import { replaceDatabase } from "../cluster/backup/replace";
 import { DatabaseSession } from "../cluster/backup/session";
+import type { BackupStore } from "../cluster/backup/store";
 import type { ClusterClient } from "../cluster/connect";
 import { PreflightError } from "../cluster/problem";
 import { readRelease } from "../cluster/release";
@@ -59,7 +60,7 @@ async function restore(
     release: { name: config.release, namespace: config.namespace },
   };
   // Nothing is held while a person thinks about the answer; reading opens the store again.
-  const { manifest, location, read } = await findBackup(store, owner, from).finally(() => store.close());
+  const { manifest, location, read } = await findBackup(store, owner, from).finally(() => closeStore(store));
 
   const { at, release, cluster } = manifest;
   console.log(`${location}: ${at}, chart ${release.chartVersion}, ${rowsOf(manifest)} rows`);
@@ -68,10 +69,17 @@ async function restore(
   if (!yes && !(await confirmed("Replace the database?", "casa-upgrade restore --yes"))) return 1;
   const session = await DatabaseSession.open(client, target);
   const replaced = async () => replaceDatabase(session, manifest, await read(), owner, timeoutSeconds);
-  const kept = await replaced().finally(() => store.close());
+  const kept = await replaced().finally(() => closeStore(store));
   console.log(`restored and compared: ${manifest.tables.length} tables, ${rowsOf(manifest)} rows`);
   console.log(`the database as it was is kept as ${kept}; drop it when nobody misses it`);
   return 0;
+}
+
+/** What could not be given back ends by itself, and must not hide how the restore went. */
+async function closeStore(store: BackupStore): Promise<void> {
+  await store.close().catch((error: unknown) => {
+    console.error(`clean-up: ${error instanceof Error ? error.message : String(error)}`);
+  });
 }
 
 async function stackConfig(stack: Stack): Promise<UpgradeConfig> {
