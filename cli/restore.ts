@@ -2,6 +2,7 @@ import { findBackup } from "../cluster/backup/find";
 import { openStore } from "../cluster/backup/open-store";
 import { replaceDatabase } from "../cluster/backup/replace";
 import { DatabaseSession } from "../cluster/backup/session";
+import type { BackupStore } from "../cluster/backup/store";
 import type { ClusterClient } from "../cluster/connect";
 import { PreflightError } from "../cluster/problem";
 import { readRelease } from "../cluster/release";
@@ -48,14 +49,17 @@ async function restore(
     const names = targets.map(({ name }) => name).join(", ") || "none";
     throw new CliError(`there is no database ${database}; this release has: ${names}`);
   }
-  const store = openStore(destinationOf(config), stack);
+  const { timeoutSeconds } = config.backup;
+  const access = { client, release: config.release, timeoutSeconds, purpose: "restore" } as const;
+  const store = openStore(destinationOf(config), stack, access);
   const owner = {
     stack,
     cluster: client.uid ?? "unknown",
     name: database,
     release: { name: config.release, namespace: config.namespace },
   };
-  const { manifest, location, read } = await findBackup(store, owner, from);
+  // Nothing is held while a person thinks about the answer; reading opens the store again.
+  const { manifest, location, read } = await findBackup(store, owner, from).finally(() => closeStore(store));
 
   const { at, release, cluster } = manifest;
   console.log(`${location}: ${at}, chart ${release.chartVersion}, ${rowsOf(manifest)} rows`);
@@ -63,8 +67,16 @@ async function restore(
   console.log(`goes into database ${manifest.database} of ${whereIs(target)}, whose connections are ended`);
   if (!yes && !(await confirmed("Replace the database?", "casa-upgrade restore --yes"))) return 1;
   const session = await DatabaseSession.open(client, target);
-  const kept = await replaceDatabase(session, manifest, await read(), owner, config.backup.timeoutSeconds);
+  const replaced = async () => replaceDatabase(session, manifest, await read(), owner, timeoutSeconds);
+  const kept = await replaced().finally(() => closeStore(store));
   console.log(`restored and compared: ${manifest.tables.length} tables, ${rowsOf(manifest)} rows`);
   console.log(`the database as it was is kept as ${kept}; drop it when nobody misses it`);
   return 0;
+}
+
+/** What could not be given back ends by itself, and must not hide how the restore went. */
+async function closeStore(store: BackupStore): Promise<void> {
+  await store.close().catch((error: unknown) => {
+    console.error(`clean-up: ${error instanceof Error ? error.message : String(error)}`);
+  });
 }

@@ -40,7 +40,11 @@ async function compare(
   revisions: readonly string[],
   version: string,
 ): Promise<SchemaOnTheWay> {
-  const store = openStore(destinationOf(config), stack);
+  const destination = destinationOf(config);
+  // Reading a claim takes a pod, and nothing may be changed before the user agreed.
+  if (destination.kind === "pvc")
+    return { kind: "unknown", why: "the backups are in a claim, which only a pod can read" };
+  const store = openStore(destination, stack);
   const [last] = (await store.list())
     .filter(({ release, cluster, alembic }) => {
       const same = release.name === config.release && release.namespace === config.namespace;

@@ -15,7 +15,12 @@ export function startKubectl(access: KubectlAccess, args: string[], options: exe
 
 /** The last line of kubectl's stderr without its prefix: what went wrong. */
 export function kubectlProblem(stderr: string): string {
-  const lines = stderr.split("\n").filter((line) => line.trim() !== "" && !/^(Defaulted container|W\d{4} )/.test(line));
-  const reason = lines.findLast((line) => !/^command terminated with exit code/.test(line)) ?? lines.at(-1);
+  const lines = stderr
+    .split("\n")
+    .filter((line) => line.trim() !== "" && !/^(Defaulted container|[IW]\d{4} )/.test(line));
+  // What kubectl logs of a connection that breaks is a consequence of what the command said before.
+  const said = lines.filter((line) => !/^E\d{4} /.test(line));
+  const reason =
+    said.findLast((line) => !/^command terminated with exit code/.test(line)) ?? said.at(-1) ?? lines.at(-1);
   return (reason ?? "kubectl failed without a word").replace(/^(Error from server|error):? ?/, "").trim();
 }

@@ -1,9 +1,6 @@
 import type { GateSettings } from "../plan/migration/settings";
 import type { ClusterClient } from "./connect";
-import { missingPermissions, type Permission, permissionProblem } from "./permissions";
-
-/** kubectl asks for exec and port-forward by GET (web sockets) or POST (older ones and proxies), which are two verbs to RBAC. */
-const STREAM = ["get", "create"];
+import { missingPermissions, type Permission, permissionProblem, podStream } from "./permissions";
 
 /** What the gate needs in one namespace; `must` when the config asks for it, so that nothing else would do. */
 interface Need {
@@ -40,25 +37,23 @@ export async function checkGatePermissions(client: ClusterClient, settings: Gate
 
 /** The permissions by what they are for. */
 export function gateNeeds({ deployment, database, probe, expected }: GateSettings): Need[] {
-  const on = (subresource: string, verbs: string[], namespace: string): Permission[] =>
-    verbs.map((verb) => ({ verb, group: "", resource: "pods", subresource, namespace }));
   return [
     {
-      permissions: on("log", ["get"], deployment.namespace),
+      permissions: [{ verb: "get", group: "", resource: "pods", subresource: "log", namespace: deployment.namespace }],
       must: false,
       without: "logs are not looked at, and an upgrade that fails cannot show the lines about the migration",
     },
     ...(database
       ? [
           {
-            permissions: on("exec", STREAM, database.namespace),
+            permissions: podStream("exec", database.namespace),
             must: expected !== undefined,
             without: "the schema revision of the auth service's database is not checked",
           },
         ]
       : []),
     ...(probe
-      ? [{ permissions: on("portforward", STREAM, deployment.namespace), must: true, without: "no HTTP probe" }]
+      ? [{ permissions: podStream("portforward", deployment.namespace), must: true, without: "no HTTP probe" }]
       : []),
   ];
 }

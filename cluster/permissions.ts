@@ -88,10 +88,19 @@ export function permissionsFor(objects: KubeObject[], find: FindResource, option
   return [...new Map(all.map((permission) => [JSON.stringify(permission), permission])).values()];
 }
 
-function permissions(verbs: string[], group: string, resources: string[], namespace?: string): Permission[] {
+/** Each verb on each resource. */
+export function permissions(verbs: string[], group: string, resources: string[], namespace?: string): Permission[] {
   return resources.flatMap((resource) =>
     verbs.map((verb) => ({ verb, group, resource, ...(namespace === undefined ? {} : { namespace }) })),
   );
+}
+
+/**
+ * What `kubectl exec` or `kubectl port-forward` need: kubectl asks by GET (web sockets) or POST (older ones and proxies), which
+ * are two verbs to RBAC, and which of them is not known beforehand.
+ */
+export function podStream(subresource: "exec" | "portforward", namespace: string): Permission[] {
+  return ["get", "create"].map((verb) => ({ verb, group: "", resource: "pods", subresource, namespace }));
 }
 
 /**

@@ -8,6 +8,7 @@ const WORKLOAD =
   /^(?:(Deployment|StatefulSet)\/)?([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)\/([a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?)$/;
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const OBJECT_NAME = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
+const IMAGE = /^[a-z0-9][-\w.:/@]*$/i;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const IDENTIFIERS = "[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*";
 const NUMBER = "(?:0|[1-9]\\d*)";
@@ -187,10 +188,22 @@ const backup = z.strictObject({
     description: "back up and verify the databases before an upgrade changes anything; see docs/backup.md",
     example: false,
   }),
-  destination: z.string().regex(DESTINATION).default("backups").meta({
-    description: "where backups go: a folder (relative to the project's), or `s3://bucket/prefix`",
-    example: "s3://casa-backups/production",
-    allowed: "a folder or s3://bucket/prefix; no other URL (a PVC cannot be written to), no credentials in it",
+  destination: z
+    .string()
+    .regex(DESTINATION)
+    .default("backups")
+    .meta({
+      description:
+        "where backups go: a folder (relative to the project's), `s3://bucket/prefix`, or `pvc://claim/folder` with a " +
+        "PersistentVolumeClaim in the release's namespace",
+      example: "s3://casa-backups/production",
+      allowed: "a folder, s3://bucket/prefix or pvc://claim/folder; no other URL, no credentials and no `..` in it",
+    }),
+  pvcImage: z.string().regex(IMAGE).default("docker.io/library/busybox:1.37.0").meta({
+    description:
+      "image of the helper pod that mounts the claim: any with sh, cat, mkdir, mv, rm, sleep, sync and sha256sum",
+    example: "registry.example.com/mirror/busybox:1.37.0",
+    allowed: "the name of an image",
   }),
   s3Endpoint: optionalText(
     {

@@ -16,7 +16,7 @@ import { loadChart, type LoadedChart } from "./chart";
 import { sidecarDeploymentOf, type UpgradeConfig } from "./config";
 import type { LoadedConfig } from "./config-load";
 import { readMigrations } from "./cr-migration/file";
-import { customResourceJobs, refuseWithoutMigrationPermissions } from "./cr-migration/jobs";
+import { customResourceJobs, refuseUnlessMigratable } from "./cr-migration/jobs";
 import { planCrMigration } from "./cr-migration/plan";
 import { CrdError, droppedCrds, keepForeign, parseCrds } from "./crds";
 import { manualChange, manualRevisions, OUR_DESCRIPTION } from "./history/manual";
@@ -244,7 +244,7 @@ async function planCrds(
   const migrations = planned.flatMap(
     ({ name, manifest }) => planCrMigration(onCluster.get(name), manifest, entries) ?? [],
   );
-  await refuseWithoutMigrationPermissions(client, planned, migrations);
+  await refuseUnlessMigratable(client, config, getStack(), planned, migrations);
   const crds = { crds: planned, dropped: droppedCrds(before, shipped) };
   return { crds, onCluster, installedCrds: before, migrations };
 }

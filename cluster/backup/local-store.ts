@@ -4,7 +4,7 @@ import * as path from "node:path";
 import type { Readable } from "node:stream";
 import { type BackupManifest, isLeftOver, parseManifest } from "../../plan/backup/manifest";
 import { BackupError } from "./problem";
-import { type BackupStore, manifestFile, manifestText, Meter, type Stored } from "./store";
+import { type BackupStore, manifestFile, manifestText, Meter, newestOf, type Stored } from "./store";
 
 /**
  * Backups in a folder, a sub-folder for each stack. A dump is `*.partial` until it is verified; it is on the disk, and its name in
@@ -121,6 +121,14 @@ export class LocalStore implements BackupStore {
     const dump = this.locate(manifest.file);
     await fs.rm(manifestFile(dump), { force: true });
     await fs.rm(dump, { force: true });
+  }
+
+  async newestRun(): Promise<string | undefined> {
+    return newestOf(await this.list());
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
   }
 
   private async files(): Promise<string[]> {

@@ -1,9 +1,15 @@
-import type { Destination } from "../../plan/backup/destination";
+import type { ClaimDestination, Destination } from "../../plan/backup/destination";
 import { LocalStore } from "./local-store";
+import { type ClaimAccess, PvcStore } from "./pvc-store";
 import { S3Store } from "./s3-store";
 import type { BackupStore } from "./store";
 
-/** Opens a destination for the backups of a stack; says nothing yet about whether it works. */
-export function openStore(to: Destination, stack: string): BackupStore {
-  return to.kind === "folder" ? new LocalStore(to.path, stack) : new S3Store(to, stack);
+/** Opens a destination for the backups of a stack; says nothing yet about whether it works. To be closed. */
+export function openStore(to: Exclude<Destination, ClaimDestination>, stack: string): BackupStore;
+export function openStore(to: Destination, stack: string, access: ClaimAccess): BackupStore;
+export function openStore(to: Destination, stack: string, access?: ClaimAccess): BackupStore {
+  if (to.kind === "folder") return new LocalStore(to.path, stack);
+  if (to.kind === "s3") return new S3Store(to, stack);
+  if (!access) throw new Error("a claim is only reached through the cluster");
+  return new PvcStore(to, stack, access);
 }

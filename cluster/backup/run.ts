@@ -11,6 +11,7 @@ import { BackupError } from "./problem";
 import { DROP, DUMP, RESTORE } from "./scripts";
 import { contentOf, DatabaseSession } from "./session";
 import { type BackupStore, Meter } from "./store";
+import { together } from "./together";
 
 /** A dump that was made in this run. */
 interface Dump {
@@ -30,8 +31,30 @@ export async function backUp(
   job: BackupJob,
   say: (line: string) => void,
 ): Promise<BackupResult[]> {
-  const store = openStore(job.destination, job.stack);
+  const { timeoutSeconds, release } = job;
+  const store = openStore(job.destination, job.stack, {
+    client,
+    release: release.name,
+    timeoutSeconds,
+    purpose: "backup",
+  });
   await store.check();
+  try {
+    return await backUpTo(store, client, job, say);
+  } finally {
+    // What is stored is safe; what could not be given back is no reason to stop an upgrade.
+    await store
+      .close()
+      .catch((error: unknown) => say(`clean-up: ${error instanceof Error ? error.message : String(error)}`));
+  }
+}
+
+async function backUpTo(
+  store: BackupStore,
+  client: ClusterClient,
+  job: BackupJob,
+  say: (line: string) => void,
+): Promise<BackupResult[]> {
   const run = newRun(new Date(), randomBytes(3).toString("hex"));
   const names = job.databases.map(({ name }) => name);
   const fileOf = (name: string) => `${backupId(name, run)}.dump`;
@@ -163,36 +186,6 @@ export function scratchName(
   const hash = createHash("sha256").update(JSON.stringify(of)).digest("hex").slice(0, 10);
   const prefix = `casa_upgrade_scratch_${hash}_`;
   return { prefix, name: prefix + randomBytes(4).toString("hex") };
-}
-
-/** Does the same for all at once; the first failure stops the rest. */
-async function together<T, R>(
-  timeoutSeconds: number,
-  items: readonly T[],
-  act: (item: T, signal: AbortSignal) => Promise<R>,
-): Promise<R[]> {
-  const abort = new AbortController();
-  const late = new BackupError(
-    `the backup was not done within ${timeoutSeconds} s`,
-    `allow more: pulumi config set --path backup.timeoutSeconds ${timeoutSeconds * 2}`,
-  );
-  const timer = setTimeout(() => abort.abort(late), timeoutSeconds * 1000);
-  let cause: unknown;
-  const all = await Promise.allSettled(
-    items.map(async (item) => {
-      try {
-        return await act(item, abort.signal);
-      } catch (error) {
-        cause ??= error;
-        abort.abort(cause);
-        throw error;
-      }
-    }),
-  );
-  clearTimeout(timer);
-  // Thrown only when all have ended: nothing of ours writes any more then.
-  if (cause !== undefined) throw cause as Error;
-  return all.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
 }
 
 async function retain(

@@ -3,7 +3,7 @@ import type { S3 } from "@aws-sdk/client-s3";
 import type { Destination } from "../../plan/backup/destination";
 import { type BackupManifest, parseManifest } from "../../plan/backup/manifest";
 import { BackupError } from "./problem";
-import { type BackupStore, manifestFile, manifestText, Meter, type Stored } from "./store";
+import { type BackupStore, manifestFile, manifestText, Meter, newestOf, type Stored } from "./store";
 
 /** Size of one part of an upload; a part is all of a dump that is in memory. 10,000 parts make 320 GB. */
 const PART_BYTES = 32 * 1024 * 1024;
@@ -102,6 +102,14 @@ export class S3Store implements BackupStore {
   async remove(manifest: BackupManifest): Promise<void> {
     await this.delete(this.key(manifestFile(manifest.file)));
     await this.delete(this.key(manifest.file));
+  }
+
+  async newestRun(): Promise<string | undefined> {
+    return newestOf(await this.list());
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
   }
 
   private async text(Key: string): Promise<string> {

@@ -30,7 +30,18 @@ export interface BackupStore {
   list(): Promise<BackupManifest[]>;
   /** Removes a finished backup, its manifest first. */
   remove(manifest: BackupManifest): Promise<void>;
+  /** Run of the newest backup of the stack, as far as that can be told without changing anything; undefined when there is none. */
+  newestRun(): Promise<string | undefined>;
+  /** Gives back what the store holds, also after errors; it may be used again afterwards. */
+  close(): Promise<void>;
 }
+
+/** The newest of some backups; runs sort by time. */
+export const newestOf = (backups: readonly BackupManifest[]) =>
+  backups
+    .map(({ run }) => run)
+    .sort()
+    .at(-1);
 
 /** Counts and hashes what passes through. */
 export class Meter extends Transform {

@@ -8,7 +8,7 @@ import { openStore } from "../backup/open-store";
 import type { ClusterClient } from "../connect";
 import { LiveMigration } from "./crd";
 import { Fitter } from "./fit";
-import { visitAll } from "./objects";
+import { type ObjectType, visitAll } from "./objects";
 import { MigrationError } from "./problem";
 import { saveObjects } from "./save";
 import { migrateByApi } from "./storage-api";
@@ -52,12 +52,7 @@ export async function migrateCustomResources(
       () => fitter.reset(),
     );
     fitter.refuse();
-    const { location, objects } = await saveObjects(
-      client,
-      openStore(job.destination, job.stack),
-      job.crd,
-      typeIn(job.readIn),
-    );
+    const { location, objects } = await saved(client, job, typeIn(job.readIn), say);
     say(`${job.crd}: saved ${objects} objects to ${location}`);
     said = { to: job.to, rules, backup: location };
   } else say(`${job.crd}: goes on with a migration that was begun; the objects are saved at ${said.backup}`);
@@ -84,6 +79,18 @@ export async function migrateCustomResources(
     backup: said.backup,
     storedVersions: crd.storedVersions(live),
   };
+}
+
+async function saved(client: ClusterClient, job: CrMigrationJob, type: ObjectType, say: (line: string) => void) {
+  const { timeoutSeconds, release, destination, stack, crd } = job;
+  const store = openStore(destination, stack, { client, release: release.name, timeoutSeconds, purpose: "backup" });
+  try {
+    return await saveObjects(client, store, crd, type);
+  } finally {
+    await store
+      .close()
+      .catch((error: unknown) => say(`clean-up: ${error instanceof Error ? error.message : String(error)}`));
+  }
 }
 
 /** Goes through all objects until a whole round finds nothing more to do. */

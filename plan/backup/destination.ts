@@ -12,24 +12,56 @@ export const destination = z.union([
     endpoint: z.string().optional(),
     region: z.string(),
   }),
+  z.strictObject({
+    kind: z.literal("pvc"),
+    /** Of the release: a pod mounts claims of its own namespace only, and this is the one that the user may work in. */
+    namespace: z.string(),
+    claim: z.string(),
+    /** Below the root of the volume, without slashes at its ends; may be empty. */
+    folder: z.string(),
+    /** Image of the helper pod that mounts the claim. */
+    image: z.string(),
+  }),
 ]);
 
 export type Destination = z.infer<typeof destination>;
+/** A PersistentVolumeClaim as destination. */
+export type ClaimDestination = Extract<Destination, { kind: "pvc" }>;
 
-/** What is allowed as a destination: a folder, or a bucket; no other URL, and no name and password in it. */
-export const DESTINATION =
-  /^(?:s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:\/[^\s?#@]*)?|(?![a-z][a-z0-9+.-]*:)[^\s].*)$/i;
+const S3 = "s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[^\\s?#@]*)?";
+/** No part of the folder is `.` or `..`: what is not in the volume is not meant. */
+const CLAIM = "pvc://[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?(?:/(?!\\.{1,2}(?:/|$))[^\\s?#@/]+)*/?";
+const FOLDER = "(?![a-z][a-z0-9+.-]*:)[^\\s].*";
+
+/** What is allowed as a destination: a folder, a bucket or a claim; no other URL, and no name and password in it. */
+export const DESTINATION = new RegExp(`^(?:${S3}|${CLAIM}|${FOLDER})$`, "i");
+
+/** What is configured beside the destination, and belongs to one kind of it. */
+export interface DestinationSettings {
+  /** URL of an S3-compatible server; undefined: AWS. */
+  endpoint?: string;
+  /** Of the bucket. */
+  region: string;
+  /** Of the release. */
+  namespace: string;
+  /** Of the helper pod. */
+  image: string;
+}
 
 /** Reads a destination that {@link DESTINATION} allows. */
-export function parseDestination(text: string, s3: { endpoint?: string; region: string }): Destination {
-  const match = /^s3:\/\/([^/]+)\/?(.*)$/i.exec(text);
+export function parseDestination(text: string, settings: DestinationSettings): Destination {
+  const match = /^(s3|pvc):\/\/([^/]+)\/?(.*)$/i.exec(text);
   if (!match) return { kind: "folder", path: text };
-  const [, bucket = "", prefix = ""] = match;
-  const endpoint = s3.endpoint === undefined ? {} : { endpoint: s3.endpoint };
-  return { kind: "s3", bucket, prefix: prefix.replaceAll(/^\/+|\/+$/g, ""), ...endpoint, region: s3.region };
+  const [, kind = "", name = "", rest = ""] = match;
+  const below = rest.replaceAll(/^\/+|\/+$/g, "");
+  const { endpoint, region, namespace, image } = settings;
+  if (kind.toLowerCase() === "pvc") return { kind: "pvc", namespace, claim: name, folder: below, image };
+  return { kind: "s3", bucket: name, prefix: below, ...(endpoint === undefined ? {} : { endpoint }), region };
 }
 
 /** As the user wrote it. */
 export function destinationText(to: Destination): string {
-  return to.kind === "folder" ? to.path : ["s3:/", to.bucket, to.prefix].filter(Boolean).join("/");
+  if (to.kind === "folder") return to.path;
+  const [name, below] = to.kind === "s3" ? [to.bucket, to.prefix] : [to.claim, to.folder];
+  return [`${to.kind}:/`, name, below].filter(Boolean).join("/");
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { imageName } from "../rolls/images";
+import { isPostgresServer } from "../postgres-server";
 import type { DatabaseTarget, ValueRef } from "./references";
 
 const keyRef = z.looseObject({ name: z.string().nullish(), key: z.string(), optional: z.boolean().nullish() });
@@ -30,12 +30,6 @@ const workload = z.looseObject({
   }),
 });
 
-/** Last part of an image's name that is a PostgreSQL server, its usual distributions included. */
-const SERVER =
-  /^(?:.*[-_.])?(?:postgres|postgresql|postgis|timescaledb)(?:[-_.](?:ha|repmgr|alpine|pgvector|\d[\d.]*))*$/;
-/** Programs named after PostgreSQL that hold no data. */
-const NO_SERVER = /exporter|operator|client|backup|pgadmin|pgbouncer|pgpool|proxy|metrics/;
-
 /** How the common images call their settings, the official one's first. */
 const USER = ["POSTGRES_USER", "POSTGRESQL_USERNAME", "POSTGRESQL_USER"];
 const DATABASE = ["POSTGRES_DB", "POSTGRES_DATABASE", "POSTGRESQL_DATABASE"];
@@ -54,16 +48,9 @@ export function discoverDatabases(objects: readonly unknown[], namespace: string
     if (!parsed.success) return [];
     const { kind, metadata, spec } = parsed.data;
     const at = { kind, namespace: metadata.namespace ?? namespace, workload: metadata.name };
-    return spec.template.spec.containers.filter(isServer).map((one) => targetOf(one, at));
+    return spec.template.spec.containers.filter(isPostgresServer).map((one) => targetOf(one, at));
   });
   return found.map((target) => ({ ...target, name: nameOf(target, found) }));
-}
-
-function isServer({ image, env }: Container): boolean {
-  const name = imageName(image ?? "");
-  if (NO_SERVER.test(name)) return false;
-  // An image of one's own is known by a variable that only a server is given: clients have user and password, too.
-  return SERVER.test(name) || (env ?? []).some((variable) => /^(PGDATA|POSTGRES_INITDB_ARGS)$/.test(variable.name));
 }
 
 type Place = { kind: "Deployment" | "StatefulSet"; namespace: string; workload: string };

@@ -52,7 +52,7 @@ const CAUSES: readonly (readonly [RegExp, string, string])[] = [
   [
     /Forbidden|cannot create resource "pods\/exec"/i,
     "kubectl exec is not allowed",
-    "let the user create pods/exec in the release's namespace",
+    "let the user get and create pods/exec in the release's namespace",
   ],
   [
     /Connection refused|could not translate host name|timeout expired|could not connect|starting up|shutting down/i,

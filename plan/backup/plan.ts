@@ -3,13 +3,13 @@ import { openStore } from "../../cluster/backup/open-store";
 import { serverPod } from "../../cluster/backup/pods";
 import { readLogin } from "../../cluster/backup/values";
 import type { ClusterClient } from "../../cluster/connect";
-import { missingPermissions, permissionProblem } from "../../cluster/permissions";
+import { missingPermissions, permissionProblem, podStream } from "../../cluster/permissions";
 import { PreflightError } from "../../cluster/problem";
 import type { ReleaseState } from "../../cluster/release";
 import type { UpgradeConfig } from "../config";
 import type { BackupFact } from "../facts/schema";
 import { parseManifest } from "../objects";
-import { destinationText, parseDestination } from "./destination";
+import { type Destination, destinationText, parseDestination } from "./destination";
 import { discoverDatabases } from "./discover";
 import type { BackupJob } from "./job";
 import { type DatabaseTarget, whereIs } from "./references";
@@ -107,8 +107,9 @@ export function backupSummary({ willRun, databases, destination }: BackupPlan): 
 }
 
 /** The configured destination. */
-export function destinationOf({ backup }: UpgradeConfig) {
-  return parseDestination(backup.destination, { endpoint: backup.s3Endpoint, region: backup.s3Region });
+export function destinationOf({ backup, namespace }: UpgradeConfig): Destination {
+  const { s3Endpoint: endpoint, s3Region: region, pvcImage: image } = backup;
+  return parseDestination(backup.destination, { endpoint, region, namespace, image });
 }
 
 /** The databases of the installed release as its workloads are now, and the configured ones, which win over those of the same name. */
@@ -149,18 +150,16 @@ async function refuseUnlessPossible(
   databases: readonly DatabaseTarget[],
 ): Promise<string> {
   const inside = databases.filter(({ at }) => !("host" in at));
-  const exec = [...new Set(inside.map(({ at }) => at.namespace))].map((namespace) => {
-    return { verb: "create", group: "", resource: "pods", subresource: "exec", namespace };
-  });
+  const exec = [...new Set(inside.map(({ at }) => at.namespace))].flatMap((at) => podStream("exec", at));
   const denied = permissionProblem(await missingPermissions(client, exec), client.context);
   if (denied) throw denied;
   await Promise.all(databases.map((target) => readLogin(client, target)));
   await Promise.all(inside.map((target) => serverPod(client, target)));
   if (inside.length < databases.length) await refuseWithoutPrograms();
-  const store = openStore(destinationOf(config), stack);
+  const access = { client, release: config.release, timeoutSeconds: config.backup.timeoutSeconds };
+  const store = openStore(destinationOf(config), stack, { ...access, purpose: "backup" });
   await store.check();
-  const runs = (await store.list()).map(({ run }) => run).sort();
-  return runs.at(-1) ?? "none";
+  return (await store.newestRun()) ?? "none";
 }
 
 async function refuseWithoutPrograms(): Promise<void> {

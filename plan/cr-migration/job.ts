@@ -13,6 +13,7 @@ export const crMigrationJob = z.strictObject({
   /** The new CRD, which is put in place at the end. */
   manifest: z.looseObject({}),
   stack: z.string(),
+  release: z.strictObject({ name: z.string(), namespace: z.string() }),
   /** Where the objects are saved before anything changes. */
   destination,
   /** Longest time for all of it, in seconds. */

@@ -1,3 +1,4 @@
+import { openStore } from "../../cluster/backup/open-store";
 import type { ClusterClient } from "../../cluster/connect";
 import type { LiveCrd } from "../../cluster/crds";
 import { missingPermissions, type Permission, permissionProblem } from "../../cluster/permissions";
@@ -24,6 +25,7 @@ export function customResourceJobs(
     storage,
     manifest: crds.find(({ name }) => name === crd)?.manifest ?? {},
     stack,
+    release: { name: config.release, namespace: config.namespace },
     destination: destinationOf(config),
     timeoutSeconds: config.timeouts.customResources,
   }));
@@ -34,9 +36,11 @@ export function customResourceJobs(
   return { jobs, occasion: versions.join(", ") };
 }
 
-/** Refuses at preview what would be refused half-way through a migration. */
-export async function refuseWithoutMigrationPermissions(
+/** Refuses at preview what would be refused half-way through a migration: missing permissions, no place to save the objects in. */
+export async function refuseUnlessMigratable(
   client: ClusterClient,
+  config: UpgradeConfig,
+  stack: string,
   crds: readonly PlannedCrd[],
   migrations: readonly CrMigration[],
 ): Promise<void> {
@@ -57,4 +61,7 @@ export async function refuseWithoutMigrationPermissions(
   if (needed.length === 0) return;
   const problem = permissionProblem(await missingPermissions(client, needed), client.context);
   if (problem) throw problem;
+  const { timeoutSeconds } = config.backup;
+  const access = { client, release: config.release, timeoutSeconds, purpose: "backup" } as const;
+  await openStore(destinationOf(config), stack, access).check();
 }

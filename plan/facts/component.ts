@@ -1,4 +1,5 @@
 import { dig } from "../objects";
+import { isPostgresServer } from "../postgres-server";
 import { imageName } from "../rolls/images";
 import { containersOf, type PodWorkload, textOf } from "../rolls/workload";
 import type { Component } from "./schema";
@@ -11,8 +12,9 @@ export interface ComponentNames {
   sidecarDeployment: string;
 }
 
-/** Image names that are something else than what they have in their name. */
-const NOT_A_SERVER = /exporter|operator|backup|pgadmin|pgbouncer|config-cli|gatekeeper/;
+const KEYCLOAK = /keycloak|(^|-)rhbk|(^|-)sso\d/;
+/** Image names that are something else than the Keycloak they have in their name. */
+const NO_KEYCLOAK = /exporter|operator|backup|config-cli|gatekeeper/;
 
 /**
  * Which part of the runtime a workload is. Keycloak and PostgreSQL are told by what they run, because charts name them as
@@ -20,12 +22,12 @@ const NOT_A_SERVER = /exporter|operator|backup|pgadmin|pgbouncer|config-cli|gate
  */
 export function componentOf(workload: PodWorkload, names: ComponentNames): Component {
   if (workload.kind === "Deployment" && workload.name === names.sidecarDeployment) return "sidecar";
-  const images = containersOf(workload.template["spec"])
-    .filter(({ init }) => !init)
-    .map(({ fields }) => imageName(textOf(fields["image"]) ?? "").toLowerCase());
-  const runs = (part: RegExp) => images.some((image) => part.test(image) && !NOT_A_SERVER.test(image));
-  if (runs(/keycloak|(^|-)rhbk|(^|-)sso\d/)) return "keycloak";
-  if (runs(/postgres|postgis|timescale|spilo|pgvector/)) return "postgres";
+  const containers = containersOf(workload.template["spec"]).filter(({ init }) => !init);
+  const images = containers.map(({ fields }) => imageName(textOf(fields["image"]) ?? "").toLowerCase());
+  const servers = containers.map(({ fields }) => isPostgresServer(fields));
+  const isKeycloak = (image: string, i: number) => KEYCLOAK.test(image) && !NO_KEYCLOAK.test(image) && !servers[i];
+  if (images.some(isKeycloak)) return "keycloak";
+  if (servers.includes(true)) return "postgres";
   const label = textOf(dig(workload.template, "metadata", "labels", "app.kubernetes.io/component"));
   const known = [label, workload.name.replace(new RegExp(`^${names.release}-`), ""), ...images];
   return known.includes("auth-service") ? "auth-service" : "other";

@@ -1,4 +1,5 @@
 import { dig, digList, type KubeObject } from "../objects";
+import { isPostgresServer } from "../postgres-server";
 
 /** An object of the chart, with the namespace it ends up in. */
 export interface ObjectName {
@@ -30,7 +31,6 @@ export interface TargetRules {
 
 const COMPONENT = "app.kubernetes.io/component";
 const MIGRATES = /migrat|alembic/i;
-const POSTGRES_IMAGE = /(^|\/)postgres(ql)?([:@]|$)/;
 
 /** Finds the auth service, the Jobs that migrate and the database among the objects of a chart. */
 export function findMigrationTarget(
@@ -81,7 +81,7 @@ function hasComponent(object: KubeObject, component: string): boolean {
 
 function postgresContainer(workload: KubeObject): string {
   const containers = digList(workload, "spec", "template", "spec", "containers");
-  const postgres = containers.find((container) => POSTGRES_IMAGE.test(textOf(dig(container, "image"))));
+  const postgres = containers.find(isPostgresServer);
   return textOf(dig(postgres ?? containers[0], "name"));
 }
 

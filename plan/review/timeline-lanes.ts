@@ -4,7 +4,7 @@ import { count, duration, pendingRestarts } from "./words";
 /** One bar of the timeline and what it says. */
 export interface Bar {
   label: string;
-  kind: "crds" | "roll" | "down" | "restart";
+  kind: "backup" | "crds" | "roll" | "down" | "restart";
   /** Seconds after the first restart, and how long; undefined for steps before the restarts, whose time nobody knows. */
   time?: { start: number; seconds: number };
 }
@@ -12,8 +12,8 @@ export interface Bar {
 /** Bars under one name, drawn below each other. */
 export interface Lane {
   name: string;
-  /** Steps one after the other: CRDs, chart, restarts. */
-  step: "crds" | "chart" | "restarts";
+  /** Steps one after the other: backup, CRDs, chart, restarts. */
+  step: "backup" | "crds" | "chart" | "restarts";
   bars: Bar[];
 }
 
@@ -25,8 +25,9 @@ const CANARIES = "canaries";
 type Group = ReturnType<typeof pendingRestarts>[number];
 
 /** What the timeline draws, in the order of the upgrade: at most some hundred bars for any number of objects. */
-export function lanesOf({ crds, rolls, restarts }: Review): Lane[] {
+export function lanesOf({ runtime: { backup }, crds, rolls, restarts }: Review): Lane[] {
   const lanes: Lane[] = [
+    { name: "Backup", step: "backup", bars: backup.planned ? [{ label: backup.why, kind: "backup" }] : [] },
     { name: "CRDs", step: "crds", bars: crdBars(crds) },
     { name: "Chart", step: "chart", bars: rollBars(rolls) },
     ...restartLanes(pendingRestarts(restarts)),

@@ -8,7 +8,9 @@ const PAGE = { width: 960, margin: 12, top: 100, bottom: 28, row: 22, bar: 14 };
 const LEFT = 290;
 const RIGHT = PAGE.width - PAGE.margin;
 /** Width of a step whose time is not known, and the gap before the time axis. */
-const STEP = { width: 60, gap: 14 };
+const STEP = { width: 50, gap: 14 };
+/** The steps before the restarts, in their order. */
+const STEPS = ["backup", "crds", "chart"] as const;
 /** About what a letter takes at the font sizes used; sans-serif fonts differ by some percent. */
 const LETTER = { label: 7, lane: 7.5, heading: 10.5 };
 /** Steps of the time axis in seconds; the first that gives at most {@link MOST_TICKS} is taken. */
@@ -16,6 +18,7 @@ const TICKS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14
 const MOST_TICKS = 8;
 
 const LEGEND: [Bar["kind"], string][] = [
+  ["backup", "verified backup"],
   ["crds", "CRD"],
   ["roll", "rolls without downtime"],
   ["down", "rolls with downtime"],
@@ -23,7 +26,7 @@ const LEGEND: [Bar["kind"], string][] = [
 ];
 
 /**
- * The upgrade as a picture (SVG, no dependencies): CRDs, the chart's rolls, then the restarts group by group. Only restarts
+ * The upgrade as a picture (SVG, no dependencies): the backup, CRDs, the chart's rolls, then the restarts group by group. Only restarts
  * are estimated, so only they have a time axis; what comes before is drawn in its order. Each bar says in words what it is,
  * and the description holds the same as the picture. Follows the reader's light or dark mode.
  */
@@ -52,9 +55,9 @@ export function renderTimeline(review: Review): string {
 
 const STYLE =
   ".page{fill:#fff}text{fill:#1f2328}.heading{font-size:16px;font-weight:600}.lane{font-weight:600}.quiet{fill:#59636e}.on{fill:#fff}" +
-  ".line{stroke:#d1d9e0}.crds{fill:#8250df}.roll{fill:#0969da}.down{fill:#d1242f}.restart{fill:#1a7f37}" +
+  ".line{stroke:#d1d9e0}.backup{fill:#9a6700}.crds{fill:#8250df}.roll{fill:#0969da}.down{fill:#d1242f}.restart{fill:#1a7f37}" +
   "@media(prefers-color-scheme:dark){.page{fill:#0d1117}text{fill:#f0f6fc}.quiet{fill:#9198a1}.on{fill:#0d1117}.line{stroke:#3d444d}" +
-  ".crds{fill:#ab7df8}.roll{fill:#4493f8}.down{fill:#f85149}.restart{fill:#3fb950}}";
+  ".backup{fill:#d29922}.crds{fill:#ab7df8}.roll{fill:#4493f8}.down{fill:#f85149}.restart{fill:#3fb950}}";
 
 function subtitle({ restarts }: Review): string {
   const groups = pendingRestarts(restarts);
@@ -88,7 +91,7 @@ function legend(lanes: readonly Lane[]): string[] {
 }
 
 function drawing(lanes: readonly Lane[], height: number): string[] {
-  const steps = (["crds", "chart"] as const).filter((step) => lanes.some((lane) => lane.step === step));
+  const steps = STEPS.filter((step) => lanes.some((lane) => lane.step === step));
   const before = steps.length * STEP.width + (steps.length > 0 ? STEP.gap : 0);
   const hasAxis = lanes.some(({ step }) => step === "restarts");
   const zero = LEFT + before;
@@ -99,7 +102,7 @@ function drawing(lanes: readonly Lane[], height: number): string[] {
   const scale = (seconds: number) => zero + (seconds / end) * (RIGHT - zero);
   const place = (lane: Lane, bar: Bar): [x: number, width: number] => {
     if (bar.time) return [scale(bar.time.start), Math.max(2, scale(bar.time.seconds) - zero)];
-    return [LEFT + steps.indexOf(lane.step as "crds" | "chart") * STEP.width, STEP.width - 4];
+    return [LEFT + steps.findIndex((step) => step === lane.step) * STEP.width, STEP.width - 4];
   };
   return [
     ...(steps.length > 0 ? [text(LEFT, PAGE.top - 12, "before (not to scale)", "quiet")] : []),

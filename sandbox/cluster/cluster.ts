@@ -183,7 +183,7 @@ export async function startCluster(tools: Tools, options: ClusterOptions = {}): 
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     throw new Error(`there is a cluster "${name}" already; stop it with: make stop NAME=${name}`, { cause: error });
   }
-  for (const folder of ["pod-logs", "exec"]) await fs.promises.mkdir(path.join(dir, folder));
+  for (const folder of ["pod-logs", "exec", "volume"]) await fs.promises.mkdir(path.join(dir, folder));
 
   // Not marked as a process of the cluster: it is the one that ends the marked ones.
   const keeper = detached

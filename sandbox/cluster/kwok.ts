@@ -1,6 +1,7 @@
 import * as path from "node:path";
 import { stringify } from "yaml";
 
+import { CONTAINER } from "../../plan/backup/helper-pod";
 import type { Tools } from "../tools";
 import { podStages } from "./stages";
 
@@ -16,6 +17,9 @@ export interface Ports {
 
 /** Where `kubectl logs` finds the output of pods that name no file of their own, in the CRI log format. */
 export const defaultLogFile = (dir: string) => path.join(dir, "pod-logs", "default.log");
+
+/** What `kubectl exec` into the helper pod of a backup finds in its PersistentVolumeClaim. */
+export const volumeDir = (dir: string) => path.join(dir, "volume");
 
 const args = (values: Record<string, string>) => Object.entries(values).map(([key, value]) => ({ key, value }));
 
@@ -75,6 +79,8 @@ export function kwokctlConfig(
       metadata: { name: "default" },
       spec: {
         execs: [
+          // The helper pod that mounts a claim; all claims of a cluster are this one folder.
+          { containers: [CONTAINER], local: { workDir: volumeDir(dir) } },
           {
             local: {
               workDir: path.join(dir, "exec"),

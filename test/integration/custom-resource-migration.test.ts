@@ -51,7 +51,8 @@ describe("migration of custom resources", function () {
     const planned = planCrMigration(live, next, entries);
     if (!planned) return undefined;
     const { crd, from, readIn, rules, storage } = planned;
-    const common = { manifest: next, stack: "test", destination: destination(), timeoutSeconds: 60 };
+    const release = { name: "casa", namespace: "casa-runtime" };
+    const common = { manifest: next, stack: "test", release, destination: destination(), timeoutSeconds: 60 };
     return { crd, from: [...from], to, readIn, rules: [...rules], storage, ...common };
   }
 

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,88 +6,9 @@ import { Readable } from "node:stream";
 import { expect } from "chai";
 import { findBackup } from "../../cluster/backup/find";
 import { openStore } from "../../cluster/backup/open-store";
-import type { BackupStore } from "../../cluster/backup/store";
 import { type BackupManifest } from "../../plan/backup/manifest";
+import { behavesAsStore, manifest, refusal, RUNS, sha256 } from "../fixtures/backup-store";
 import { S3Server } from "../fixtures/s3-server";
-
-function manifest(name: string, run: string, content: Buffer): BackupManifest {
-  return {
-    schemaVersion: 1,
-    stack: "prod",
-    cluster: "c",
-    release: { name: "casa", namespace: "casa-runtime", chartVersion: "0.1.0", revision: 1, status: "deployed" },
-    run,
-    name,
-    database: name,
-    server: "db:5432",
-    serverVersion: "15.8",
-    at: "2026-01-01T00:00:00.123Z",
-    file: `${name}-${run}.dump`,
-    bytes: content.length,
-    sha256: sha256(content),
-    tables: [],
-    alembic: null,
-    verified: true,
-  };
-}
-const sha256 = (content: Buffer) => createHash("sha256").update(content).digest("hex");
-const RUNS = [1, 2, 3, 4].map((i) => `2026010${i}T000000Z-00000${i}`);
-
-async function contentOf(store: BackupStore, file: string, unverified = false): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of await store.read(file, unverified)) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
-}
-
-/** Resolves to the message that a promise is rejected with. */
-async function refusal(promise: Promise<unknown>): Promise<string> {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof Error)) throw new Error("nothing was refused");
-  return error.message;
-}
-
-/** What both kinds of stores do. */
-function behavesAsStore(open: () => BackupStore): void {
-  it("stores, counts only what is finished, lists and removes", async () => {
-    const store = open();
-    await store.check();
-    const content = randomBytes(100_000);
-    for (const run of RUNS) {
-      const one = manifest("auth", run, content);
-      expect(await store.write(one.file, Readable.from([content]))).to.deep.equal({
-        bytes: content.length,
-        sha256: sha256(content),
-      });
-      expect((await contentOf(store, one.file, true)).equals(content)).to.equal(true);
-      expect((await store.list()).map((found) => found.run)).not.to.include(run);
-      await store.finish(one);
-      expect((await contentOf(store, one.file)).equals(content)).to.equal(true);
-    }
-    expect((await store.list()).map(({ run }) => run).sort()).to.deep.equal(RUNS);
-    await store.remove(manifest("auth", RUNS[0] ?? "", content));
-    expect((await store.list()).map(({ run }) => run).sort()).to.deep.equal(RUNS.slice(1));
-    const unfinished = manifest("auth", "20260105T000000Z-000005", content);
-    await store.write(unfinished.file, Readable.from([content]));
-    await store.discard(unfinished.file);
-    expect(await refusal(contentOf(store, unfinished.file, true))).to.match(/ENOENT|NoSuchKey/);
-  });
-
-  it("leaves nothing of a dump that breaks off", async () => {
-    const store = open();
-    const broken = Readable.from(
-      (function* () {
-        yield randomBytes(70_000);
-        throw new Error("the pod is gone");
-      })(),
-    );
-    const file = manifest("keycloak", RUNS[0] ?? "", Buffer.from("x")).file;
-    expect(await refusal(store.write(file, broken))).to.contain("the pod is gone");
-    expect(await refusal(contentOf(store, file, true))).to.match(/ENOENT|NoSuchKey/);
-  });
-}
 
 describe("backups in a folder", () => {
   const root = mkdtempSync(join(tmpdir(), "casa-store-"));

@@ -75,18 +75,34 @@ describe("database backups: decisions", () => {
     }
   });
 
-  it("destinations: folders and buckets, no other URL, no password in one", () => {
-    const read = (text: string) => destinationText(parseDestination(text, { region: "r" }));
-    for (const text of ["backups", "/srv/backups", "../up", "C backups", "s3://bucket", "s3://bucket/a/b"]) {
+  it("destinations: folders, buckets and claims, no other URL, no password in one", () => {
+    const settings = { region: "r", namespace: "ns", image: "busybox:1" };
+    const read = (text: string) => destinationText(parseDestination(text, settings));
+    const claims = ["pvc://backups", "pvc://casa.backups-1/a/b.c/..d"];
+    for (const text of ["backups", "/srv/backups", "../up", "C backups", "s3://bucket", "s3://bucket/a/b", ...claims]) {
       expect(DESTINATION.test(text), text).to.equal(true);
       expect(read(text)).to.equal(text);
     }
-    for (const text of ["https://x/y", "file:///x", "s3://u:p@bucket", "s3://", " x"]) {
+    const noClaims = [
+      "pvc://",
+      "pvc:///x",
+      "pvc://a_b/c",
+      "pvc://a/../b",
+      "pvc://a/b/..",
+      "pvc://a/./b",
+      "pvc://a//b",
+      "pvc://a/b c",
+    ];
+    for (const text of ["https://x/y", "file:///x", "s3://u:p@bucket", "s3://", " x", ...noClaims]) {
       expect(DESTINATION.test(text), text).to.equal(false);
     }
-    expect(parseDestination("s3://b/p/", { region: "r", endpoint: "http://e" })).to.deep.equal({
+    expect(parseDestination("s3://b/p/", { ...settings, endpoint: "http://e" })).to.deep.equal({
       ...{ kind: "s3", bucket: "b", prefix: "p", endpoint: "http://e", region: "r" },
     });
+    expect(parseDestination("pvc://backups/a/b/", settings)).to.deep.equal({
+      ...{ kind: "pvc", namespace: "ns", claim: "backups", folder: "a/b", image: "busybox:1" },
+    });
+    expect(parseDestination("pvc://backups", settings)).to.include({ claim: "backups", folder: "" });
   });
 
   it("a failed step: the cause a person would name, and its fix", () => {

@@ -52,6 +52,17 @@ describe("timeline of a review", () => {
     expect(ys).to.deep.equal([...ys].sort((a, b) => a - b));
   });
 
+  it("begins with the backup where one is made, and says where it goes", () => {
+    const review = sampleReview();
+    const backup = { planned: true, needed: true, why: "auth to pvc://backups/x, each verified" };
+    const root = drawn({ ...review, runtime: { ...review.runtime, backup } });
+    const [first, second] = bars(root);
+    expect(first?.rect.attributes["class"]).to.equal("backup");
+    expect(number(first?.rect as XmlElement, "x")).to.be.lessThan(number(second?.rect as XmlElement, "x"));
+    expect(words(root)).to.include("Backup").and.to.include("verified backup").and.to.include(backup.why);
+    expect(bars(drawn(review)).map(({ rect }) => rect.attributes["class"])).not.to.include("backup");
+  });
+
   it("draws the restarts to scale: start and length by the estimate, one below the other", () => {
     const restart = bars(drawn(sampleReview())).filter(({ rect }) => rect.attributes["class"] === "restart");
     expect(restart).to.have.length(6);

@@ -1,0 +1,31 @@
+import { BackupError } from "./problem";
+
+/** Does the same for all at once; the first failure stops the rest. */
+export async function together<T, R>(
+  timeoutSeconds: number,
+  items: readonly T[],
+  act: (item: T, signal: AbortSignal) => Promise<R>,
+): Promise<R[]> {
+  const abort = new AbortController();
+  const late = new BackupError(
+    `the backup was not done within ${timeoutSeconds} s`,
+    `allow more: pulumi config set --path backup.timeoutSeconds ${timeoutSeconds * 2}`,
+  );
+  const timer = setTimeout(() => abort.abort(late), timeoutSeconds * 1000);
+  let cause: unknown;
+  const all = await Promise.allSettled(
+    items.map(async (item) => {
+      try {
+        return await act(item, abort.signal);
+      } catch (error) {
+        cause ??= error;
+        abort.abort(cause);
+        throw error;
+      }
+    }),
+  );
+  clearTimeout(timer);
+  // Thrown only when all have ended: nothing of ours writes any more then.
+  if (cause !== undefined) throw cause as Error;
+  return all.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+}
