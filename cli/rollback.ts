@@ -4,6 +4,7 @@ import * as path from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { PreflightError } from "../cluster/problem";
 import { ConfigError } from "../plan/config";
+import { acknowledgements } from "../plan/history/acknowledge";
 import { type Losses, lossesOf } from "../plan/history/losses";
 import { manualChange, OUR_DESCRIPTION } from "../plan/history/manual";
 import { NoTargetError, targetOf } from "../plan/history/target";
@@ -53,7 +54,16 @@ async function rollback({ target, to, acceptDataLoss, yes }: Rollback, stack: St
   if (manual !== undefined) console.log(`note: ${manual}`);
 
   const file = await StackFile.of(stack);
-  const config = await file.withConfigOf(goal, scratch);
+  const accepted = acknowledgements(
+    revisions.at(-1)?.chartVersion,
+    chartVersionOf(goal, revisions),
+    goal.number,
+    new Date(),
+  );
+  const config = await file.withConfigOf(goal, accepted, scratch);
+  const policies = Object.keys(accepted);
+  if (policies.length > 0)
+    console.log(`acknowledges for today what policies say of going back: ${policies.join(", ")}`);
   const { review, errors, violations } = await makeReview(target, config);
   console.log(`\n${summarize(review)}`);
   for (const { policy, mandatory, text } of violations)

@@ -45,16 +45,26 @@ async function compare(
   if (destination.kind === "pvc")
     return { kind: "unknown", why: "the backups are in a claim, which only a pod can read" };
   const store = openStore(destination, stack);
-  const [last] = (await store.list())
+  // What was dumped after an upgrade that failed may have been migrated half-way.
+  const ran = (await store.list())
     .filter(({ release, cluster, alembic }) => {
       const same = release.name === config.release && release.namespace === config.namespace;
-      return same && release.chartVersion === version && cluster === client.uid && alembic !== null;
+      return (
+        same &&
+        release.status === "deployed" &&
+        release.chartVersion === version &&
+        cluster === client.uid &&
+        alembic !== null
+      );
     })
     .sort((a, b) => (a.run < b.run ? 1 : -1));
+  const [last] = ran;
   if (!last) return { kind: "unknown", why: `no backup was made while ${version} ran` };
-  const then = revisionText((last.alembic ?? "").split(/\s*,\s*/));
-  const now = revisionText(revisions);
-  return now === then ? { kind: "fits" } : { kind: "newer", now, then, backup: store.locate(last.file) };
+  const textOf = (alembic: string | null) => revisionText((alembic ?? "").split(/\s*,\s*/));
+  const [then, now] = [textOf(last.alembic), revisionText(revisions)];
+  return ran.some(({ alembic }) => textOf(alembic) === now)
+    ? { kind: "fits" }
+    : { kind: "newer", now, then, backup: store.locate(last.file) };
 }
 
 async function liveRevision(client: ClusterClient, config: UpgradeConfig): Promise<SchemaReading> {

@@ -39,9 +39,11 @@ export class StackFile {
   /**
    * Writes a copy that has the configuration of an update.
    *
+   * @param acknowledge policies to acknowledge in it.
+   *
    * @returns its path. Secrets in it are encrypted; they go to the CLI through stdin, never on a command line.
    */
-  async withConfigOf({ config, number }: Update, folder: string): Promise<string> {
+  async withConfigOf({ config, number }: Update, acknowledge: Record<string, string>, folder: string): Promise<string> {
     const unreadable = [...config].find(([, { value }]) => value === UNREADABLE);
     if (unreadable) {
       throw new CliError(
@@ -51,13 +53,8 @@ export class StackFile {
     }
     const wanted = newConfig(config, this.defaults);
     const recorded = new Map([...config].map(([key, one]) => [key, { ...one, value: textOr(one.value) }]));
-    const { text, secrets } = stackFile(
-      fs.readFileSync(this.path, "utf8"),
-      this.project,
-      this.present,
-      recorded,
-      wanted,
-    );
+    const before = fs.readFileSync(this.path, "utf8");
+    const { text, secrets } = stackFile(before, this.project, this.present, recorded, wanted, acknowledge);
     const file = path.join(folder, path.basename(this.path));
     fs.writeFileSync(file, text, { mode: 0o600 });
     for (const leaf of secrets) await this.setSecret(file, leaf);

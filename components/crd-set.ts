@@ -9,7 +9,7 @@ import { type ClusterAccess, environment, kubectl } from "./shell";
 export interface CrdSetArgs {
   /** CRDs of the chart version that is being installed. */
   readonly crds: readonly PlannedCrd[];
-  /** CRDs that the installed chart version ships and this one does not; they stay on the cluster. */
+  /** CRDs on the cluster that an earlier chart version brought and this one does not ship; they stay. */
   readonly dropped: readonly string[];
   /** How the wait for `Established` reaches the cluster. */
   readonly access: ClusterAccess;
@@ -30,7 +30,7 @@ export interface CrdSetArgs {
 export class CrdSet extends pulumi.ComponentResource {
   /** Names of the CRDs applied. */
   readonly applied: pulumi.Output<string[]>;
-  /** Names of CRDs of the installed version that stay on the cluster although this version does not ship them. */
+  /** Names of CRDs of earlier versions that stay on the cluster although this version does not ship them. */
   readonly retained: pulumi.Output<string[]>;
 
   constructor(name: string, args: CrdSetArgs, opts?: pulumi.ComponentResourceOptions) {

@@ -2,7 +2,7 @@ import { getStack, RunError } from "@pulumi/pulumi";
 import type { ClusterClient } from "../cluster/connect";
 import { readLiveCrds } from "../cluster/crds";
 import { PreflightError } from "../cluster/problem";
-import { type ReleaseState, releaseWarning } from "../cluster/release";
+import { type ReleaseState, releaseWarning, type Revision } from "../cluster/release";
 import { listCasaPolicies, listMultiAgentSystems, type LiveWorkload, readWorkloads } from "../cluster/workloads";
 import type { CrdSetArgs } from "../components/crd-set";
 import type { CustomResourceMigrationArgs } from "../components/custom-resource-migration";
@@ -231,7 +231,7 @@ async function planCrds(
 ) {
   const entries = readMigrations(config.customResourceMigrations);
   const shipped = parseCrds(chart.crds);
-  const before = installedCrds(installed);
+  const before = crdsOf(installed?.latest);
   const onCluster = await readLiveCrds(
     client,
     shipped.map((crd) => crd.metadata.name),
@@ -245,14 +245,17 @@ async function planCrds(
     ({ name, manifest }) => planCrMigration(onCluster.get(name), manifest, entries) ?? [],
   );
   await refuseUnlessMigratable(client, config, getStack(), planned, migrations);
-  const crds = { crds: planned, dropped: droppedCrds(before, shipped) };
+  // Of every revision that helm remembers: a repeated run must say the same as the one that left a CRD behind.
+  const ever = droppedCrds((installed?.revisions ?? []).flatMap(crdsOf), shipped);
+  const left = await readLiveCrds(client, ever);
+  const crds = { crds: planned, dropped: ever.filter((name) => left.has(name)) };
   return { crds, onCluster, installedCrds: before, migrations };
 }
 
-/** CRDs of the installed chart version; a CRD file that does not parse is passed over, it is not ours to repair. */
-function installedCrds(installed: ReleaseState | undefined) {
+/** CRDs of a revision's chart version; a CRD file that does not parse is passed over, it is not ours to repair. */
+function crdsOf(revision: Revision | undefined) {
   try {
-    const files = installed?.latest.crdFiles ?? [];
+    const files = revision?.crdFiles ?? [];
     return parseCrds(files.flatMap((file) => parseManifest(`---\n# Source: ${file.name}\n${file.data}`)));
   } catch {
     return [];

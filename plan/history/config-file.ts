@@ -76,6 +76,7 @@ function withoutTexts(value: unknown): unknown {
  * The stack's file with another configuration. Keys that keep their value keep their text (encrypted as it is), comments stay.
  *
  * @param present values in force, decrypted, by key without the project's name.
+ * @param acknowledge policies to acknowledge in addition; one that is acknowledged already keeps its words.
  * @returns the new text, and the secrets that are still to be set in it.
  */
 export function stackFile(
@@ -84,6 +85,7 @@ export function stackFile(
   present: ReadonlyMap<string, RecordedValue>,
   recorded: ReadonlyMap<string, RecordedValue>,
   wanted: NewConfig,
+  acknowledge: Record<string, string> = {},
 ): { text: string; secrets: readonly SecretLeaf[] } {
   const document = parseDocument(text);
   const same = (key: string) =>
@@ -96,6 +98,10 @@ export function stackFile(
   for (const key of own) if (!KEPT_KEYS.has(key) && !same(key)) document.deleteIn(["config", `${project}:${key}`]);
   for (const [key, value] of Object.entries(wanted.plain)) {
     if (!same(key)) document.setIn(["config", `${project}:${key}`], document.createNode(value));
+  }
+  for (const [policy, reason] of Object.entries(acknowledge)) {
+    const at = ["config", `${project}:acknowledge`, policy];
+    if (!document.hasIn(at)) document.setIn(at, reason);
   }
   return { text: document.toString(), secrets: wanted.secrets.filter(({ path }) => !same(String(path[0]))) };
 }

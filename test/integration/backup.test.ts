@@ -196,6 +196,29 @@ describe("database backups", function () {
       expect(run.text).to.contain("Fix: ");
       expect(await contents()).to.equal(rows);
       expect(await scratchDatabases()).to.equal("");
+      writeFileSync(file, content);
+    });
+
+    it("no rollback to a version that ran with an older schema, unless the backup of then is restored first", async () => {
+      const revision = async () => (await sql("auth", "SELECT version_num FROM alembic_version;")).trim();
+      const before = await revision();
+      await world.useVersion("0.3.0");
+      mustSucceed(await world.up());
+      await sql("auth", "UPDATE alembic_version SET version_num = 'made-by-0.3.0';");
+      const refused = await world.cli("rollback", "--yes");
+      expect(refused.code, refused.text).to.equal(1);
+      expect(refused.text).to.contain(
+        `the auth database has schema revision made-by-0.3.0; that version ran with ${before}`,
+      );
+      expect((await world.helmVersions()).at(-1)).to.equal("casa-runtime-0.3.0 deployed");
+
+      const backup = /casa-upgrade restore --database auth --from (\S+)/.exec(refused.text)?.[1] ?? "";
+      const restored = await world.cli("restore", "--database", "auth", "--from", backup, "--yes");
+      expect(restored.code, restored.text).to.equal(0);
+      const run = await world.cli("rollback", "--yes");
+      expect(run.code, run.text).to.equal(0);
+      expect(await revision()).to.equal(before);
+      expect((await world.helmVersions()).at(-1)).to.equal("casa-runtime-0.2.0 deployed");
     });
   });
 });

@@ -128,6 +128,7 @@ for (const backend of ["file", "S3"] as const) {
         keycloak: { adminPassword: PASSWORD },
       });
       expect(config()).to.contain("casa-runtime-0.1.0").and.contain("tokenCacheSeconds: 31").and.contain("secure:");
+      expect(config()).to.match(/version-steps: \d{4}-\d\d-\d\d rollback to update 1/);
       expect(await schema()).not.to.contain("keycloakRealm");
       expect(await world.kubectl(["get", "crd", "casapolicies.casa.io", "-o", "name"])).to.contain("casapolicies");
       const [newest] = await rows();

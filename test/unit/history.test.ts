@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { acknowledgements } from "../../plan/history/acknowledge";
 import { newConfig, stackFile } from "../../plan/history/config-file";
 import { lossesOf } from "../../plan/history/losses";
 import { manualChange, manualRevisions } from "../../plan/history/manual";
@@ -151,6 +152,27 @@ describe("history of the stack", () => {
       expect(result.secrets).to.deep.equal([{ path: ["secretValues", "a"], text: "old" }]);
       expect(result.text).not.to.contain("abc").and.not.contain("old");
     });
+  });
+
+  it("what it acknowledges: policies against going back, for today, and only when it goes back", () => {
+    const today = new Date("2026-11-24T01:00:00Z");
+    expect(acknowledgements("0.3.0", "0.1.0", 1, today)).to.deep.equal({
+      "version-steps": "2026-11-24 rollback to update 1",
+      "crds-compatible": "2026-11-24 rollback to update 1",
+    });
+    expect(acknowledgements("0.3.0", undefined, 1, today)).to.have.keys("version-steps", "crds-compatible");
+    expect(acknowledgements("0.1.0", "0.3.0", 3, today)).to.deep.equal({});
+    const text = "config:\n  p:acknowledge:\n    version-steps: 2026-12-01 ours\n";
+    const nothing = new Map<string, RecordedValue>();
+    const file = stackFile(
+      text,
+      "p",
+      nothing,
+      nothing,
+      { plain: {}, secrets: [] },
+      acknowledgements("2.0.0", "1.0.0", 1, today),
+    );
+    expect(file.text).to.contain("2026-12-01 ours").and.contain("crds-compatible: 2026-11-24");
   });
 
   describe("what a rollback would lose", () => {
