@@ -211,7 +211,10 @@ export async function startCluster(tools: Tools, options: ClusterOptions = {}): 
         await freePorts(6);
       const ports = { etcd, etcdPeer, apiServer, controllerManager, scheduler, kwok };
       const config = path.join(dir, "kwokctl.yaml");
-      await fs.promises.writeFile(config, kwokctlConfig(tools, dir, ports, postgres?.env ?? {}, options.storageMigration));
+      await fs.promises.writeFile(
+        config,
+        kwokctlConfig(tools, dir, ports, postgres?.env ?? {}, options.storageMigration),
+      );
       await fs.promises.writeFile(defaultLogFile(dir), criLog("container started\n"));
       await Promise.all([postgres?.start(), createWithKwokctl(tools, dir, name, config)]);
       startHelper("pod-server", dir, [], "ignore", { [MARKER]: dir });
