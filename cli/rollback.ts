@@ -7,7 +7,7 @@ import { ConfigError } from "../plan/config";
 import { acknowledgements } from "../plan/history/acknowledge";
 import { type Losses, lossesOf } from "../plan/history/losses";
 import { manualChange, OUR_DESCRIPTION } from "../plan/history/manual";
-import { NoTargetError, targetOf } from "../plan/history/target";
+import { NoTargetError, targetOf, whatRuns } from "../plan/history/target";
 import { chartVersionOf, revisionsOf, type ReleaseRevision, type Update, updateMessage } from "../plan/history/updates";
 import { renderJson } from "../plan/review/json";
 import type { Review } from "../plan/review/schema";
@@ -19,6 +19,7 @@ import { makeReview } from "./plan";
 import { readHistory, readRevisions } from "./read-history";
 import { StackFile } from "./stack-file";
 import { schemaOnTheWay } from "./schema-on-the-way";
+import { userName } from "./user";
 
 type Rollback = Extract<Command, { name: "rollback" }>;
 
@@ -45,15 +46,14 @@ export async function rollbackCommand(command: Rollback): Promise<number> {
 
 async function rollback({ target, to, acceptDataLoss, yes }: Rollback, stack: Stack, scratch: string): Promise<number> {
   const updates = await readHistory(stack);
-  const latest = updates.find(({ kind }) => kind === "update");
-  const goal = targetOf(updates, to, latest?.config ?? new Map());
+  const file = await StackFile.of(stack);
+  const goal = targetOf(updates, to, file.present, whatRuns(file.defaults));
   const { release, revisions, problem } = await readRevisions(stack);
   if (problem !== undefined) throw new CliError(problem);
   console.log(`back to update ${goal.number} of ${goal.start.toISOString()}: ${describe(goal, revisions)}`);
   const manual = manualChange(release, revisions);
   if (manual !== undefined) console.log(`note: ${manual}`);
 
-  const file = await StackFile.of(stack);
   const accepted = acknowledgements(
     revisions.at(-1)?.chartVersion,
     chartVersionOf(goal, revisions),
@@ -79,11 +79,11 @@ async function rollback({ target, to, acceptDataLoss, yes }: Rollback, stack: St
   fs.writeFileSync(plan, renderJson(review), { mode: 0o600 });
   file.replaceBy(config);
   console.log(`the configuration of stack ${stack.name} is that of update ${goal.number} again (${file.path})`);
-  const message = updateMessage(review.identity.chart, os.userInfo().username, `rollback to update ${goal.number}: `);
+  const message = updateMessage(review.identity.chart, userName(), `rollback to update ${goal.number}: `);
   const { ok } = await update(await openStack({ ...target, stack: stack.name }), target, plan, message);
   if (!ok)
     console.error(
-      "\nThe rollback stopped half-way. When the cause is repaired: pulumi up; it goes on with this configuration.",
+      "\nThe rollback stopped half-way. When the cause is repaired: casa-upgrade rollback, or pulumi up; it goes on with this configuration.",
     );
   return ok ? 0 : 1;
 }

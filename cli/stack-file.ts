@@ -5,6 +5,7 @@ import execa from "execa";
 import { z } from "zod";
 import { keyText } from "../plan/config-commands";
 import { newConfig, type SecretLeaf, stackFile } from "../plan/history/config-file";
+import { valueOf } from "../plan/history/recorded";
 import type { RecordedValue, Update } from "../plan/history/updates";
 import { CliError } from "./engine";
 
@@ -18,8 +19,12 @@ export class StackFile {
     /** Absolute path. */
     readonly path: string,
     private readonly project: string,
-    private readonly defaults: Record<string, unknown>,
-    private readonly present: ReadonlyMap<string, RecordedValue>,
+    /** The project's defaults, by key. */
+    readonly defaults: Record<string, unknown>,
+    /** What the file sets, decrypted: never to be printed. */
+    readonly present: ReadonlyMap<string, RecordedValue>,
+    /** The file as it was read. */
+    private readonly text: string,
   ) {}
 
   static async of(stack: Stack): Promise<StackFile> {
@@ -29,11 +34,13 @@ export class StackFile {
     const prefix = `${settings.name}:`;
     const own = Object.entries(all).filter(([key]) => key.startsWith(prefix));
     const present = own.map(([key, { value, secret = false }]) => {
-      return [key.slice(prefix.length), { value: parsed(value), secret }] as const;
+      return [key.slice(prefix.length), { value: valueOf(value), secret }] as const;
     });
     const defaults = Object.entries(settings.config ?? {}).map(([key, one]) => [key, defaultOf(one)] as const);
-    const file = path.join(folder, `Pulumi.${name.split("/").at(-1) ?? name}.yaml`);
-    return new StackFile(stack, file, settings.name, Object.fromEntries(defaults), new Map(present));
+    // A link to the file stays one.
+    const file = fs.realpathSync(path.join(folder, `Pulumi.${name.split("/").at(-1) ?? name}.yaml`));
+    const text = fs.readFileSync(file, "utf8");
+    return new StackFile(stack, file, settings.name, Object.fromEntries(defaults), new Map(present), text);
   }
 
   /**
@@ -52,17 +59,19 @@ export class StackFile {
       );
     }
     const wanted = newConfig(config, this.defaults);
-    const recorded = new Map([...config].map(([key, one]) => [key, { ...one, value: textOr(one.value) }]));
-    const before = fs.readFileSync(this.path, "utf8");
-    const { text, secrets } = stackFile(before, this.project, this.present, recorded, wanted, acknowledge);
+    const recorded = new Map([...config].map(([key, one]) => [key, { ...one, value: valueOf(one.value) }]));
+    const { text, secrets } = stackFile(this.text, this.project, this.present, recorded, wanted, acknowledge);
     const file = path.join(folder, path.basename(this.path));
     fs.writeFileSync(file, text, { mode: 0o600 });
     for (const leaf of secrets) await this.setSecret(file, leaf);
     return file;
   }
 
-  /** Puts a copy in the place of the file, at once. */
+  /** Puts a copy in the place of the file, at once. @throws CliError when somebody changed the file meanwhile. */
   replaceBy(copy: string): void {
+    if (fs.readFileSync(this.path, "utf8") !== this.text) {
+      throw new CliError(`${this.path} was changed meanwhile; nothing was done\n  Fix: look at it, then repeat`);
+    }
     const beside = `${this.path}.new`;
     fs.writeFileSync(beside, fs.readFileSync(copy), { mode: fs.statSync(this.path).mode });
     fs.renameSync(beside, this.path);
@@ -71,29 +80,15 @@ export class StackFile {
   private async setSecret(file: string, { path: at, text }: SecretLeaf): Promise<void> {
     const key = `${this.project}:${keyText(at)}`;
     const args = ["config", "set", "--secret", "--path", key, "--stack", this.stack.name, "--config-file", file];
+    // The CLI takes one line end off what it reads.
     const { workDir, envVars } = this.stack.workspace;
-    const run = await execa("pulumi", args, { cwd: workDir, env: envVars, input: text, reject: false });
+    const run = await execa("pulumi", args, { cwd: workDir, env: envVars, input: `${text}\n`, reject: false });
     if (run.failed) throw new CliError(`${key} cannot be encrypted: ${run.stderr.trim().split("\n")[0] ?? ""}`);
   }
 }
 
 /** What the CLI shows for a value that it cannot decrypt. */
 const UNREADABLE = "ERROR_UNABLE_TO_DECRYPT";
-
-/** Maps and lists come as JSON text from `pulumi config`. */
-function parsed(text: string): unknown {
-  if (!/^\s*[[{]/.test(text)) return text;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
-
-/** The history has what is no map or list as text. */
-function textOr(value: unknown): unknown {
-  return typeof value === "object" && value !== null ? value : parsed(String(value));
-}
 
 function defaultOf(setting: unknown): unknown {
   return typeof setting === "object" && setting !== null && "default" in setting ? setting.default : undefined;

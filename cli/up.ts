@@ -9,6 +9,7 @@ import type { Target } from "./arguments";
 import { confirmed } from "./confirm";
 import { CliError, openStack, update } from "./engine";
 import { makeReview } from "./plan";
+import { userName } from "./user";
 
 /**
  * Upgrades exactly what was reviewed. Without a plan file the review is made now, shown, and asked about; with one it is
@@ -31,7 +32,7 @@ export async function upCommand(target: Target, planFile: string | undefined, ye
       await openStack({ ...target, stack: target.stack ?? review.identity.stack }),
       target,
       file,
-      updateMessage(review.identity.chart, os.userInfo().username),
+      updateMessage(review.identity.chart, userName()),
     );
     return ok ? 0 : 1;
   } finally {

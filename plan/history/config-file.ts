@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { isCollection, parseDocument } from "yaml";
 import { z } from "zod";
 import { isMap } from "../objects";
+import { isDefault } from "./recorded";
 import { KEPT_KEYS } from "./target";
 import type { RecordedValue } from "./updates";
 
@@ -43,13 +44,6 @@ export function newConfig(recorded: ReadonlyMap<string, RecordedValue>, defaults
     if (rest !== undefined) plain[key] = rest;
   }
   return { plain, secrets };
-}
-
-/** The engine records a default as text where it is none of a map or list. */
-function isDefault(value: unknown, byDefault: unknown): boolean {
-  if (byDefault === undefined) return false;
-  const text = typeof byDefault === "string" ? byDefault : JSON.stringify(byDefault);
-  return value === text || isDeepStrictEqual(value, byDefault);
 }
 
 function secretLeaves(value: unknown, path: readonly (string | number)[]): SecretLeaf[] {

@@ -16,7 +16,10 @@ export interface Losses {
 }
 
 /** Judges the review of a rollback. What the API server refuses is no loss: it can never be accepted. */
-export function lossesOf({ crds, claims }: Pick<Review, "crds" | "claims">, schema: SchemaOnTheWay): Losses {
+export function lossesOf(
+  { crds, claims, risks }: Pick<Review, "crds" | "claims" | "risks">,
+  schema: SchemaOnTheWay,
+): Losses {
   const pruned = crds.flatMap(({ name, customResources: { total, pruned: lost, prunedFields } }) => {
     if (lost === 0) return [];
     const fields = prunedFields.slice(0, 10).map(({ path, objects }) => `${path} (${count(objects, "object")})`);
@@ -35,6 +38,9 @@ export function lossesOf({ crds, claims }: Pick<Review, "crds" | "claims">, sche
       `PersistentVolumeClaim ${namespace}/${name} is deleted with its data: ${why}\n` +
       "      Fix: switch its persistence on in the values after the rollback's config, or back it up",
   );
+  const contents = risks
+    .filter(({ id }) => id === "contents-deleted")
+    .map(({ title, detail, fix }) => `${title}: ${detail}${fix === undefined ? "" : `\n      Fix: ${fix}`}`);
   const removed = crds.flatMap(({ name, migration }) =>
     (migration?.rules ?? []).flatMap(({ rule, objects }) =>
       rule.startsWith("remove ") && objects > 0
@@ -46,7 +52,7 @@ export function lossesOf({ crds, claims }: Pick<Review, "crds" | "claims">, sche
     unchecked.map((text) => `objects of CRD ${name}: not checked: ${text}`),
   );
   return {
-    refused: [...pruned, ...deleted, ...schemaRefusal(schema)],
+    refused: [...pruned, ...deleted, ...contents, ...schemaRefusal(schema)],
     warnings: [...unfit, ...removed, ...unread, ...(schema.kind === "unknown" ? [schemaWarning(schema.why)] : [])],
   };
 }

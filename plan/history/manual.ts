@@ -3,9 +3,13 @@ import type { ReleaseRevision } from "./updates";
 /** How the descriptions of our own revisions begin. */
 export const OUR_DESCRIPTION = "casa-upgrade ";
 
-/** Revisions newer than our newest one: somebody changed the release by hand. Empty when all before were made by hand, too. */
+/**
+ * Revisions newer than our newest one: somebody changed the release by hand. Empty when all before were made by hand, too. Those that
+ * failed or never ended are passed over: helm gives them a description of its own, so nobody can say whose they are, and they run nothing.
+ */
 export function manualRevisions<T extends ReleaseRevision>(revisions: readonly T[]): T[] {
-  const newestFirst = [...revisions].sort((a, b) => b.revision - a.revision);
+  const carriedOut = revisions.filter(({ status }) => status === "deployed" || status === "superseded");
+  const newestFirst = carriedOut.sort((a, b) => b.revision - a.revision);
   const ours = newestFirst.findIndex(({ description }) => description.startsWith(OUR_DESCRIPTION));
   return ours < 0 ? [] : newestFirst.slice(0, ours).reverse();
 }

@@ -4,7 +4,7 @@ import { newConfig, stackFile } from "../../plan/history/config-file";
 import { lossesOf } from "../../plan/history/losses";
 import { manualChange, manualRevisions } from "../../plan/history/manual";
 import { historyRows, historyTable } from "../../plan/history/table";
-import { NoTargetError, targetOf } from "../../plan/history/target";
+import { NoTargetError, targetOf, whatRuns } from "../../plan/history/target";
 import { chartVersionOf, parseHistory, type RecordedValue, updateMessage } from "../../plan/history/updates";
 
 const value = (text: string, secret = false) => ({ value: text, secret });
@@ -28,6 +28,7 @@ const history = (...entries: object[]) => parseHistory([...entries].reverse(), "
 const revision = (number: number, chartVersion: string, description: string, deployedAt = "2026-11-23T10:00:30Z") => {
   return { revision: number, status: "deployed", chartVersion, description, deployedAt };
 };
+const DEFAULTS = { mode: "istio", values: {}, maxHistory: 10 };
 const NOW = new Map<string, RecordedValue>();
 
 describe("history of the stack", () => {
@@ -70,14 +71,46 @@ describe("history of the stack", () => {
   });
 
   describe("what to go back to", () => {
-    const number = (updates: ReturnType<typeof history>, wanted?: number) =>
-      targetOf(updates, wanted, updates.find(({ kind }) => kind === "update")?.config ?? NOW).number;
+    const number = (
+      updates: ReturnType<typeof history>,
+      wanted?: number,
+      present?: ReadonlyMap<string, RecordedValue>,
+    ) =>
+      targetOf(
+        updates,
+        wanted,
+        present ?? updates.find(({ kind }) => kind === "update")?.config ?? NOW,
+        whatRuns(DEFAULTS),
+      ).number;
     it("the last good one with another configuration than the latest", () => {
       expect(number(history(entry("1"), entry("2")))).to.equal(1);
       expect(number(history(entry("1"), entry("2"), entry("2")))).to.equal(1);
       expect(number(history(entry("1"), entry("2"), entry("3", { result: "failed" })))).to.equal(2);
       expect(number(history(entry("1"), entry("2", { result: "failed" }), entry("3")))).to.equal(1);
       expect(number(history(entry("1"), entry("2"), entry("2", { kind: "refresh", config: {} })))).to.equal(1);
+    });
+    it("a rollback that failed goes on", () => {
+      const back = entry("1", { result: "failed", message: "rollback to update 1: casa 3 -> 1, by ann" });
+      expect(number(history(entry("1"), entry("2"), entry("3"), back))).to.equal(1);
+      expect(number(history(entry("1"), entry("2"), entry("3"), { ...back, result: "succeeded" }))).to.equal(3);
+    });
+    it("an update that was killed may have left no entry: the stack's file says what was tried", () => {
+      const file = new Map(
+        Object.entries({ chart: "oci://x/y", version: "3" }).map(([key, text]) => [
+          key,
+          { value: text, secret: false },
+        ]),
+      );
+      expect(number(history(entry("1"), entry("2")), undefined, file)).to.equal(2);
+    });
+    it("defaults that only the history has, and how restarts go, make no other configuration", () => {
+      const more = {
+        "casa-upgrade:mode": value("istio"),
+        "casa-upgrade:values": { value: "{}", objectValue: {} },
+        "casa-upgrade:restarts": value('{"enabled":false}'),
+      };
+      const same = entry("2", { config: { ...entry("2").config, ...more } });
+      expect(number(history(entry("1"), entry("2"), same))).to.equal(1);
     });
     it("another cluster context is no other configuration", () => {
       const moved = entry("1", { config: { ...entry("1").config, "casa-upgrade:context": value("other") } });
@@ -186,21 +219,37 @@ describe("history of the stack", () => {
     };
     const crd = { name: "x.casa.io", action: "update" as const, findings: [], customResources };
     const claims = [{ namespace: "n", name: "data", why: "the chart no longer renders it" }];
-    it("fields of objects, claims, and a schema that is newer, each with its fix", () => {
+    const risks = [
+      {
+        severity: "high" as const,
+        id: "contents-deleted",
+        title: "contents are deleted",
+        detail: "Namespace n goes with all that is in it",
+        fix: "keep it",
+      },
+    ];
+    it("fields of objects, claims, contents, and a schema that is newer, each with its fix", () => {
       const { refused } = lossesOf(
-        { crds: [crd], claims },
+        { crds: [crd], claims, risks },
         { kind: "newer", now: "b", then: "a", backup: "auth-1.dump" },
       );
-      expect(refused).to.have.length(3);
+      expect(refused).to.have.length(4);
       expect(refused[0]).to.contain("2 of 5 objects of CRD x.casa.io lose fields").and.contain("spec.a (2 objects)");
       expect(refused[1]).to.contain("n/data is deleted with its data");
-      expect(refused[2]).to.contain("schema revision b; that version ran with a").and.contain("--from auth-1.dump");
+      expect(refused[2]).to.contain("Namespace n goes with all that is in it");
+      expect(refused[3]).to.contain("schema revision b; that version ran with a").and.contain("--from auth-1.dump");
       for (const text of refused) expect(text).to.contain("Fix: ");
     });
     it("nothing, when all fits; what nobody knows is said", () => {
       const fine = { ...crd, customResources: { ...customResources, pruned: 0, prunedFields: [] } };
-      expect(lossesOf({ crds: [fine], claims: [] }, { kind: "fits" })).to.deep.equal({ refused: [], warnings: [] });
-      const { refused, warnings } = lossesOf({ crds: [fine], claims: [] }, { kind: "unknown", why: "no backup" });
+      expect(lossesOf({ crds: [fine], claims: [], risks: [] }, { kind: "fits" })).to.deep.equal({
+        refused: [],
+        warnings: [],
+      });
+      const { refused, warnings } = lossesOf(
+        { crds: [fine], claims: [], risks: [] },
+        { kind: "unknown", why: "no backup" },
+      );
       expect(refused).to.deep.equal([]);
       expect(warnings[0]).to.contain("is not known (no backup)");
     });
@@ -211,6 +260,8 @@ describe("history of the stack", () => {
     expect(manualChange("casa", ours)).to.equal(undefined);
     expect(manualChange("casa", ours.slice(0, 1)), "never touched by us").to.equal(undefined);
     const more = [...ours, revision(3, "0.1.0", "Rollback to 1")];
+    const failed = { ...revision(3, "0.3.0", 'Upgrade "casa" failed: timed out'), status: "failed" };
+    expect(manualChange("casa", [...ours, failed]), "nobody knows whose it is").to.equal(undefined);
     expect(manualRevisions(more).map((one) => one.revision)).to.deep.equal([3]);
     expect(manualChange("casa", more)).to.contain("revision 3 (0.1.0, deployed: Rollback to 1)");
   });
