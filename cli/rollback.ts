@@ -11,6 +11,7 @@ import { NoTargetError, targetOf, whatRuns } from "../plan/history/target";
 import { chartVersionOf, revisionsOf, type ReleaseRevision, type Update, updateMessage } from "../plan/history/updates";
 import { renderJson } from "../plan/review/json";
 import type { Review } from "../plan/review/schema";
+import { visibleLine } from "../plan/review/escape";
 import { summarize } from "../plan/review/summary";
 import type { Command } from "./arguments";
 import { confirmed } from "./confirm";
@@ -90,7 +91,7 @@ async function rollback({ target, to, acceptDataLoss, yes }: Rollback, stack: St
 
 function describe(goal: Update, revisions: readonly ReleaseRevision[]): string {
   const version = chartVersionOf(goal, revisions);
-  return [version === undefined ? "chart version not known" : `chart ${version}`, goal.message]
+  return [version === undefined ? "chart version not known" : `chart ${version}`, visibleLine(goal.message)]
     .filter((text) => text !== "")
     .join(", ");
 }

@@ -1,3 +1,4 @@
+import { shorten, visibleLine } from "../review/escape";
 import type { ReleaseRevision } from "./updates";
 
 /** How the descriptions of our own revisions begin. */
@@ -20,7 +21,7 @@ export function manualChange(release: string, revisions: readonly ReleaseRevisio
   const last = manual.at(-1);
   if (!last) return undefined;
   const list = manual.map(({ revision, chartVersion, description, status }) => {
-    return `revision ${revision} (${chartVersion}, ${status}: ${description.slice(0, 80)})`;
+    return `revision ${revision} (${chartVersion}, ${status}: ${shorten(visibleLine(description), 80)})`;
   });
   return (
     `release ${release} was changed by hand after the last update of this stack: ${list.join(", ")}. ` +

@@ -1,3 +1,4 @@
+import { visibleLine } from "../review/escape";
 import { chartVersionOf, type ReleaseRevision, revisionsOf, type Update } from "./updates";
 
 /** An update as `casa-upgrade history --json` prints it. */
@@ -26,12 +27,12 @@ export function historyRows(updates: readonly Update[], revisions: readonly Rele
   }));
 }
 
-/** Columns as wide as what is in them; the message is last and is not cut. */
+/** Columns as wide as what is in them; the message is last and is not cut. Nothing in a message moves the terminal's cursor. */
 export function historyTable(rows: readonly HistoryRow[]): string {
   const head = ["UPDATE", "TIME", "KIND", "RESULT", "CHART", "REVISION", "WHO", "MESSAGE"];
   const lines = rows.map(({ update, time, kind, result, chartVersion, revisions, who, message }) => {
     return [`${update}`, time, kind, result, chartVersion ?? "?", revisions.join(",") || "-", who || "-", message].map(
-      printable,
+      visibleLine,
     );
   });
   const widths = head.map((_title, i) => Math.max(...[head, ...lines].map((line) => line[i]?.length ?? 0)));
@@ -43,9 +44,4 @@ export function historyTable(rows: readonly HistoryRow[]): string {
         .trimEnd(),
     )
     .join("\n");
-}
-
-/** Messages come from commits of anybody: nothing in them may move the terminal's cursor. */
-function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}|\p{Cf}/gu, " ");
 }
