@@ -5,6 +5,11 @@ import { shortDigest } from "../plan/digest";
 import type { PlannedCrd } from "../plan/crds";
 import { type ClusterAccess, environment, kubectl } from "./shell";
 
+/** At a preview the provider sends what it would apply as a dry-run. */
+function manifestOf({ manifest, asked }: PlannedCrd) {
+  return pulumi.runtime.isDryRun() ? (asked ?? manifest) : manifest;
+}
+
 /** What {@link CrdSet} applies. */
 export interface CrdSetArgs {
   /** CRDs of the chart version that is being installed. */
@@ -51,7 +56,7 @@ export class CrdSet extends pulumi.ComponentResource {
         new k8s.apiextensions.v1.CustomResourceDefinition(
           crd.name,
           // The schema of a CRD is free-form JSON that the provider's input type spells out; zod has checked its frame.
-          crd.manifest as unknown as k8s.apiextensions.v1.CustomResourceDefinitionArgs,
+          manifestOf(crd) as unknown as k8s.apiextensions.v1.CustomResourceDefinitionArgs,
           { parent: this, retainOnDelete: true, import: crd.exists ? crd.name : undefined },
         ),
     );

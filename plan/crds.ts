@@ -41,6 +41,11 @@ export interface PlannedCrd {
   manifest: Crd;
   /** It exists on the cluster, so it is adopted instead of created. */
   exists: boolean;
+  /**
+   * What a preview asks the API server about in its place: the manifest drops versions that objects are still stored in, which it would
+   * refuse; when it is applied they have been migrated.
+   */
+  asked?: Crd;
 }
 
 /** A document in `crds/` that is no usable CRD. */

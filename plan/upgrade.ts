@@ -18,6 +18,7 @@ import type { LoadedConfig } from "./config-load";
 import { readMigrations } from "./cr-migration/file";
 import { customResourceJobs, refuseUnlessMigratable } from "./cr-migration/jobs";
 import { planCrMigration } from "./cr-migration/plan";
+import { withStoredVersions } from "./cr-migration/transitional";
 import { CrdError, droppedCrds, keepForeign, parseCrds } from "./crds";
 import { manualChange, manualRevisions, OUR_DESCRIPTION } from "./history/manual";
 import { lostValues, sameValues } from "./installed-values";
@@ -248,7 +249,11 @@ async function planCrds(
   // Of every revision that helm remembers: a repeated run must say the same as the one that left a CRD behind.
   const ever = droppedCrds((installed?.revisions ?? []).flatMap(crdsOf), shipped);
   const left = await readLiveCrds(client, ever);
-  const crds = { crds: planned, dropped: ever.filter((name) => left.has(name)) };
+  const askable = planned.map((one) => {
+    const live = migrations.some(({ crd }) => crd === one.name) ? onCluster.get(one.name) : undefined;
+    return live ? { ...one, asked: withStoredVersions(one.manifest, live.object, live.storedVersions) } : one;
+  });
+  const crds = { crds: askable, dropped: ever.filter((name) => left.has(name)) };
   return { crds, onCluster, installedCrds: before, migrations };
 }
 

@@ -62,13 +62,16 @@ export function transitionalCrd(live: KubeObject, next: Crd, to: string, said: M
 }
 
 /**
- * The new CRD as the API server takes it while objects may still be stored in versions that it lacks: with those, not served. For a
- * dry-run, which tells whether all else of it is fit.
+ * The new CRD as the API server takes it while objects may still be stored in versions that it lacks: with those, not served. For
+ * dry-runs, which tell whether all else of it is fit; at a preview the provider makes one, too.
  */
-export function withStoredVersions(next: Crd, storedVersions: readonly string[]): Crd {
+export function withStoredVersions(next: Crd, live: KubeObject, storedVersions: readonly string[]): Crd {
   const missing = storedVersions.filter((name) => !next.spec.versions.some((version) => version.name === name));
-  const more = missing.map((name) => ({ name, served: false, storage: false, schema: ANYTHING }));
-  return { ...next, spec: { ...next.spec, versions: [...next.spec.versions, ...more] } };
+  const more = missing.map((name) => {
+    const version = versionsOf(live).find((one) => one.name === name) ?? { name, schema: ANYTHING };
+    return { ...version, served: false, storage: false };
+  });
+  return more.length === 0 ? next : { ...next, spec: { ...next.spec, versions: [...next.spec.versions, ...more] } };
 }
 
 interface Version extends Record<string, unknown> {

@@ -25,7 +25,7 @@ export async function dryRunMigration(
   const between = await dryRunReplace(client, transitionalCrd(live.object, manifest, to, said), "");
   if (between.check.result === "rejected") return { check: between.check };
   const resourceVersion = live.object.metadata["resourceVersion"];
-  const next = withStoredVersions(manifest, live.storedVersions);
+  const next = withStoredVersions(manifest, live.object, live.storedVersions);
   const { check, after } = await dryRunReplace(
     client,
     { ...next, metadata: { ...manifest.metadata, resourceVersion } },

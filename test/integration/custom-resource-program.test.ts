@@ -175,6 +175,12 @@ describe("custom resources in an upgrade", function () {
 
   it("v1alpha1 -> v1, the engine killed in the middle: the next up goes on, and the old version is gone", async () => {
     writeFileSync(rules, RULES);
+    const all = await everything();
+    const preview = mustSucceed(await world.preview());
+    expect(preview.text).to.contain(`Custom resources of ${CRD} go from v1alpha1 to v1 before the new CRD`);
+    const planned = await world.cli("plan", "--out", world.scratch);
+    expect(planned.code, planned.text).to.equal(2);
+    expect(await everything()).to.deep.equal(all);
     const before = await specs();
     const child = world.engine.spawnUp(world.stack);
     for (const end = Date.now() + 120_000; saved().length < 2; await sleep(20)) {
