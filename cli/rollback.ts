@@ -20,13 +20,15 @@ import { makeReview } from "./plan";
 import { readHistory, readRevisions } from "./read-history";
 import { StackFile } from "./stack-file";
 import { schemaOnTheWay } from "./schema-on-the-way";
+import { takeBackFailed } from "./take-back";
 import { userName } from "./user";
 
 type Rollback = Extract<Command, { name: "rollback" }>;
 
 /**
  * Goes back to the configuration of an earlier update: shows what that does, refuses what would lose data, asks, and upgrades to it.
- * Until the answer is yes nothing is changed, the stack's configuration included; from then on that is the old one, so an update that
+ * Until the answer is yes nothing is changed, the stack's configuration included (a release whose newest revision failed is asked about
+ * first, apart); from then on that is the old one, so an update that
  * stops half-way goes on with `pulumi up`.
  *
  * @returns the exit code: 0 done, 1 failed or not wanted.
@@ -55,6 +57,7 @@ async function rollback({ target, to, acceptDataLoss, yes }: Rollback, stack: St
   const manual = manualChange(release, revisions);
   if (manual !== undefined) console.log(`note: ${manual}`);
 
+  if (!(await takeBackFailed(stack, revisions, yes))) return 1;
   const accepted = acknowledgements(
     revisions.at(-1)?.chartVersion,
     chartVersionOf(goal, revisions),

@@ -201,7 +201,7 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
 function revisionDescription({ version, digest }: LoadedChart, installed: ReleaseState | undefined): string {
   const description = `${OUR_DESCRIPTION}${version} rendered ${digest}`;
   const manual = installed && manualRevisions(installed.revisions).at(-1);
-  if (manual) return `${description}, after revision ${manual.revision} by hand`;
+  if (manual) return `${description}, after revision ${manual.revision}`;
   // What an earlier run said of it stays: nothing changed since.
   const latest = installed?.latest.description ?? "";
   return latest.startsWith(`${description}, after revision `) ? latest : description;

@@ -170,13 +170,14 @@ for (const backend of ["file", "S3"] as const) {
             podAnnotations: { "sandbox.casa-upgrade.dev/behavior": "never-ready" },
           },
         };
-        await world.config({ values, timeouts: { release: 5 } });
+        await world.config({ values, timeouts: { release: 10 } });
         expect((await world.up()).ok).to.equal(false);
         expect((await rows())[0]).to.deep.include({ result: "failed" });
         const run = await cli("rollback", "--yes");
         expect(run.code, run.text).to.equal(0);
         expect(config()).to.contain("tokenCacheSeconds: 32").and.not.contain("never-ready");
-        expect(config(), "where and how careful stays").to.contain("release: 5");
+        expect(config(), "where and how careful stays").to.contain("release: 10");
+        expect(run.text).to.match(/revision 9 failed.* taken back to revision 8/);
         expect(await revision()).to.equal("casa-runtime-0.3.0 deployed");
       });
     }

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { acknowledgements } from "../../plan/history/acknowledge";
 import { newConfig, stackFile } from "../../plan/history/config-file";
+import { failedOnTop } from "../../plan/history/failed";
 import { lossesOf } from "../../plan/history/losses";
 import { manualChange, manualRevisions } from "../../plan/history/manual";
 import { historyRows, historyTable } from "../../plan/history/table";
@@ -253,6 +254,15 @@ describe("history of the stack", () => {
       expect(refused).to.deep.equal([]);
       expect(warnings[0]).to.contain("is not known (no backup)");
     });
+  });
+
+  it("a failed revision on top is taken back to the last good one; one below is history", () => {
+    const good = revision(2, "0.2.0", "casa-upgrade 0.2.0 rendered x");
+    const failed = { ...revision(3, "0.3.0", "Upgrade failed"), status: "failed" };
+    expect(failedOnTop([good, failed])).to.deep.equal({ failed, good });
+    expect(failedOnTop([good, failed, revision(4, "0.2.0", "Rollback to 2")])).to.equal(undefined);
+    expect(failedOnTop([failed])).to.equal(undefined);
+    expect(failedOnTop([])).to.equal(undefined);
   });
 
   it("a release that was changed by hand: only what came after our own last revision", () => {

@@ -1,0 +1,44 @@
+import type { Stack } from "@pulumi/pulumi/automation";
+import execa from "execa";
+import { failedOnTop } from "../plan/history/failed";
+import type { ReleaseRevision } from "../plan/history/updates";
+import { shellWord } from "../plan/shell-word";
+import { confirmed } from "./confirm";
+import { CliError } from "./engine";
+import { stackConfig } from "./stack-config";
+
+/**
+ * Takes a failed revision of the release back by `helm rollback`, before anything is previewed: an upgrade from here would leave on the
+ * cluster what only that revision added.
+ *
+ * @param yes do not ask.
+ * @returns false when the user does not want it.
+ * @throws CliError with what helm said.
+ */
+export async function takeBackFailed(
+  stack: Stack,
+  revisions: readonly ReleaseRevision[],
+  yes: boolean,
+): Promise<boolean> {
+  const found = failedOnTop(revisions);
+  if (!found) return true;
+  const { context, kubeconfig, release, namespace, timeouts } = await stackConfig(stack);
+  const { failed, good } = found;
+  const wait = ["--wait", "--timeout", `${timeouts.release}s`];
+  const args = ["rollback", release, `${good.revision}`, "--namespace", namespace, "--kube-context", context, ...wait];
+  const line = `helm ${args.map(shellWord).join(" ")}`;
+  console.log(
+    `revision ${failed.revision} failed; what only it added would stay, so it is taken back to revision ${good.revision} ` +
+      `(${good.chartVersion}) first:\n  ${line}`,
+  );
+  if (!yes && !(await confirmed("Take it back?", `${line}, or casa-upgrade rollback --yes`))) return false;
+  const run = await execa("helm", args, {
+    env: kubeconfig === undefined ? {} : { KUBECONFIG: kubeconfig },
+    reject: false,
+  });
+  if (!run.failed) return true;
+  throw new CliError(
+    `revision ${failed.revision} could not be taken back: ${run.stderr.trim().split("\n").at(-1) ?? ""}\n` +
+      `  Fix: look at the pods (kubectl --context ${shellWord(context)} --namespace ${namespace} get pods), then repeat`,
+  );
+}
