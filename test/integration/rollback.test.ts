@@ -83,21 +83,24 @@ for (const backend of ["file", "S3"] as const) {
       );
     });
 
-    it("refused without a terminal: nothing is changed, the configuration included", async () => {
-      const [before, fingerprint] = [config(), await world.fingerprint()];
-      const run = await cli("rollback");
-      expect(run.code).to.equal(1);
-      expect(run.text).to.contain("back to update 2").and.contain("casa-runtime 0.3.0 -> 0.2.0");
-      expect(run.text).to.contain("casa-upgrade rollback --to 2 --yes");
-      expect(config()).to.equal(before);
-      expect(await world.fingerprint()).to.deep.equal(fingerprint);
-    });
+    // The backend makes a difference to what is read and written only; what is decided from it is tried once.
+    if (backend === "file") {
+      it("refused without a terminal: nothing is changed, the configuration included", async () => {
+        const [before, fingerprint] = [config(), await world.fingerprint()];
+        const run = await cli("rollback");
+        expect(run.code).to.equal(1);
+        expect(run.text).to.contain("back to update 2").and.contain("casa-runtime 0.3.0 -> 0.2.0");
+        expect(run.text).to.contain("casa-upgrade rollback --to 2 --yes");
+        expect(config()).to.equal(before);
+        expect(await world.fingerprint()).to.deep.equal(fingerprint);
+      });
 
-    it("an update that is none: refused, naming those that are", async () => {
-      const run = await cli("rollback", "--to", "9", "--yes");
-      expect(run.code).to.equal(1);
-      expect(run.text).to.contain("update 9 does not exist").and.contain("one of: 3, 2, 1");
-    });
+      it("an update that is none: refused, naming those that are", async () => {
+        const run = await cli("rollback", "--to", "9", "--yes");
+        expect(run.code).to.equal(1);
+        expect(run.text).to.contain("update 9 does not exist").and.contain("one of: 3, 2, 1");
+      });
+    }
 
     if (backend === "file") {
       it("objects with fields that the old schema does not know: refused, unless that is accepted", async () => {
@@ -149,18 +152,20 @@ for (const backend of ["file", "S3"] as const) {
       mustSucceed(await world.up(["--expect-no-changes"]));
     });
 
-    it("a release that was rolled back by hand: told by history, preview and rollback; up repairs it", async () => {
-      await world.helm("rollback", "casa", "3", "-n", RELEASE_NAMESPACE, "--wait", "--timeout", "60s");
-      const manual =
-        /release (casa-runtime\/)?casa was changed by hand .*revision 7 \(0\.2\.0, deployed: Rollback to 3\)/;
-      expect((await cli("history")).text).to.match(manual);
-      const preview = mustSucceed(await world.preview());
-      expect(preview.text).to.match(manual);
-      mustSucceed(await world.up());
-      expect(await revision()).to.equal("casa-runtime-0.3.0 deployed");
-      mustSucceed(await world.up(["--expect-no-changes"]));
-      expect((await cli("history")).text).not.to.contain("by hand");
-    });
+    if (backend === "file") {
+      it("a release that was rolled back by hand: told by history, preview and rollback; up repairs it", async () => {
+        await world.helm("rollback", "casa", "3", "-n", RELEASE_NAMESPACE, "--wait", "--timeout", "60s");
+        const manual =
+          /release (casa-runtime\/)?casa was changed by hand .*revision 7 \(0\.2\.0, deployed: Rollback to 3\)/;
+        expect((await cli("history")).text).to.match(manual);
+        const preview = mustSucceed(await world.preview());
+        expect(preview.text).to.match(manual);
+        mustSucceed(await world.up());
+        expect(await revision()).to.equal("casa-runtime-0.3.0 deployed");
+        mustSucceed(await world.up(["--expect-no-changes"]));
+        expect((await cli("history")).text).not.to.contain("by hand");
+      });
+    }
 
     if (backend === "file") {
       it("after an update that failed: back to the last that did not", async () => {
