@@ -20,8 +20,8 @@ export = async () => {
   const plan = await planUpgrade(loaded);
   for (const warning of plan.warnings) await pulumi.log.warn(warning);
 
-  // Before anything changes, a verified backup. Custom resources get their next form, then CRDs, the chart next, its migration seen to end well, the MAS workloads
-  // gently last; each step waits for the one before.
+  // Before anything changes, a verified backup. Custom resources get their next form, then CRDs, the chart next, its migration seen
+  // to end well, the MAS workloads gently last; each step waits for the one before.
   const upgrade = new CasaUpgrade("casa", { plan });
   // A reviewer reads the essence at the end of the preview; `casa-upgrade plan` writes the whole review.
   if (pulumi.runtime.isDryRun()) await pulumi.log.info(summarize(plan.review), upgrade);

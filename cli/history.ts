@@ -1,8 +1,13 @@
+import type { Stack } from "@pulumi/pulumi/automation";
+import { PreflightError } from "../cluster/problem";
+import type { Revision } from "../cluster/release";
+import { ConfigError } from "../plan/config";
 import { manualChange } from "../plan/history/manual";
 import { historyRows, historyTable } from "../plan/history/table";
 import type { Command } from "./arguments";
 import { openStack } from "./engine";
 import { readHistory, readRevisions } from "./read-history";
+import { connectStack } from "./stack-config";
 
 /** Updates that are shown unless all are asked for. */
 const NEWEST = 20;
@@ -16,7 +21,7 @@ const NEWEST = 20;
 export async function historyCommand({ target, all, json }: Extract<Command, { name: "history" }>): Promise<number> {
   const stack = await openStack(target);
   const updates = await readHistory(stack);
-  const { release, revisions, problem } = await readRevisions(stack);
+  const { release, revisions, problem } = await revisionsOrWhyNot(stack);
   const rows = historyRows(all ? updates : updates.slice(0, NEWEST), revisions);
   if (json) {
     console.log(JSON.stringify(rows, undefined, 2));
@@ -28,4 +33,15 @@ export async function historyCommand({ target, all, json }: Extract<Command, { n
   if (manual !== undefined) console.log(`\nnote: ${manual}`);
   if (problem !== undefined) console.error(`\nnote: helm's revisions are not shown: ${problem}`);
   return 0;
+}
+
+async function revisionsOrWhyNot(stack: Stack): Promise<{ release: string; revisions: Revision[]; problem?: string }> {
+  try {
+    const connected = await connectStack(stack);
+    const { namespace, release } = connected.config;
+    return { release: `${namespace}/${release}`, revisions: await readRevisions(connected) };
+  } catch (error) {
+    if (!(error instanceof PreflightError) && !(error instanceof ConfigError)) throw error;
+    return { release: "", revisions: [], problem: error.message };
+  }
 }

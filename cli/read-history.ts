@@ -1,12 +1,9 @@
 import type { Stack } from "@pulumi/pulumi/automation";
 import { z } from "zod";
-import { PreflightError } from "../cluster/problem";
 import { readRelease, type Revision } from "../cluster/release";
-import { ConfigError } from "../plan/config";
 import { parseHistory, type Update } from "../plan/history/updates";
-import { connectTo } from "../plan/live";
 import { CliError } from "./engine";
-import { stackConfig } from "./stack-config";
+import type { ConnectedStack } from "./stack-config";
 
 /** Entries that the CLI is asked for at once; it decrypts each, and its answer must fit into memory. */
 const PAGE = 200;
@@ -37,17 +34,8 @@ function withTexts(entry: object): unknown {
   return JSON.parse(JSON.stringify(entry));
 }
 
-/** The release's revisions as helm has them, or why they cannot be read. */
-export async function readRevisions(
-  stack: Stack,
-): Promise<{ release: string; revisions: Revision[]; problem?: string }> {
-  try {
-    const config = await stackConfig(stack);
-    const client = await connectTo(config);
-    const found = await readRelease(client, config.namespace, config.release);
-    return { release: `${config.namespace}/${config.release}`, revisions: found?.revisions ?? [] };
-  } catch (error) {
-    if (!(error instanceof PreflightError) && !(error instanceof ConfigError)) throw error;
-    return { release: "", revisions: [], problem: error.message };
-  }
+/** The release's revisions as helm has them; none when it is not installed. */
+export async function readRevisions({ config, client }: ConnectedStack): Promise<Revision[]> {
+  const found = await readRelease(client, config.namespace, config.release);
+  return found?.revisions ?? [];
 }

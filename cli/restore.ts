@@ -1,8 +1,7 @@
 import { findBackup } from "../cluster/backup/find";
-import { openStore } from "../cluster/backup/open-store";
+import { closeStore, openStore } from "../cluster/backup/open-store";
 import { replaceDatabase } from "../cluster/backup/replace";
 import { DatabaseSession } from "../cluster/backup/session";
-import type { BackupStore } from "../cluster/backup/store";
 import type { ClusterClient } from "../cluster/connect";
 import { PreflightError } from "../cluster/problem";
 import { readRelease } from "../cluster/release";
@@ -10,11 +9,10 @@ import { rowsOf } from "../plan/backup/manifest";
 import { destinationOf, findDatabases } from "../plan/backup/plan";
 import { whereIs } from "../plan/backup/references";
 import { ConfigError, type UpgradeConfig } from "../plan/config";
-import { connectTo } from "../plan/live";
 import type { Command } from "./arguments";
 import { confirmed } from "./confirm";
 import { CliError, openStack } from "./engine";
-import { stackConfig } from "./stack-config";
+import { connectStack } from "./stack-config";
 
 /**
  * Puts a verified backup in the place of a database. The stored dump is restored into a new database and compared with its manifest
@@ -26,8 +24,7 @@ import { stackConfig } from "./stack-config";
 export async function restoreCommand(command: Extract<Command, { name: "restore" }>): Promise<number> {
   const stack = await openStack(command.target);
   try {
-    const config = await stackConfig(stack);
-    const client = await connectTo(config);
+    const { config, client } = await connectStack(stack);
     return await restore(command, stack.name, config, client);
   } catch (error) {
     if (error instanceof ConfigError || error instanceof PreflightError) throw new CliError(error.message);
@@ -59,7 +56,9 @@ async function restore(
     release: { name: config.release, namespace: config.namespace },
   };
   // Nothing is held while a person thinks about the answer; reading opens the store again.
-  const { manifest, location, read } = await findBackup(store, owner, from).finally(() => closeStore(store));
+  const { manifest, location, read } = await findBackup(store, owner, from).finally(() =>
+    closeStore(store, console.error),
+  );
 
   const { at, release, cluster } = manifest;
   console.log(`${location}: ${at}, chart ${release.chartVersion}, ${rowsOf(manifest)} rows`);
@@ -68,15 +67,8 @@ async function restore(
   if (!yes && !(await confirmed("Replace the database?", "casa-upgrade restore --yes"))) return 1;
   const session = await DatabaseSession.open(client, target);
   const replaced = async () => replaceDatabase(session, manifest, await read(), owner, timeoutSeconds);
-  const kept = await replaced().finally(() => closeStore(store));
+  const kept = await replaced().finally(() => closeStore(store, console.error));
   console.log(`restored and compared: ${manifest.tables.length} tables, ${rowsOf(manifest)} rows`);
   console.log(`the database as it was is kept as ${kept}; drop it when nobody misses it`);
   return 0;
-}
-
-/** What could not be given back ends by itself, and must not hide how the restore went. */
-async function closeStore(store: BackupStore): Promise<void> {
-  await store.close().catch((error: unknown) => {
-    console.error(`clean-up: ${error instanceof Error ? error.message : String(error)}`);
-  });
 }

@@ -18,6 +18,7 @@ import { confirmed } from "./confirm";
 import { CliError, openStack, update } from "./engine";
 import { makeReview } from "./plan";
 import { readHistory, readRevisions } from "./read-history";
+import { connectStack } from "./stack-config";
 import { StackFile } from "./stack-file";
 import { schemaOnTheWay } from "./schema-on-the-way";
 import { takeBackFailed } from "./take-back";
@@ -28,8 +29,7 @@ type Rollback = Extract<Command, { name: "rollback" }>;
 /**
  * Goes back to the configuration of an earlier update: shows what that does, refuses what would lose data, asks, and upgrades to it.
  * Until the answer is yes nothing is changed, the stack's configuration included (a release whose newest revision failed is asked about
- * first, apart); from then on that is the old one, so an update that
- * stops half-way goes on with `pulumi up`.
+ * first, apart); from then on that is the old one, so an update that stops half-way goes on with `pulumi up`.
  *
  * @returns the exit code: 0 done, 1 failed or not wanted.
  * @throws CliError naming what is wrong and its fix.
@@ -51,13 +51,14 @@ async function rollback({ target, to, acceptDataLoss, yes }: Rollback, stack: St
   const updates = await readHistory(stack);
   const file = await StackFile.of(stack);
   const goal = targetOf(updates, to, file.present, whatRuns(file.defaults));
-  const { release, revisions, problem } = await readRevisions(stack);
-  if (problem !== undefined) throw new CliError(problem);
+  const connected = await connectStack(stack);
+  const { namespace, release } = connected.config;
+  const revisions = await readRevisions(connected);
   console.log(`back to update ${goal.number} of ${goal.start.toISOString()}: ${describe(goal, revisions)}`);
-  const manual = manualChange(release, revisions);
+  const manual = manualChange(`${namespace}/${release}`, revisions);
   if (manual !== undefined) console.log(`note: ${manual}`);
 
-  if (!(await takeBackFailed(stack, revisions, yes))) return 1;
+  if (!(await takeBackFailed(connected.config, revisions, yes))) return 1;
   const accepted = acknowledgements(
     revisions.at(-1)?.chartVersion,
     chartVersionOf(goal, revisions),
@@ -75,7 +76,7 @@ async function rollback({ target, to, acceptDataLoss, yes }: Rollback, stack: St
   if (errors.length > 0) throw new CliError(errors.join("\n"));
   if (review.verdict === "refused") throw new CliError("the cluster would refuse it; repair what is named above");
   for (const warning of inputsWarning(goal, revisions, review)) console.log(`\nwarning: ${warning}`);
-  refuseLosses(lossesOf(review, await schemaOnTheWay(stack, review)), acceptDataLoss);
+  refuseLosses(lossesOf(review, await schemaOnTheWay(stack.name, connected, review)), acceptDataLoss);
 
   const what = `casa-upgrade rollback --to ${goal.number} --yes`;
   if (!yes && !(await confirmed(`Go back to update ${goal.number}?`, what))) return 1;

@@ -1,4 +1,3 @@
-import type { Stack } from "@pulumi/pulumi/automation";
 import { openStore } from "../cluster/backup/open-store";
 import type { ClusterClient } from "../cluster/connect";
 import { readRevision } from "../cluster/migration-revision";
@@ -7,26 +6,27 @@ import { readRelease } from "../cluster/release";
 import { destinationOf } from "../plan/backup/plan";
 import type { UpgradeConfig } from "../plan/config";
 import type { SchemaOnTheWay } from "../plan/history/losses";
-import { connectTo } from "../plan/live";
 import { revisionText, type SchemaReading } from "../plan/migration/revision";
 import { findMigrationTarget } from "../plan/migration/target";
 import { parseManifest } from "../plan/objects";
 import type { Review } from "../plan/review/schema";
-import { stackConfig } from "./stack-config";
+import type { ConnectedStack } from "./stack-config";
 
 /**
  * Compares the schema revision of the auth service's database with the one that the old version ran with. That is known from the
  * backups: each was made while a version ran, and says its revision.
  */
-export async function schemaOnTheWay(stack: Stack, { identity }: Review): Promise<SchemaOnTheWay> {
+export async function schemaOnTheWay(
+  stack: string,
+  { config, client }: ConnectedStack,
+  { identity }: Review,
+): Promise<SchemaOnTheWay> {
   if (identity.chart.before === identity.chart.after) return { kind: "fits" };
   try {
-    const config = await stackConfig(stack);
-    const client = await connectTo(config);
     const now = await liveRevision(client, config);
     if (now.state === "absent") return { kind: "fits" };
     if (now.state === "not checked") return { kind: "unknown", why: now.why };
-    return await compare(stack.name, client, config, now.revisions, identity.chart.after);
+    return await compare(stack, client, config, now.revisions, identity.chart.after);
   } catch (error) {
     if (!(error instanceof PreflightError)) throw error;
     return { kind: "unknown", why: error.problem };

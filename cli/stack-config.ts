@@ -1,9 +1,22 @@
 import type { Stack } from "@pulumi/pulumi/automation";
+import type { ClusterClient } from "../cluster/connect";
 import type { UpgradeConfig } from "../plan/config";
 import { configOf } from "../plan/config-load";
+import { connectTo } from "../plan/live";
 
-/** The stack's configuration as it is now. @throws ConfigError */
-export async function stackConfig(stack: Stack): Promise<UpgradeConfig> {
+/** The stack's configuration as it is now, and its cluster. */
+export interface ConnectedStack {
+  config: UpgradeConfig;
+  client: ClusterClient;
+}
+
+/** @throws ConfigError, PreflightError */
+export async function connectStack(stack: Stack): Promise<ConnectedStack> {
+  const config = await stackConfig(stack);
+  return { config, client: await connectTo(config) };
+}
+
+async function stackConfig(stack: Stack): Promise<UpgradeConfig> {
   const [project, all] = await Promise.all([stack.workspace.projectSettings(), stack.getAllConfig()]);
   const texts = Object.fromEntries(Object.entries(all).map(([key, { value }]) => [key, value]));
   const secrets = Object.entries(all).flatMap(([key, { secret }]) => (secret ? [key] : []));

@@ -1,11 +1,11 @@
-import type { Stack } from "@pulumi/pulumi/automation";
 import execa from "execa";
+import type { UpgradeConfig } from "../plan/config";
 import { failedOnTop } from "../plan/history/failed";
 import type { ReleaseRevision } from "../plan/history/updates";
+import { helmRollbackArgs } from "../plan/migration/rollback";
 import { shellWord } from "../plan/shell-word";
 import { confirmed } from "./confirm";
 import { CliError } from "./engine";
-import { stackConfig } from "./stack-config";
 
 /**
  * Takes a failed revision of the release back by `helm rollback`, before anything is previewed: an upgrade from here would leave on the
@@ -16,16 +16,15 @@ import { stackConfig } from "./stack-config";
  * @throws CliError with what helm said.
  */
 export async function takeBackFailed(
-  stack: Stack,
+  config: UpgradeConfig,
   revisions: readonly ReleaseRevision[],
   yes: boolean,
 ): Promise<boolean> {
   const found = failedOnTop(revisions);
   if (!found) return true;
-  const { context, kubeconfig, release, namespace, timeouts } = await stackConfig(stack);
+  const { context, kubeconfig, namespace, timeouts } = config;
   const { failed, good } = found;
-  const wait = ["--wait", "--timeout", `${timeouts.release}s`];
-  const args = ["rollback", release, `${good.revision}`, "--namespace", namespace, "--kube-context", context, ...wait];
+  const args = [...helmRollbackArgs(config, good.revision), "--timeout", `${timeouts.release}s`];
   const line = `helm ${args.map(shellWord).join(" ")}`;
   console.log(
     `revision ${failed.revision} failed; what only it added would stay, so it is taken back to revision ${good.revision} ` +

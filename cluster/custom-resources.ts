@@ -1,16 +1,14 @@
 import { storedVersions } from "../plan/crd-compat/extra-rules";
 import type { CrMigration } from "../plan/cr-migration/plan";
 import type { Crd } from "../plan/crds";
-import { compileSchema, type CustomResourceChecker } from "../plan/custom-resources/checker";
-import { versionSchema } from "../plan/custom-resources/structural";
-import { dig, kubeObject } from "../plan/objects";
+import type { CustomResourceChecker } from "../plan/custom-resources/checker";
+import { checkerOf } from "../plan/custom-resources/crd-checker";
+import { kubeObject } from "../plan/objects";
 import { ApiError } from "./api";
 import type { ClusterClient } from "./connect";
 import { Collector, type CustomResourcesReview } from "./custom-resource-findings";
 import { PreflightError } from "./problem";
-
-/** How often a list is begun anew when it took so long that its rest expired. */
-const ATTEMPTS = 3;
+import { ATTEMPTS, visitAll } from "./visit-all";
 
 /**
  * Checks every custom resource against the CRD that is about to be applied, page by page: only what is found is kept.
@@ -32,18 +30,17 @@ export async function reviewCustomResources(
   if (version === undefined) return nothing(["the live CRD serves no version, so its objects cannot be read"]);
   const { checkers, unchecked } = checkersFor(version, next, live, migration);
   const type = { apiVersion: `${live.spec.group}/${version}`, kind: live.spec.names.kind };
-  for (let attempt = 1; ; attempt++) {
-    const collected = new Collector(unchecked, migration);
-    try {
-      await client.api.eachPage(type, undefined, {}, (items) => {
-        for (const item of items) collected.add(kubeObject.parse({ ...item, ...type }), checkers);
-      });
-      return collected.findings();
-    } catch (error) {
-      // The list took so long that its rest is gone; what was counted so far would be counted again.
-      if (error instanceof ApiError && error.code === 410 && attempt < ATTEMPTS) continue;
-      throw listProblem(error, next.metadata.name);
-    }
+  let collected = new Collector(unchecked, migration);
+  try {
+    await visitAll(
+      client,
+      type,
+      (object) => collected.add(kubeObject.parse(object), checkers),
+      () => (collected = new Collector(unchecked, migration)),
+    );
+    return collected.findings();
+  } catch (error) {
+    throw listProblem(error, next.metadata.name);
   }
 }
 
@@ -74,14 +71,10 @@ function checksIn(version: string, next: Crd): string[] {
 function checkersFor(version: string, next: Crd, live: Crd, migration: CrMigration | undefined): Checks {
   // What is migrated is written in the version that it is stored in, through a schema that keeps everything.
   const names = migration ? [migration.to] : checksIn(version, next);
-  const keepsAll = dig(next.spec, "preserveUnknownFields") === true;
   const checkers = next.spec.versions
     .filter(({ name }) => names.includes(name))
     .sort((a) => (a.name === version ? -1 : 1))
-    .map((one) => {
-      const scale = dig(one, "subresources", "scale");
-      return [one.name, compileSchema(versionSchema(next, one.name), { keepsAll, scale })] as const;
-    });
+    .map(({ name }) => [name, checkerOf(next, name)] as const);
   const unchecked = migration ? mixedForms(migration, live) : notChecked(version, next, live, names);
   return { checkers: new Map(checkers), unchecked };
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { z } from "zod";
+import { isCarriedOut } from "../plan/carried-out";
 import { ApiError } from "./api";
 import { type ClusterClient, parseObject } from "./connect";
 import { PreflightError } from "./problem";
@@ -261,7 +262,7 @@ export function comparedRevision({ revisions, latest }: ReleaseState): Revision 
 
 /** The newest revision that was deployed, and the line that goes back to it; undefined when there never was one. */
 function wayBack({ name, namespace, revisions }: ReleaseState, context: string) {
-  const good = [...revisions].reverse().find(({ status }) => status === "deployed" || status === "superseded");
+  const good = [...revisions].reverse().find(isCarriedOut);
   if (!good) return undefined;
   const line = `helm rollback ${name} ${good.revision} --namespace ${namespace} --kube-context ${context}`;
   return { revision: good.revision, line };

@@ -13,3 +13,10 @@ export function openStore(to: Destination, stack: string, access?: ClaimAccess):
   if (!access) throw new Error("a claim is only reached through the cluster");
   return new PvcStore(to, stack, access);
 }
+
+/** What is stored is safe, and what could not be given back ends by itself: it must not hide how the work went. */
+export async function closeStore(store: BackupStore, say: (line: string) => void): Promise<void> {
+  await store
+    .close()
+    .catch((error: unknown) => say(`clean-up: ${error instanceof Error ? error.message : String(error)}`));
+}

@@ -6,7 +6,7 @@ import { backupId, type BackupManifest, newRun, rowsOf } from "../../plan/backup
 import { type BackupOwner, surplus } from "../../plan/backup/retention";
 import { whereIs } from "../../plan/backup/references";
 import type { ClusterClient } from "../connect";
-import { openStore } from "./open-store";
+import { closeStore, openStore } from "./open-store";
 import { BackupError } from "./problem";
 import { DROP, DUMP, RESTORE } from "./scripts";
 import { contentOf, DatabaseSession } from "./session";
@@ -42,10 +42,7 @@ export async function backUp(
   try {
     return await backUpTo(store, client, job, say);
   } finally {
-    // What is stored is safe; what could not be given back is no reason to stop an upgrade.
-    await store
-      .close()
-      .catch((error: unknown) => say(`clean-up: ${error instanceof Error ? error.message : String(error)}`));
+    await closeStore(store, say);
   }
 }
 

@@ -31,8 +31,8 @@ export class LiveMigration {
     return `${CRDS}/${this.next.metadata.name}`;
   }
 
-  async read(): Promise<{ live: KubeObject }> {
-    return { live: kubeObject.parse(await this.client.api.request("GET", this.path)) };
+  async read(): Promise<KubeObject> {
+    return kubeObject.parse(await this.client.api.request("GET", this.path));
   }
 
   storedVersions(live: KubeObject): string[] {
@@ -67,13 +67,13 @@ export class LiveMigration {
       const { resourceVersion } = live.metadata;
       return { path: this.path, body: { ...this.next, metadata: { ...this.next.metadata, resourceVersion } } };
     });
-    while (noteOf((await this.read()).live) !== undefined) await this.pause(deadline);
+    while (noteOf(await this.read()) !== undefined) await this.pause(deadline);
   }
 
   /** Reads, decides, writes; once more when somebody else wrote in between. */
   private async change(decide: (live: KubeObject) => { path: string; body: object } | undefined): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      const { live } = await this.read();
+      const live = await this.read();
       const wanted = decide(live);
       if (!wanted) return;
       try {

@@ -1,9 +1,7 @@
 import { migrate, type Migrated } from "../../plan/cr-migration/migrate";
 import type { Step } from "../../plan/cr-migration/rules";
 import type { Crd } from "../../plan/crds";
-import { compileSchema } from "../../plan/custom-resources/checker";
-import { versionSchema } from "../../plan/custom-resources/structural";
-import { dig } from "../../plan/objects";
+import { checkerOf } from "../../plan/custom-resources/crd-checker";
 import { MigrationError } from "./problem";
 import { nameOf, type StoredObject } from "./objects";
 
@@ -21,9 +19,7 @@ export class Fitter {
     private readonly to: string,
     private readonly steps: readonly Step[],
   ) {
-    const version = crd.spec.versions.find(({ name }) => name === to);
-    const keepsAll = dig(crd.spec, "preserveUnknownFields") === true;
-    const checker = compileSchema(versionSchema(crd, to), { keepsAll, scale: dig(version, "subresources", "scale") });
+    const checker = checkerOf(crd, to);
     this.check = (object) => {
       const { pruned, rejected } = checker.check(object);
       return [...pruned.map((path) => `loses ${path}, which no rule mentions`), ...rejected];

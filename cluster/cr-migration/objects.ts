@@ -1,13 +1,5 @@
 import { z } from "zod";
 import { kubeObject, type KubeObject } from "../../plan/objects";
-import { ApiError } from "../api";
-import type { ClusterClient } from "../connect";
-
-/** A kind of objects in one of its versions. */
-export interface ObjectType {
-  readonly apiVersion: string;
-  readonly kind: string;
-}
 
 /** A custom resource as it is stored. */
 export const storedObject = z.looseObject({
@@ -22,28 +14,6 @@ export const storedObject = z.looseObject({
 });
 
 export type StoredObject = z.infer<typeof storedObject>;
-
-/** How often a list is begun anew when it took so long that its rest expired. */
-const ATTEMPTS = 3;
-
-/** Visits all objects of a kind; when a long list expires, it begins anew and `restart` is told. */
-export async function visitAll(
-  client: ClusterClient,
-  type: ObjectType,
-  visit: (object: StoredObject) => void,
-  restart: () => void,
-): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await client.api.eachPage(type, undefined, {}, (items) => {
-        for (const item of items) visit(storedObject.parse({ ...item, ...type }));
-      });
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.code !== 410 || attempt === ATTEMPTS) throw error;
-      restart();
-    }
-  }
-}
 
 /** `namespace/name`, or the name alone. */
 export function nameOf({ metadata: { namespace, name = "" } }: KubeObject): string {

@@ -4,11 +4,12 @@ import { noteOf } from "../../plan/cr-migration/transitional";
 import { parseCrds } from "../../plan/crds";
 import { shortDigest } from "../../plan/digest";
 import { kubeObject } from "../../plan/objects";
-import { openStore } from "../backup/open-store";
+import { closeStore, openStore } from "../backup/open-store";
 import type { ClusterClient } from "../connect";
+import { type ObjectType, visitAll } from "../visit-all";
 import { LiveMigration } from "./crd";
 import { Fitter } from "./fit";
-import { type ObjectType, visitAll } from "./objects";
+import { storedObject } from "./objects";
 import { MigrationError } from "./problem";
 import { saveObjects } from "./save";
 import { migrateByApi } from "./storage-api";
@@ -40,15 +41,14 @@ export async function migrateCustomResources(
   const { kind } = next.spec.names;
   const typeIn = (version: string) => ({ apiVersion: `${next.spec.group}/${version}`, kind });
 
-  let { live } = await crd.read();
   const rules = shortDigest([job.from, job.to, job.rules]);
-  let said = noteOf(live);
+  let said = noteOf(await crd.read());
   if (said?.rules !== rules) {
     // Nothing is changed before all objects are known to fit and are saved.
     await visitAll(
       client,
       typeIn(job.readIn),
-      (object) => void fitter.fit(object),
+      (object) => void fitter.fit(storedObject.parse(object)),
       () => fitter.reset(),
     );
     fitter.refuse();
@@ -69,7 +69,6 @@ export async function migrateCustomResources(
 
   if (job.storage) await crd.setStoredVersions();
   await crd.putNext(deadline);
-  ({ live } = await crd.read());
   return {
     crd: job.crd,
     from,
@@ -77,7 +76,7 @@ export async function migrateCustomResources(
     objects,
     changed,
     backup: said.backup,
-    storedVersions: crd.storedVersions(live),
+    storedVersions: crd.storedVersions(await crd.read()),
   };
 }
 
@@ -87,9 +86,7 @@ async function saved(client: ClusterClient, job: CrMigrationJob, type: ObjectTyp
   try {
     return await saveObjects(client, store, crd, type);
   } finally {
-    await store
-      .close()
-      .catch((error: unknown) => say(`clean-up: ${error instanceof Error ? error.message : String(error)}`));
+    await closeStore(store, say);
   }
 }
 

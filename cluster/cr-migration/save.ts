@@ -2,11 +2,11 @@ import { randomBytes } from "node:crypto";
 import { PassThrough, type Readable } from "node:stream";
 import { createGunzip, createGzip } from "node:zlib";
 import { backupId, newRun } from "../../plan/backup/manifest";
-import type { BackupStore } from "../backup/store";
-import { Meter } from "../backup/store";
+import { type BackupStore, Meter } from "../backup/store";
 import type { ClusterClient } from "../connect";
+import { type ObjectType, visitAll } from "../visit-all";
 import { MigrationError } from "./problem";
-import { type ObjectType, type StoredObject, visitAll } from "./objects";
+import { storedObject, type StoredObject } from "./objects";
 
 /** Fields of the metadata that only the cluster sets; with them the saved objects could not be put back. */
 const SET_BY_SERVER = ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"];
@@ -65,7 +65,7 @@ async function writeList(client: ClusterClient, type: ObjectType, to: PassThroug
   await visitAll(
     client,
     type,
-    (object) => objects.push(JSON.stringify(saved(object))),
+    (object) => objects.push(JSON.stringify(saved(storedObject.parse(object)))),
     () => (objects = []),
   );
   await push(to, '{"apiVersion":"v1","kind":"List","items":[\n');

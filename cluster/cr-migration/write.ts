@@ -3,7 +3,8 @@ import type { Migrated } from "../../plan/cr-migration/migrate";
 import { ApiError } from "../api";
 import type { ClusterClient } from "../connect";
 import type { Fitter } from "./fit";
-import { inParallel, nameOf, type ObjectType, storedObject, type StoredObject, visitAll } from "./objects";
+import { type ObjectType, visitAll } from "../visit-all";
+import { inParallel, nameOf, storedObject, type StoredObject } from "./objects";
 import { MigrationError } from "./problem";
 
 /** Writes under way at once. */
@@ -34,7 +35,8 @@ export class Writer {
   async round(rewrite: boolean): Promise<{ objects: number; written: number }> {
     let todo: { namespace: string; name: string }[] = [];
     let objects = 0;
-    const look = (object: StoredObject) => {
+    const look = (listed: object) => {
+      const object = storedObject.parse(listed);
       objects++;
       const { namespace = "", name } = object.metadata;
       const result = this.fitter.fit(object);

@@ -1,7 +1,7 @@
 import { openStore } from "../../cluster/backup/open-store";
 import type { ClusterClient } from "../../cluster/connect";
 import type { LiveCrd } from "../../cluster/crds";
-import { missingPermissions, type Permission, permissionProblem } from "../../cluster/permissions";
+import { missingPermissions, type Permission, permissionProblem, permissions } from "../../cluster/permissions";
 import type { CustomResourceMigrationArgs } from "../../components/custom-resource-migration";
 import { destinationOf } from "../backup/plan";
 import type { UpgradeConfig } from "../config";
@@ -47,15 +47,12 @@ export async function refuseUnlessMigratable(
   const needed = migrations.flatMap(({ crd }): Permission[] => {
     const { spec } = crds.find(({ name }) => name === crd)?.manifest ?? {};
     if (!spec) return [];
-    const of = (verb: string, subresource?: string) => {
-      const at = { verb, group: spec.group, resource: spec.names.plural };
-      return subresource === undefined ? at : { ...at, subresource };
-    };
-    const crdStatus = { group: "apiextensions.k8s.io", resource: "customresourcedefinitions", subresource: "status" };
+    const { group, names } = spec;
+    const status = { verb: "update", subresource: "status" };
     return [
-      ...["get", "list", "update"].map((verb) => of(verb)),
-      of("update", "status"),
-      { verb: "update", ...crdStatus },
+      ...permissions(["get", "list", "update"], group, [names.plural]),
+      { ...status, group, resource: names.plural },
+      { ...status, group: "apiextensions.k8s.io", resource: "customresourcedefinitions" },
     ];
   });
   if (needed.length === 0) return;

@@ -36,13 +36,12 @@ function holders(object: Tree, path: readonly Segment[]): { root: Tree; fields: 
 }
 
 function move(object: Tree, from: readonly Segment[], to: readonly Segment[], step: Step, problems: string[]): boolean {
-  const { through } = splitAtWildcard(to);
-  const toFields = splitAtWildcard(to).fields;
+  const { through, fields: toFields } = splitAtWildcard(to);
+  const { fields } = splitAtWildcard(from);
   // Both go through the same lists and maps; below their last one the way on is made of fields only.
   let changed = false;
   for (const root of valuesAt(object, through)) {
     if (!isMap(root)) continue;
-    const fields = from.slice(through.length).map((segment) => (segment.kind === "field" ? segment.name : ""));
     const taken = lookUp(root, fields);
     if (taken === undefined) continue;
     const there = lookUp(root, toFields);

@@ -1,3 +1,4 @@
+import { isCarriedOut } from "../carried-out";
 import type { ReleaseRevision } from "./updates";
 
 /**
@@ -8,6 +9,6 @@ export function failedOnTop<T extends ReleaseRevision>(revisions: readonly T[]):
   const newestFirst = [...revisions].sort((a, b) => b.revision - a.revision);
   const failed = newestFirst[0];
   if (failed?.status !== "failed") return undefined;
-  const good = newestFirst.find(({ status }) => status === "deployed" || status === "superseded");
+  const good = newestFirst.find(isCarriedOut);
   return good && { failed, good };
 }

@@ -1,3 +1,4 @@
+import { isCarriedOut } from "../carried-out";
 import { shorten, visibleLine } from "../review/escape";
 import type { ReleaseRevision } from "./updates";
 
@@ -9,7 +10,7 @@ export const OUR_DESCRIPTION = "casa-upgrade ";
  * failed or never ended are passed over: helm gives them a description of its own, so nobody can say whose they are, and they run nothing.
  */
 export function manualRevisions<T extends ReleaseRevision>(revisions: readonly T[]): T[] {
-  const carriedOut = revisions.filter(({ status }) => status === "deployed" || status === "superseded");
+  const carriedOut = revisions.filter(isCarriedOut);
   const newestFirst = carriedOut.sort((a, b) => b.revision - a.revision);
   const ours = newestFirst.findIndex(({ description }) => description.startsWith(OUR_DESCRIPTION));
   return ours < 0 ? [] : newestFirst.slice(0, ours).reverse();

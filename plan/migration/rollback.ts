@@ -1,3 +1,4 @@
+import { isCarriedOut } from "../carried-out";
 import { shellWord } from "../shell-word";
 
 /** A revision of the release, as far as going back to it is concerned. */
@@ -33,7 +34,7 @@ export interface RollbackFacts {
 export function rollbackLines(facts: RollbackFacts, revisions: readonly PastRevision[]): string[] {
   const newestFirst = [...revisions].sort((a, b) => b.revision - a.revision);
   const newest = newestFirst[0];
-  const good = newestFirst.filter(({ status }) => status === "superseded" || status === "deployed");
+  const good = newestFirst.filter(isCarriedOut);
   const last = good.find((one) => one !== newest);
   if (!newest || !last) return ["There is no earlier revision to go back to: repair the cause, then: pulumi up"];
   const other = good.find(({ chartVersion }) => chartVersion !== facts.version);
@@ -59,9 +60,16 @@ export function rollbackLines(facts: RollbackFacts, revisions: readonly PastRevi
   ];
 }
 
-function helmRollback({ release, namespace, context }: RollbackFacts, revision: number): string {
-  const words = ["helm", "rollback", release, `${revision}`, "--namespace", namespace, "--kube-context", context];
-  return `  ${words.map(shellWord).join(" ")} --wait`;
+function helmRollback(facts: RollbackFacts, revision: number): string {
+  return `  ${["helm", ...helmRollbackArgs(facts, revision)].map(shellWord).join(" ")}`;
+}
+
+/** Arguments of the helm command that goes back to a revision and waits. */
+export function helmRollbackArgs(
+  { release, namespace, context }: Pick<RollbackFacts, "release" | "namespace" | "context">,
+  revision: number,
+): string[] {
+  return ["rollback", release, `${revision}`, "--namespace", namespace, "--kube-context", context, "--wait"];
 }
 
 function configLines({ chartIsLocal, chartName, versionIsSet }: RollbackFacts, version: string): string[] {
