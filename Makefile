@@ -29,7 +29,7 @@ demo: $(NPM_MARKER) ## Upgrade a running CASA runtime on a real API server
 test: $(NPM_MARKER) ## Type check, lint, and all tests
 	@npm run --silent check
 	@$(TS) sandbox/main.ts setup
-	@npx --no-install mocha
+	@npx --no-install mocha 'test/unit/**/*.test.ts' 'test/conformance/**/*.test.ts' 'test/integration/**/*.test.ts'
 
 bench: $(NPM_MARKER) ## Compare with helm and kubectl by hand; time previews
 	@$(TS) sandbox/main.ts setup

@@ -1,12 +1,12 @@
-import "./plan/stack-traces";
-import "./plan/sdk-debug";
+import "./shared/stack-traces";
+import "./shared/sdk-debug";
 import * as pulumi from "@pulumi/pulumi";
-import { CasaUpgrade } from "./components/casa-upgrade";
-import { backupSummary } from "./plan/backup/plan";
-import { migrationLines } from "./plan/preview/crd-migration";
-import { loadConfig } from "./plan/config-load";
-import { summarize } from "./plan/review/summary";
-import { planUpgrade } from "./plan/upgrade";
+import { CasaUpgrade } from "./upgrade/casa-upgrade";
+import { backupSummary } from "./components/database-backup/plan";
+import { migrationLines } from "./review/crd-migration";
+import { loadConfig } from "./config/config-load";
+import { summarize } from "./review/report/summary";
+import { planUpgrade } from "./upgrade/plan";
 
 /**
  * The upgrade of a CASA runtime, for `pulumi preview` and `pulumi up` alike:

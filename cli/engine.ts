@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation";
-import type { Violation } from "../plan/review/markdown-policies";
-import { PLAN_VARIABLE, REPORT_VARIABLE } from "../plan/preview/handover";
+import type { Violation } from "../review/report/markdown-policies";
+import { PLAN_VARIABLE, REPORT_VARIABLE } from "../review/handover";
 import type { Target } from "./arguments";
 
 /** Something that the user can repair; shown without a stack trace. */

@@ -1,9 +1,9 @@
 import type { Stack } from "@pulumi/pulumi/automation";
-import { PreflightError } from "../cluster/problem";
-import type { Revision } from "../cluster/release";
-import { ConfigError } from "../plan/config";
-import { manualChange } from "../plan/history/manual";
-import { historyRows, historyTable } from "../plan/history/table";
+import { PreflightError } from "../kubernetes/problem";
+import type { Revision } from "../helm/release";
+import { ConfigError } from "../config/config";
+import { manualChange } from "../history/manual";
+import { historyRows, historyTable } from "../history/table";
 import type { Command } from "./arguments";
 import { openStack } from "./engine";
 import { readHistory, readRevisions } from "./read-history";

@@ -1,4 +1,4 @@
-import "../plan/stack-traces";
+import "../shared/stack-traces";
 import { type Command, parseCommand, USAGE, UsageError } from "./arguments";
 import { CliError } from "./engine";
 import { historyCommand } from "./history";

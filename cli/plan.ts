@@ -1,12 +1,12 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { parseReview, renderJson } from "../plan/review/json";
-import { renderMarkdown } from "../plan/review/markdown";
-import type { Violation } from "../plan/review/markdown-policies";
-import type { Review } from "../plan/review/schema";
-import { summarize } from "../plan/review/summary";
-import { renderTimeline } from "../plan/review/timeline";
+import { parseReview, renderJson } from "../review/report/json";
+import { renderMarkdown } from "../review/report/markdown";
+import type { Violation } from "../review/report/markdown-policies";
+import type { Review } from "../review/report/schema";
+import { summarize } from "../review/report/summary";
+import { renderTimeline } from "../review/report/timeline";
 import type { Target } from "./arguments";
 import { CliError, openStack, preview } from "./engine";
 

@@ -1,7 +1,7 @@
 import type { Stack } from "@pulumi/pulumi/automation";
 import { z } from "zod";
-import { readRelease, type Revision } from "../cluster/release";
-import { parseHistory, type Update } from "../plan/history/updates";
+import { readRelease, type Revision } from "../helm/release";
+import { parseHistory, type Update } from "../history/updates";
 import { CliError } from "./engine";
 import type { ConnectedStack } from "./stack-config";
 

@@ -1,15 +1,15 @@
-import { openStore } from "../cluster/backup/open-store";
-import type { ClusterClient } from "../cluster/connect";
-import { readRevision } from "../cluster/migration-revision";
-import { PreflightError } from "../cluster/problem";
-import { readRelease } from "../cluster/release";
-import { destinationOf } from "../plan/backup/plan";
-import type { UpgradeConfig } from "../plan/config";
-import type { SchemaOnTheWay } from "../plan/history/losses";
-import { revisionText, type SchemaReading } from "../plan/migration/revision";
-import { findMigrationTarget } from "../plan/migration/target";
-import { parseManifest } from "../plan/objects";
-import type { Review } from "../plan/review/schema";
+import { openStore } from "../components/database-backup/cluster/open-store";
+import type { ClusterClient } from "../kubernetes/connect";
+import { readRevision } from "../components/migration-gate/cluster/revision";
+import { PreflightError } from "../kubernetes/problem";
+import { readRelease } from "../helm/release";
+import { destinationOf } from "../components/database-backup/plan";
+import type { UpgradeConfig } from "../config/config";
+import type { SchemaOnTheWay } from "../history/losses";
+import { revisionText, type SchemaReading } from "../components/migration-gate/revision";
+import { findMigrationTarget } from "../components/migration-gate/target";
+import { parseManifest } from "../kubernetes/objects";
+import type { Review } from "../review/report/schema";
 import type { ConnectedStack } from "./stack-config";
 
 /**

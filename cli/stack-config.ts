@@ -1,8 +1,8 @@
 import type { Stack } from "@pulumi/pulumi/automation";
-import type { ClusterClient } from "../cluster/connect";
-import type { UpgradeConfig } from "../plan/config";
-import { configOf } from "../plan/config-load";
-import { connectTo } from "../plan/live";
+import type { ClusterClient } from "../kubernetes/connect";
+import type { UpgradeConfig } from "../config/config";
+import { configOf } from "../config/config-load";
+import { connectTo } from "../upgrade/preflight";
 
 /** The stack's configuration as it is now, and its cluster. */
 export interface ConnectedStack {

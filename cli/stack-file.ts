@@ -3,10 +3,10 @@ import * as path from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";
 import execa from "execa";
 import { z } from "zod";
-import { keyText } from "../plan/config-commands";
-import { newConfig, type SecretLeaf, stackFile } from "../plan/history/config-file";
-import { valueOf } from "../plan/history/recorded";
-import type { RecordedValue, Update } from "../plan/history/updates";
+import { keyText } from "../config/config-commands";
+import { newConfig, type SecretLeaf, stackFile } from "../history/config-file";
+import { valueOf } from "../history/recorded";
+import type { RecordedValue, Update } from "../history/updates";
 import { CliError } from "./engine";
 
 /** A setting of Pulumi.yaml that the library's type leaves out. */

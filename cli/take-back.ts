@@ -1,9 +1,9 @@
 import execa from "execa";
-import type { UpgradeConfig } from "../plan/config";
-import { failedOnTop } from "../plan/history/failed";
-import type { ReleaseRevision } from "../plan/history/updates";
-import { helmRollbackArgs } from "../plan/migration/rollback";
-import { shellWord } from "../plan/shell-word";
+import type { UpgradeConfig } from "../config/config";
+import { failedOnTop } from "../history/failed";
+import type { ReleaseRevision } from "../history/updates";
+import { helmRollbackArgs } from "../components/migration-gate/rollback";
+import { shellWord } from "../shared/shell-word";
 import { confirmed } from "./confirm";
 import { CliError } from "./engine";
 

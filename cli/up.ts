@@ -1,10 +1,10 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { parseReview, renderJson, ReviewError } from "../plan/review/json";
-import type { Review } from "../plan/review/schema";
-import { updateMessage } from "../plan/history/updates";
-import { summarize } from "../plan/review/summary";
+import { parseReview, renderJson, ReviewError } from "../review/report/json";
+import type { Review } from "../review/report/schema";
+import { updateMessage } from "../history/updates";
+import { summarize } from "../review/report/summary";
 import type { Target } from "./arguments";
 import { confirmed } from "./confirm";
 import { CliError, openStack, update } from "./engine";

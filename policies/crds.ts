@@ -115,7 +115,7 @@ function orderFindings(release: PolicyResource, resources: readonly PolicyResour
     })),
     ...missing.map((name) => ({
       what: `CRD ${name} belongs to the chart version and is not declared`,
-      fix: "repair components/crd-set.ts: every CRD of the chart is a resource with retainOnDelete",
+      fix: "repair components/crd-set/component.ts: every CRD of the chart is a resource with retainOnDelete",
     })),
   ];
 }

@@ -5,15 +5,15 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { stringify } from "yaml";
-import { exampleLine, keyText } from "../plan/config-commands";
-import { allowedText } from "../plan/config-problems";
-import { allKeys, inputSchema, type KeySchema, keysOf, schemaAt } from "../plan/config-schema";
+import { exampleLine, keyText } from "../config/config-commands";
+import { allowedText } from "../config/config-problems";
+import { allKeys, inputSchema, type KeySchema, keysOf, schemaAt } from "../config/config-schema";
 import { crdRulesDocument } from "./crd-rules";
 import { policiesDocument } from "./policies-doc";
 
 const ROOT = resolve(__dirname, "..");
 const BLOCK_START =
-  "# The config block is generated from plan/config-schema.ts: node --import tsx scripts/config-table.ts";
+  "# The config block is generated from config/config-schema.ts: node --import tsx scripts/config-table.ts";
 const PROJECT_FILES = ["Pulumi.yaml", "sandbox/Pulumi.yaml"];
 const TABLE_FILE = "docs/config.md";
 
@@ -85,7 +85,7 @@ ${rows.join("\n")}
 `;
 }
 
-const INTRODUCTION = `<!-- Generated from plan/config-schema.ts: node --import tsx scripts/config-table.ts -->
+const INTRODUCTION = `<!-- Generated from config/config-schema.ts: node --import tsx scripts/config-table.ts -->
 
 # Configuration
 

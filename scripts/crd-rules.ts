@@ -1,9 +1,9 @@
-import { DEFAULT_SEVERITIES } from "../plan/crd-compat/overrides";
-import { type CrdRule, EXTRA_RULES, SHARED_RULES } from "../plan/crd-compat/rules";
+import { DEFAULT_SEVERITIES } from "../crds/compat/overrides";
+import { type CrdRule, EXTRA_RULES, SHARED_RULES } from "../crds/compat/rules";
 
 /** docs/crd-rules.md: every rule of the CRD comparison with its severity. */
 export function crdRulesDocument(): string {
-  return `<!-- Generated from plan/crd-compat/rules.ts: node --import tsx scripts/config-table.ts -->
+  return `<!-- Generated from crds/compat/rules.ts: node --import tsx scripts/config-table.ts -->
 
 # Rules of the CRD comparison
 

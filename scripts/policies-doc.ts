@@ -53,7 +53,7 @@ pulumi preview --policy-pack policies --policy-pack-config policy-config.json
 
 A policy that reads a value which only the update will know turns advisory in Pulumi, whatever its level. None of these does: the facts
 of \`casa-review\` are plain values, and of a Release that another program defines an unknown value is a finding at the policy's own
-level. \`test/unit/policies.test.ts\` holds that for each.
+level. \`test/unit/policies/policies.test.ts\` holds that for each.
 
 ## Releases of other programs
 

@@ -1,12 +1,12 @@
 /**
- * Writes docs/review.schema.json, the JSON schema of what `casa-upgrade plan` writes, from plan/review/schema.ts. `--check`
+ * Writes docs/review.schema.json, the JSON schema of what `casa-upgrade plan` writes, from review/report/schema.ts. `--check`
  * writes nothing and exits with 1 when the file is out of step.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { format, resolveConfig } from "prettier";
 import { z } from "zod";
-import { reviewSchema } from "../plan/review/schema";
+import { reviewSchema } from "../review/report/schema";
 
 const ROOT = resolve(__dirname, "..");
 /** The published schema, relative to the repository. */
@@ -29,7 +29,7 @@ async function main(): Promise<void> {
   if (await isSchemaCurrent()) return;
   if (process.argv.includes("--check")) {
     console.error(
-      `out of step with plan/review/schema.ts: ${SCHEMA_FILE}\nFix: node --import tsx scripts/review-schema.ts`,
+      `out of step with review/report/schema.ts: ${SCHEMA_FILE}\nFix: node --import tsx scripts/review-schema.ts`,
     );
     process.exitCode = 1;
     return;

@@ -1,7 +1,7 @@
 import * as path from "node:path";
 import { stringify } from "yaml";
 
-import { CONTAINER } from "../../plan/backup/helper-pod";
+import { CONTAINER } from "../../components/database-backup/helper-pod-spec";
 import type { Tools } from "../tools";
 import { podStages } from "./stages";
 

@@ -1,7 +1,7 @@
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
-import { connect } from "../../cluster/connect";
-import { chartPath, mustSucceed, World } from "../integration/world";
+import { connect } from "../../kubernetes/connect";
+import { chartPath, mustSucceed, World } from "../integration/world/world";
 import { populate } from "./population";
 import { watchUsage } from "./usage";
 

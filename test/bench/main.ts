@@ -1,5 +1,5 @@
 import { masObjects, toYaml } from "../fixtures/mas";
-import { mustSucceed, RELEASE_NAMESPACE, World, chartPath } from "../integration/world";
+import { mustSucceed, RELEASE_NAMESPACE, World, chartPath } from "../integration/world/world";
 
 /**
  * `make bench`: the upgrade with its restarts beside the plain helm + kubectl way, in the same run on the same cluster, and

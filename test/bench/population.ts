@@ -1,4 +1,4 @@
-import type { KubeApi } from "../../cluster/api";
+import type { KubeApi } from "../../kubernetes/api";
 import { casaPolicy, masObjects } from "../fixtures/mas";
 
 /** A cluster of one company: how many workloads, and what names them. */

@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { z } from "zod";
-import { isTyped, mergeKey, retainsKeys } from "../../plan/diff/merge-keys";
-import { isMap } from "../../plan/objects";
-import { ClusterFixture } from "../integration/cluster-fixture";
+import { isTyped, mergeKey, retainsKeys } from "../../review/diff/merge-keys";
+import { isMap } from "../../kubernetes/objects";
+import { ClusterFixture } from "../integration/world/cluster-fixture";
 
 const index = z.looseObject({ paths: z.record(z.string(), z.looseObject({ serverRelativeURL: z.string() })) });
 const documentSchema = z.looseObject({

@@ -1,8 +1,8 @@
-import { KubeApi, UnreachableError } from "../../../cluster/api";
+import { KubeApi, UnreachableError } from "../../../kubernetes/api";
 import type { ClusterAccess } from "./access";
 import { type KubeObject, kubeObject } from "./objects";
 
-export { ApiError } from "../../../cluster/api";
+export { ApiError } from "../../../kubernetes/api";
 
 /** The project's API client with the provider's cluster, and the official provider's words when that does not answer. */
 export class ProviderApi extends KubeApi {

@@ -1,0 +1,120 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Migrated } from "../migrate";
+import { ApiError } from "../../../kubernetes/api";
+import type { ClusterClient } from "../../../kubernetes/connect";
+import type { Fitter } from "./fit";
+import { type ObjectType, visitAll } from "../../../kubernetes/visit-all";
+import { inParallel, nameOf, storedObject, type StoredObject } from "./objects";
+import { MigrationError } from "./problem";
+
+/** Writes under way at once. */
+const AT_ONCE = 8;
+/** How often an object is read and written again when somebody else wrote it in between. */
+const CONFLICTS = 20;
+
+/** Writes objects in their new form, one request each, so that one that was killed half-way is whole. */
+export class Writer {
+  /** Objects that rules changed. */
+  changed = 0;
+  /** resourceVersions that our own writes left, by uid: such an object needs no other one to be stored anew. */
+  private readonly ours = new Map<string, string>();
+
+  constructor(
+    private readonly client: ClusterClient,
+    private readonly type: ObjectType,
+    private readonly fitter: Fitter,
+    private readonly deadline: number,
+  ) {}
+
+  /**
+   * Goes through all objects once.
+   *
+   * @param rewrite write those, too, that no rule changes, which stores them in the version of now.
+   * @throws MigrationError when an object does not fit the new schema; the others are written.
+   */
+  async round(rewrite: boolean): Promise<{ objects: number; written: number }> {
+    let todo: { namespace: string; name: string }[] = [];
+    let objects = 0;
+    const look = (listed: object) => {
+      const object = storedObject.parse(listed);
+      objects++;
+      const { namespace = "", name } = object.metadata;
+      const result = this.fitter.fit(object);
+      if (result && this.needsWrite(object, result, rewrite)) todo.push({ namespace, name });
+    };
+    await visitAll(this.client, this.type, look, () => {
+      [todo, objects] = [[], 0];
+      this.fitter.reset();
+    });
+    let written = 0;
+    await inParallel(todo, AT_ONCE, async ({ namespace, name }) => {
+      if (Date.now() > this.deadline) throw tooLate();
+      if (await this.write(namespace, name, rewrite)) written++;
+    });
+    this.fitter.refuse();
+    return { objects, written };
+  }
+
+  private needsWrite({ metadata: { uid, resourceVersion } }: StoredObject, { applied }: Migrated, rewrite: boolean) {
+    return applied.length > 0 || (rewrite && this.ours.get(uid) !== resourceVersion);
+  }
+
+  private async write(namespace: string, name: string, rewrite: boolean): Promise<boolean> {
+    const path = await this.client.api.path(this.type, namespace, name);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.writeOnce(path, rewrite);
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        if (error.code === 404) return false; // it was deleted
+        if (error.code === 409 && attempt < CONFLICTS) continue;
+        throw new MigrationError(
+          `${this.type.kind} ${namespace ? `${namespace}/` : ""}${name} cannot be written: ${error.message}`,
+          "remove what refuses it (an admission webhook, a policy, missing permission), then: pulumi up",
+        );
+      }
+    }
+  }
+
+  private async writeOnce(path: string, rewrite: boolean): Promise<boolean> {
+    const object = storedObject.parse(await this.client.api.request("GET", path));
+    const result = this.fitter.fit(object);
+    if (!result || !this.needsWrite(object, result, rewrite)) return false;
+    const changes = result.applied.length > 0;
+    const answer = await this.put(path, result.object);
+    let last = answer;
+    // The main resource leaves the status alone where that is a resource of its own.
+    if (!isDeepStrictEqual(answer["status"], result.object["status"])) {
+      last = await this.put(`${path}/status`, { ...result.object, metadata: answer.metadata });
+    }
+    this.ours.set(last.metadata.uid, last.metadata.resourceVersion);
+    if (!changes) return true;
+    this.changed++;
+    this.verify(last, result.object);
+    return true;
+  }
+
+  private async put(path: string, body: object): Promise<StoredObject> {
+    const query = { fieldManager: "casa-upgrade" };
+    return storedObject.parse(await this.client.api.request("PUT", path, { body, query }));
+  }
+
+  /** What came back must be what was sent: a webhook that takes something away would be a loss that nobody sees. */
+  private verify(stored: StoredObject, sent: Record<string, unknown>): void {
+    const missing = Object.keys(sent).filter(
+      (key) => key !== "metadata" && stored[key] === undefined && sent[key] !== null,
+    );
+    if (missing.length === 0) return;
+    throw new MigrationError(
+      `${this.type.kind} ${nameOf(stored)} lost ${missing.join(", ")} when it was written`,
+      "find the admission webhook that does it; the object as it was is in the saved file",
+    );
+  }
+}
+
+function tooLate(): MigrationError {
+  return new MigrationError(
+    "the migration of custom resources was not done in time",
+    "go on with it: pulumi up; to allow more: pulumi config set --path timeouts.customResources <seconds>",
+  );
+}

@@ -1,0 +1,70 @@
+import { local } from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { type CrMigrationJob, type CrMigrationResult, crMigrationResult } from "./job";
+import { stepsOf } from "./plan";
+import { type ClusterAccess, environment, program } from "../../shared/shell";
+
+/** What {@link CustomResourceMigration} does. */
+export interface CustomResourceMigrationArgs {
+  /** One for each CRD whose objects are migrated; most upgrades have none. */
+  readonly jobs: readonly CrMigrationJob[];
+  /** Tells this run's migration from an equal one of before, so that it runs again. */
+  readonly occasion: string;
+  readonly access: ClusterAccess;
+}
+
+/**
+ * Brings custom resources into the form of their CRD's next version, by declared rules, before that schema is served.
+ *
+ * - All objects of the CRD are saved first, and checked: one that would lose something that no rule mentions stops everything.
+ * - In between the CRD keeps any content (components/custom-resource-migration/transitional.ts), so old and new form may contradict each other.
+ * - Each object is written in one request, `status.storedVersions` is reduced, and then the new CRD put in place: the next step finds
+ *   it there already. Killed anywhere, the next `pulumi up` goes on.
+ * - A run without a migration keeps what the last one put out. The inputs say what this run does, so they are ignored then.
+ *
+ * Nothing happens on `destroy`. Its inputs are plain values, known at preview: `migrations`.
+ */
+export class CustomResourceMigration extends pulumi.ComponentResource {
+  /** What the last migration did, for each CRD. */
+  readonly migrated: pulumi.Output<CrMigrationResult[]>;
+
+  constructor(
+    name: string,
+    { jobs, occasion, access }: CustomResourceMigrationArgs,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
+    const migrations = jobs.map((job) => {
+      const { crd, from, to, storage } = job;
+      return { crd, from, to, storage, rules: stepsOf(job).map(({ text }) => text) };
+    });
+    const idle = jobs.length === 0;
+    super(
+      "casa-upgrade:index:CustomResourceMigration",
+      name,
+      { migrations },
+      {
+        ...opts,
+        ignoreChanges: idle ? ["migrations"] : [],
+      },
+    );
+    const done = new local.Command(
+      `${name}-migrated`,
+      {
+        create: idle ? "printf '[]'" : program("components/custom-resource-migration/cluster/cli.ts", access),
+        // The rules and schemas of many CRDs are more than an environment holds.
+        stdin: JSON.stringify(jobs),
+        environment: environment(access, { CASA_UPGRADE_MIGRATION_FOR: occasion }),
+        // What was done shows while it is done; stdout is the result.
+        logging: "stderr",
+        addPreviousOutputInEnv: false,
+      },
+      {
+        parent: this,
+        ignoreChanges: idle ? ["create", "stdin", "environment", "logging", "addPreviousOutputInEnv"] : [],
+      },
+    );
+    this.migrated = done.stdout.apply((text) => z.array(crMigrationResult).parse(JSON.parse(text)));
+    this.registerOutputs({ migrated: this.migrated });
+  }
+}

@@ -1,0 +1,64 @@
+import { openStore } from "../database-backup/cluster/open-store";
+import type { ClusterClient } from "../../kubernetes/connect";
+import type { LiveCrd } from "../../kubernetes/crds";
+import { missingPermissions, type Permission, permissionProblem, permissions } from "../../kubernetes/permissions";
+import type { CustomResourceMigrationArgs } from "./component";
+import { destinationOf } from "../database-backup/plan";
+import type { UpgradeConfig } from "../../config/config";
+import type { PlannedCrd } from "../../crds/crds";
+import type { CrMigration } from "./plan";
+
+/** What the component is given: one job for each CRD whose objects are migrated. */
+export function customResourceJobs(
+  config: UpgradeConfig,
+  stack: string,
+  crds: readonly PlannedCrd[],
+  migrations: readonly CrMigration[],
+  live: ReadonlyMap<string, LiveCrd>,
+): Omit<CustomResourceMigrationArgs, "access"> {
+  const jobs = migrations.map(({ crd, from, to, readIn, rules, storage }) => ({
+    crd,
+    from: [...from],
+    to,
+    readIn,
+    rules: [...rules],
+    storage,
+    manifest: crds.find(({ name }) => name === crd)?.manifest ?? {},
+    stack,
+    release: { name: config.release, namespace: config.namespace },
+    destination: destinationOf(config),
+    timeoutSeconds: config.timeouts.customResources,
+  }));
+  const versions = migrations.map(({ crd }) => {
+    const version = live.get(crd)?.object.metadata["resourceVersion"];
+    return `${crd} ${typeof version === "string" ? version : ""}`;
+  });
+  return { jobs, occasion: versions.join(", ") };
+}
+
+/** Refuses at preview what would be refused half-way through a migration: missing permissions, no place to save the objects in. */
+export async function refuseUnlessMigratable(
+  client: ClusterClient,
+  config: UpgradeConfig,
+  stack: string,
+  crds: readonly PlannedCrd[],
+  migrations: readonly CrMigration[],
+): Promise<void> {
+  const needed = migrations.flatMap(({ crd }): Permission[] => {
+    const { spec } = crds.find(({ name }) => name === crd)?.manifest ?? {};
+    if (!spec) return [];
+    const { group, names } = spec;
+    const status = { verb: "update", subresource: "status" };
+    return [
+      ...permissions(["get", "list", "update"], group, [names.plural]),
+      { ...status, group, resource: names.plural },
+      { ...status, group: "apiextensions.k8s.io", resource: "customresourcedefinitions" },
+    ];
+  });
+  if (needed.length === 0) return;
+  const problem = permissionProblem(await missingPermissions(client, needed), client.context);
+  if (problem) throw problem;
+  const { timeoutSeconds } = config.backup;
+  const access = { client, release: config.release, timeoutSeconds, purpose: "backup" } as const;
+  await openStore(destinationOf(config), stack, access).check();
+}

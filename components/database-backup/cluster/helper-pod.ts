@@ -1,0 +1,195 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+import { explainClaimFailure } from "../claim";
+import type { ClaimDestination } from "../destination";
+import {
+  CONTAINER,
+  hasEnded,
+  helperPod,
+  type HelperOwner,
+  helperState,
+  OWNER_LABEL,
+  ownerHash,
+} from "../helper-pod-spec";
+import { ApiError } from "../../../kubernetes/api";
+import type { ClusterClient } from "../../../kubernetes/connect";
+import { oneLine, podSchema } from "../../../diagnosis/explanation";
+import { kubectlProblem } from "../../../kubernetes/kubectl";
+import { claimId, createRefusal, notStarted } from "./helper-problem";
+import { BackupError } from "./problem";
+
+const POD = { apiVersion: "v1", kind: "Pod" };
+const leftPod = z.looseObject({
+  metadata: z.looseObject({ name: z.string(), labels: z.record(z.string(), z.string()).default({}) }),
+  status: z.looseObject({ phase: z.string().default("Unknown") }).prefault({}),
+});
+const created = z.looseObject({ metadata: z.looseObject({ name: z.string() }) });
+
+/** How long a helper pod may take. */
+export interface HelperLimits {
+  /** From its creation until it can be used, in seconds. */
+  startSeconds: number;
+  /** Until it ends by itself, in seconds. */
+  lifeSeconds: number;
+}
+
+/** A script that runs in the pod. */
+export interface Running {
+  child: ChildProcessWithoutNullStreams;
+  /** Its exit code; null when kubectl was killed. */
+  ended: Promise<number | null>;
+  /** What it and kubectl print on stderr. */
+  messages: Promise<string>;
+}
+
+/** Of a program's messages as much as a person reads, in bytes. */
+const MOST_MESSAGES = 100_000;
+/** How long a pod that is deleted is waited for, in milliseconds. */
+const GONE_MS = 20_000;
+/** How long `kubectl exec` may fail after the pod is ready, in milliseconds: the kubelet may know later than the API server. */
+const EXEC_MS = 10_000;
+
+/** A running pod that has the claim mounted. */
+export class HelperPod {
+  private constructor(
+    private readonly client: ClusterClient,
+    private readonly to: ClaimDestination,
+    readonly name: string,
+  ) {}
+
+  /**
+   * Starts one and waits until commands can be run in it.
+   *
+   * @throws BackupError saying why it does not start; then it is deleted.
+   */
+  static async start(client: ClusterClient, to: ClaimDestination, owner: HelperOwner, limits: HelperLimits) {
+    const pod = new HelperPod(client, to, await create(client, to, owner, limits.lifeSeconds));
+    try {
+      await pod.ready(Date.now() + limits.startSeconds * 1000, limits.startSeconds);
+      await pod.answers();
+      return pod;
+    } catch (error) {
+      await pod.delete().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /**
+   * Starts a script in the pod; its arguments are passed as such.
+   *
+   * @param timeoutSeconds after which kubectl is killed.
+   */
+  exec(script: string, args: readonly string[], timeoutSeconds: number): Running {
+    const { context, kubeconfigPath: kubeconfig } = this.client;
+    const where = ["--context", context, "--namespace", this.to.namespace];
+    const exec = ["exec", "--stdin", this.name, "--container", CONTAINER, "--", "sh", "-c", script, "casa-upgrade"];
+    const child = spawn("kubectl", [...where, ...exec, ...args], {
+      env: kubeconfig === undefined ? process.env : { ...process.env, KUBECONFIG: kubeconfig },
+      timeout: timeoutSeconds * 1000,
+      killSignal: "SIGKILL",
+      stdio: "pipe",
+    });
+    child.stdin.on("error", () => undefined); // a script that fails early leaves its input unread
+    const ended = new Promise<number | null>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", resolve);
+    });
+    const messages = textOf(child.stderr, MOST_MESSAGES);
+    for (const promise of [ended, messages]) promise.catch(() => undefined); // taken late, or never
+    return { child, ended, messages };
+  }
+
+  /** Deletes the pod and waits a while until it is gone, so that another one can mount the claim. */
+  async delete(): Promise<void> {
+    await deletePods(this.client, this.to, [this.name]);
+  }
+
+  private async ready(deadline: number, seconds: number): Promise<void> {
+    for (;;) {
+      const pod = await this.client.get(POD, this.to.namespace, this.name, podSchema);
+      const state = pod ? helperState(pod.status) : "hopeless";
+      if (state === "ready") return;
+      if (state === "hopeless" || Date.now() > deadline)
+        throw await notStarted(this.client, this.to, this.name, pod, seconds);
+      await sleep(300);
+    }
+  }
+
+  private async answers(): Promise<void> {
+    const deadline = Date.now() + EXEC_MS;
+    for (;;) {
+      const { child, ended, messages } = this.exec("exit 0", [], 30);
+      child.stdin.end();
+      child.stdout.resume();
+      if ((await ended) === 0) return;
+      if (Date.now() > deadline) {
+        const { why, fix } = explainClaimFailure(this.to, oneLine(kubectlProblem(await messages)));
+        throw new BackupError(
+          `the helper pod of PersistentVolumeClaim ${claimId(this.to)} cannot be used: ${why}`,
+          fix,
+        );
+      }
+      await sleep(300);
+    }
+  }
+}
+
+/**
+ * Deletes what killed runs left: the helper pods of one owner, all but the one that is in use, and everybody's that have come to their
+ * end by themselves.
+ */
+export async function deleteLeftPods(
+  client: ClusterClient,
+  to: ClaimDestination,
+  owner: HelperOwner,
+  inUse?: string,
+): Promise<void> {
+  const pods = await client.list(POD, to.namespace, leftPod, { labelSelector: OWNER_LABEL });
+  const left = pods.filter(
+    ({ metadata: { labels, name }, status }) =>
+      name !== inUse && (labels[OWNER_LABEL] === ownerHash(owner) || hasEnded(status)),
+  );
+  await deletePods(
+    client,
+    to,
+    left.map(({ metadata }) => metadata.name),
+  );
+}
+
+/** What a stream says, read to its end; kept is the beginning. */
+export async function textOf(stream: Readable, most = Infinity): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    if (size < most) chunks.push(chunk);
+    size += chunk.length;
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+async function create(client: ClusterClient, to: ClaimDestination, owner: HelperOwner, seconds: number) {
+  try {
+    const path = await client.api.path(POD, to.namespace);
+    const answer = await client.api.request("POST", path, { body: helperPod(to, owner, seconds) });
+    return created.parse(answer).metadata.name;
+  } catch (error) {
+    throw createRefusal(to, error);
+  }
+}
+
+async function deletePods(client: ClusterClient, { namespace }: ClaimDestination, names: readonly string[]) {
+  await Promise.all(
+    names.map(async (name) => {
+      const path = await client.api.path(POD, namespace, name);
+      await client.api.request("DELETE", path).catch(goneIsFine);
+      const deadline = Date.now() + GONE_MS;
+      while (Date.now() < deadline && (await client.api.get(POD, namespace, name)) !== undefined) await sleep(200);
+    }),
+  );
+}
+
+function goneIsFine(error: unknown): void {
+  if (!(error instanceof ApiError && error.code === 404)) throw error;
+}

@@ -1,0 +1,143 @@
+import { spawn } from "node:child_process";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { z } from "zod";
+import { explainFailure } from "../failures";
+import type { ContentFacts } from "../manifest";
+import type { DatabaseTarget } from "../references";
+import { whereIs } from "../references";
+import type { ClusterClient } from "../../../kubernetes/connect";
+import { serverPod } from "./pods";
+import { BackupError } from "./problem";
+import { FACT } from "./scripts";
+import { type Login, readLogin } from "./values";
+
+const fact = z.object({
+  table: z.string().optional(),
+  rows: z.number().int().optional(),
+  alembic: z.string().optional(),
+  complete: z.boolean().optional(),
+  serverVersion: z.string().optional(),
+  at: z.string().optional(),
+  dumped: z.number().int().optional(),
+});
+type Fact = z.infer<typeof fact>;
+
+/** How one script is run. */
+export interface ScriptRun {
+  /** What it is for, in an error: "the dump". */
+  step: string;
+  /** Arguments after those that all scripts have. */
+  args?: readonly string[];
+  /** What the script reads after the password. */
+  input?: Readable;
+  /** Takes what the script prints; the run fails with what this throws. */
+  output?: (stdout: Readable) => Promise<void>;
+  signal: AbortSignal;
+}
+
+/** Messages of a program that are kept; one that prints without end must not fill the memory. */
+const MOST_MESSAGES = 200;
+
+/** Runs scripts where PostgreSQL's programs reach a database, logged in. */
+export class DatabaseSession {
+  private constructor(
+    readonly target: DatabaseTarget,
+    /** Name of the database on its server. */
+    readonly database: string,
+    private readonly login: Login,
+    private readonly command: readonly string[],
+    private readonly env: NodeJS.ProcessEnv,
+  ) {}
+
+  /** Finds the pod and reads the credentials. @throws BackupError when one of them is missing. */
+  static async open(client: ClusterClient, target: DatabaseTarget): Promise<DatabaseSession> {
+    const login = await readLogin(client, target);
+    const { at } = target;
+    if ("host" in at) {
+      const env = { ...process.env, PGHOST: at.host, PGPORT: `${at.port}`, PGSSLMODE: at.sslMode };
+      return new DatabaseSession(target, login.database, login, [], env);
+    }
+    const pod = await serverPod(client, target);
+    const where = ["--context", client.context, "--namespace", at.namespace];
+    const exec = ["kubectl", ...where, "exec", "--stdin", pod, "--container", at.container, "--"];
+    const { kubeconfigPath } = client;
+    const env = kubeconfigPath === undefined ? process.env : { ...process.env, KUBECONFIG: kubeconfigPath };
+    return new DatabaseSession(target, login.database, login, exec, env);
+  }
+
+  /**
+   * Runs a script to its end and gives back the facts it printed.
+   *
+   * @throws BackupError naming the database, the cause and the fix.
+   */
+  async run(script: string, { step, args = [], input, output, signal }: ScriptRun): Promise<Fact[]> {
+    const { at } = this.target;
+    const [file, mode] = "host" in at ? ["", "host"] : [at.passwordFile ?? "", "pod"];
+    const words = [this.login.database, this.login.user, file, mode, ...args];
+    const [program = "", ...rest] = [...this.command, "sh", "-c", script, "casa-upgrade", ...words];
+    const child = spawn(program, rest, { env: this.env, signal, killSignal: "SIGKILL", stdio: "pipe" });
+    const printed = collect(child.stderr);
+    printed.catch(() => undefined);
+    const ended = new Promise<number | null>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", resolve);
+    });
+    ended.catch(() => undefined);
+    child.stdin.on("error", () => undefined); // a script that fails early leaves its input unread
+    child.stdin.write(`${this.login.password}\n`);
+    const fed = input ? pipeline(input, child.stdin).catch(unlessBrokenPipe) : child.stdin.end();
+    try {
+      // What takes the output fails first and best: its reason is the cause, the script's broken pipe a consequence.
+      await (output ? output(child.stdout) : child.stdout.resume());
+      await fed;
+      const code = await ended;
+      const { facts, messages } = await printed;
+      const dumped = facts.find((one) => one.dumped !== undefined)?.dumped ?? 0;
+      if (code !== 0 || dumped !== 0) throw this.failure(step, code === 0 ? dumped : code, messages);
+      return facts;
+    } catch (error) {
+      child.kill("SIGKILL");
+      if (signal.aborted && signal.reason instanceof BackupError) throw signal.reason;
+      if (error instanceof BackupError) throw error;
+      throw this.failure(step, null, [error instanceof Error ? error.message : String(error)]);
+    }
+  }
+
+  private failure(step: string, code: number | null, messages: readonly string[]): BackupError {
+    const { problem, fix } = explainFailure({ step, code, messages });
+    return new BackupError(`database ${this.target.name} (${whereIs(this.target)}): ${problem}`, fix);
+  }
+}
+
+/** Tables, rows and Alembic revision among a script's facts. @throws Error when the script did not get to their end. */
+export function contentOf(facts: readonly Fact[]): ContentFacts {
+  if (!facts.some(({ complete }) => complete)) throw new Error("the list of tables is not complete");
+  const tables = facts.flatMap(({ table, rows }) =>
+    table === undefined || rows === undefined ? [] : [{ table, rows }],
+  );
+  const revisions = facts.flatMap(({ alembic }) => alembic ?? []);
+  return { tables, alembic: revisions.length > 0 ? revisions.join(",") : null };
+}
+
+async function collect(stderr: Readable): Promise<{ facts: Fact[]; messages: string[] }> {
+  const facts: Fact[] = [];
+  const messages: string[] = [];
+  let rest = "";
+  const take = (line: string) => {
+    if (line.startsWith(FACT)) facts.push(fact.parse(JSON.parse(line.slice(FACT.length))));
+    else if (messages.push(line) > MOST_MESSAGES) messages.shift();
+  };
+  for await (const chunk of stderr.setEncoding("utf8")) {
+    const lines = `${rest}${chunk as string}`.split("\n");
+    rest = lines.pop() ?? "";
+    lines.forEach(take);
+  }
+  if (rest) take(rest);
+  return { facts, messages };
+}
+
+/** The other end may stop reading; why it did is in its exit code and messages. */
+function unlessBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (!["EPIPE", "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE"].includes(error.code ?? "")) throw error;
+}

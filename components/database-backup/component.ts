@@ -1,0 +1,57 @@
+import { local } from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { type BackupResult, backupResult, JOB_VARIABLE } from "./job";
+import type { BackupPlan } from "./plan";
+import { type ClusterAccess, environment, program } from "../../shared/shell";
+
+/** What {@link DatabaseBackup} makes. */
+export interface DatabaseBackupArgs {
+  readonly plan: BackupPlan;
+  readonly access: ClusterAccess;
+}
+
+/**
+ * Verified backups of the runtime's databases, made before anything changes, and only when something will.
+ *
+ * - The dumps are begun together, each in one snapshot with its row counts.
+ * - Each is read back from the destination, restored into a scratch database on the same server and compared; only then it
+ *   counts. Anything that goes wrong fails this component, and so everything that depends on it.
+ * - A run that changes nothing keeps what the last one that did has put out. The inputs say what this run does, so they would be
+ *   a change of their own after each upgrade; therefore they are ignored in a run without one.
+ *
+ * Its inputs are plain values, known at preview: `enabled`, `willRun`, `releaseWillChange`, `verified`, `databases`, `destination`,
+ * `keep`. Policies read them.
+ */
+export class DatabaseBackup extends pulumi.ComponentResource {
+  /** The verified backups made by the last upgrade, one for each database. */
+  readonly backups: pulumi.Output<BackupResult[]>;
+
+  constructor(name: string, { plan, access }: DatabaseBackupArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { enabled, willRun, releaseWillChange, databases, destination, keep } = plan;
+    const inputs = { enabled, willRun, releaseWillChange, verified: true, databases, destination, keep };
+    super("casa-upgrade:index:DatabaseBackup", name, inputs, {
+      ...opts,
+      ignoreChanges: releaseWillChange ? [] : Object.keys(inputs),
+    });
+    const made = new local.Command(
+      `${name}-verified`,
+      {
+        create: program("components/database-backup/cluster/backup-cli.ts", access),
+        environment: environment(access, {
+          [JOB_VARIABLE]: JSON.stringify(plan.job),
+          CASA_UPGRADE_BACKUP_FOR: plan.occasion,
+        }),
+        // What was done shows while it is done; stdout is the result.
+        logging: "stderr",
+        addPreviousOutputInEnv: false,
+      },
+      {
+        parent: this,
+        ignoreChanges: releaseWillChange ? [] : ["create", "environment", "logging", "addPreviousOutputInEnv"],
+      },
+    );
+    this.backups = made.stdout.apply((text) => z.array(backupResult).parse(JSON.parse(text)));
+    this.registerOutputs({ backups: this.backups });
+  }
+}

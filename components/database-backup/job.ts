@@ -1,0 +1,32 @@
+import { z } from "zod";
+import { destination } from "./destination";
+import { backupManifest } from "./manifest";
+import { databaseTarget } from "./references";
+
+/** What one backup run does; handed to components/database-backup/cluster/backup-cli.ts through its environment. Holds no password. */
+export const backupJob = z.strictObject({
+  ...backupManifest.pick({ stack: true, cluster: true, release: true }).shape,
+  destination,
+  /** Backups of each database that are left. */
+  keep: z.number().int().positive(),
+  /** Longest time for the dump of one database, and again for its verification, in seconds. */
+  timeoutSeconds: z.number().positive(),
+  databases: z.array(databaseTarget),
+});
+
+export type BackupJob = z.infer<typeof backupJob>;
+
+/** The environment variable that the job is in, as JSON. */
+export const JOB_VARIABLE = "CASA_UPGRADE_BACKUP";
+
+/** A finished backup of one database, as the program prints it and the stack puts it out. */
+export const backupResult = z.strictObject({
+  name: z.string(),
+  /** Path or URL of the dump. */
+  location: z.string(),
+  ...backupManifest.pick({ bytes: true, sha256: true, at: true, alembic: true, verified: true }).shape,
+  tables: z.number().int(),
+  rows: z.number().int(),
+});
+
+export type BackupResult = z.infer<typeof backupResult>;

@@ -1,0 +1,29 @@
+import { dig, digList } from "../../kubernetes/objects";
+import { imageName } from "../../review/rolls/images";
+
+/** As a word of an image's name: the server and its usual distributions. `postgrest` and the like are other words. */
+const SERVER = /(?:^|[-_.])(?:postgres|postgresql|pgsql|postgis|timescale|timescaledb|spilo|pgvector)(?:[-_.\d]|$)/;
+/** Programs named after PostgreSQL that are no server, by a part of the image's name … */
+const NO_SERVER =
+  /exporter|operator|client|backup|restore|pgbackrest|pgadmin|pgbouncer|pgpool|pooler|proxy|metrics|migrat|config-cli|gatekeeper/;
+/** … or by a word of it, where the letters are in other words, too. */
+const NO_SERVER_WORD = /(?:^|[-_.])(?:api|cli|init|job|mcp|meta|rest|tools?|ui|web)(?:[-_.]|$)/;
+/** Named after both: a Keycloak that is built for PostgreSQL. */
+const KEYCLOAK = /keycloak/;
+/** Variables that only a server is given; clients have user and password, too. */
+const SERVER_VARIABLE = /^(?:PGDATA|POSTGRES_INITDB_ARGS)$/;
+
+/**
+ * Whether a container runs a PostgreSQL server: by its image's name, or, for an image of one's own, by a variable that only a server
+ * is given. What is backed up, what policies judge and where the schema revision is read is told by this alone.
+ *
+ * @param container as in a pod template.
+ */
+export function isPostgresServer(container: unknown): boolean {
+  const image = dig(container, "image");
+  const name = imageName(typeof image === "string" ? image : "").toLowerCase();
+  if (NO_SERVER.test(name) || NO_SERVER_WORD.test(name)) return false;
+  const variables = digList(container, "env").map((variable) => dig(variable, "name"));
+  if (variables.some((variable) => typeof variable === "string" && SERVER_VARIABLE.test(variable))) return true;
+  return SERVER.test(name) && !KEYCLOAK.test(name);
+}

@@ -1,0 +1,106 @@
+import { migrationFailure } from "../log-lines";
+import { judgeRevision, withSeen } from "../revision";
+import type { GateReport, GateSettings } from "../settings";
+import { ApiError } from "../../../kubernetes/api";
+import type { ClusterClient } from "../../../kubernetes/connect";
+import { LOG_LIMITS, readLog } from "../../../diagnosis/diagnose";
+import { type LivePod, oneLine, podSchema, readyPods } from "../../../diagnosis/explanation";
+import type { KubectlAccess } from "../../../kubernetes/kubectl";
+import { probePod } from "./probe";
+import { readRevision } from "./revision";
+import { rolloutOf, WORKLOAD_VERSIONS } from "../../../kubernetes/rollout";
+
+/** Why the gate is not passed now. */
+export interface GateProblem {
+  readonly problem: string;
+  /** Waiting does not help, unless the program itself tries its migration again. */
+  readonly final?: boolean;
+}
+
+/** One look at everything, in the order in which things can be told: rollout, Jobs, logs, HTTP, schema. */
+export async function checkMigration(
+  client: ClusterClient,
+  access: KubectlAccess,
+  settings: GateSettings,
+  seen: readonly string[],
+): Promise<GateReport | GateProblem> {
+  const rolledOut = await workloadProblem(client, settings.deployment);
+  if ("problem" in rolledOut) return rolledOut;
+  const jobs = await jobsProblem(client, settings);
+  if (jobs) return jobs;
+  const { namespace } = settings.deployment;
+  const select = { labelSelector: rolledOut.podSelector };
+  const pods = readyPods(await client.list({ apiVersion: "v1", kind: "Pod" }, namespace, podSchema, select));
+  const failed = settings.checkLogs ? await logProblem(client, namespace, pods) : undefined;
+  if (failed) return failed;
+  const probed = await probeAll(access, namespace, pods, settings.probe);
+  if (typeof probed !== "string") return probed;
+  const reading = await readRevision(client, access, settings.database);
+  const { problem, note } = judgeRevision(reading, { expected: settings.expected, seen });
+  if (problem) return { problem };
+  return {
+    podsReady: pods.map(({ metadata }) => metadata.name).sort(),
+    revision: reading.state === "read" ? [...reading.revisions] : null,
+    revisionNote: note,
+    probe: probed,
+    seen: withSeen(seen, reading),
+  };
+}
+
+/** Every replica runs the new template and is ready; no pod of an older one is left. */
+async function workloadProblem(client: ClusterClient, { kind, namespace, name }: GateSettings["deployment"]) {
+  const live = await client.api.get({ apiVersion: WORKLOAD_VERSIONS[kind] ?? "", kind }, namespace, name);
+  if (live === undefined) return { problem: `${kind} ${namespace}/${name} does not exist` };
+  const rollout = rolloutOf(kind, live);
+  return rollout.complete ? rollout : { problem: `${kind} ${namespace}/${name}: ${rollout.progress}` };
+}
+
+/** A Job that is gone was removed after it had ended (its TTL, a hook's delete policy). */
+async function jobsProblem(client: ClusterClient, { jobs }: GateSettings): Promise<GateProblem | undefined> {
+  for (const { namespace, name, hook } of jobs) {
+    if (hook) continue;
+    const live = await client.api.get({ apiVersion: "batch/v1", kind: "Job" }, namespace, name);
+    if (live === undefined) continue;
+    const { complete, progress, failures } = rolloutOf("Job", live);
+    if (complete) continue;
+    return { problem: `Job ${namespace}/${name}: ${progress}`, final: failures.some((text) => /^Failed/.test(text)) };
+  }
+  return undefined;
+}
+
+/** Pods may be ready because a port is open while their log says that the migration failed. Logs that may not be read say nothing. */
+async function logProblem(
+  client: ClusterClient,
+  namespace: string,
+  pods: readonly LivePod[],
+): Promise<GateProblem | undefined> {
+  for (const { metadata, status } of pods) {
+    for (const { name } of [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]) {
+      const log = { namespace, pod: metadata.name, container: name, ...LOG_LIMITS.long };
+      const text = await readLog(client, log).catch((error: unknown) => {
+        if (error instanceof ApiError) return "";
+        throw error;
+      });
+      const line = migrationFailure(text);
+      if (line !== undefined) {
+        const problem = `pod ${metadata.name} is ready, but its log says that the migration failed: ${oneLine(line)}`;
+        return { problem, final: true };
+      }
+    }
+  }
+  return undefined;
+}
+
+async function probeAll(
+  access: KubectlAccess,
+  namespace: string,
+  pods: readonly LivePod[],
+  probe: GateSettings["probe"],
+): Promise<string | GateProblem> {
+  if (!probe) return "no HTTP probe is configured";
+  for (const { metadata } of pods) {
+    const problem = await probePod(access, { namespace, name: metadata.name }, probe);
+    if (problem) return { problem: `pod ${metadata.name} does not answer GET ${probe.path} well: ${problem}` };
+  }
+  return `GET ${probe.path} on port ${probe.port} answered 2xx in ${pods.length} of ${pods.length} pods`;
+}

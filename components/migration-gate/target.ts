@@ -1,0 +1,104 @@
+import { dig, digList, type KubeObject } from "../../kubernetes/objects";
+import { isPostgresServer } from "../database-backup/postgres-server";
+
+/** An object of the chart, with the namespace it ends up in. */
+export interface ObjectName {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** What of a rendered chart has to do with the schema migration of the auth service. */
+export interface MigrationTarget {
+  /** Deployment of the auth service, which migrates its database when it starts; undefined when none was found. */
+  readonly deployment?: ObjectName;
+  /** Why no Deployment was found, in words. */
+  readonly missing?: string;
+  /** Jobs of the chart that migrate. helm deletes those of hooks when it likes, so the gate does not wait for them. */
+  readonly jobs: readonly (ObjectName & { readonly hook: boolean })[];
+  /** Workload of the auth service's PostgreSQL and the container in it; undefined when the chart brings none. */
+  readonly database?: ObjectName & { readonly container: string };
+}
+
+/** Where to look for it. */
+export interface TargetRules {
+  readonly release: string;
+  /** Namespace of objects that name none. */
+  readonly namespace: string;
+  /** Name of the Deployment as configured; undefined: `<release>-auth-service`, else the one labelled as such. */
+  readonly deployment?: string;
+}
+
+const COMPONENT = "app.kubernetes.io/component";
+const MIGRATES = /migrat|alembic/i;
+
+/** Finds the auth service, the Jobs that migrate and the database among the objects of a chart. */
+export function findMigrationTarget(
+  objects: readonly KubeObject[],
+  hooks: readonly KubeObject[],
+  rules: TargetRules,
+): MigrationTarget {
+  const named = (object: KubeObject): ObjectName => ({
+    kind: object.kind,
+    namespace: object.metadata.namespace ?? rules.namespace,
+    name: object.metadata.name ?? "",
+  });
+  const deployments = objects.filter(({ apiVersion, kind }) => apiVersion === "apps/v1" && kind === "Deployment");
+  const deployment = findDeployment(deployments, rules);
+  const jobs = (list: readonly KubeObject[], hook: boolean) =>
+    list.filter(isMigrationJob).map((object) => ({ ...named(object), hook }));
+  const database = findDatabase(objects, rules);
+  return {
+    ...(typeof deployment === "string" ? { missing: deployment } : { deployment: named(deployment) }),
+    jobs: [...jobs(objects, false), ...jobs(hooks, true)],
+    ...(database ? { database: { ...named(database), container: postgresContainer(database) } } : {}),
+  };
+}
+
+function findDeployment(deployments: readonly KubeObject[], rules: TargetRules): KubeObject | string {
+  const name = rules.deployment ?? `${rules.release}-auth-service`;
+  const byName = deployments.find(({ metadata }) => metadata.name === name);
+  if (byName) return byName;
+  const all = deployments.map(({ metadata }) => metadata.name).join(", ") || "none";
+  const not = `the chart has no Deployment ${name} (it has: ${all})`;
+  if (rules.deployment !== undefined) return not;
+  const labelled = deployments.filter((object) => hasComponent(object, "auth-service"));
+  if (labelled.length === 1 && labelled[0]) return labelled[0];
+  const several = `several are labelled ${COMPONENT}=auth-service`;
+  return `${not} and ${labelled.length > 1 ? several : `none labelled ${COMPONENT}=auth-service`}`;
+}
+
+function findDatabase(objects: readonly KubeObject[], { release }: TargetRules): KubeObject | undefined {
+  const workloads = objects.filter(({ kind }) => kind === "Deployment" || kind === "StatefulSet");
+  const byName = workloads.find(({ metadata }) => metadata.name === `${release}-postgres-auth`);
+  return byName ?? workloads.find((object) => hasComponent(object, "postgres-auth"));
+}
+
+function hasComponent(object: KubeObject, component: string): boolean {
+  const ofPods = dig(object, "spec", "template", "metadata", "labels", COMPONENT);
+  return (object.metadata.labels?.[COMPONENT] ?? ofPods) === component;
+}
+
+function postgresContainer(workload: KubeObject): string {
+  const containers = digList(workload, "spec", "template", "spec", "containers");
+  const postgres = containers.find(isPostgresServer);
+  return textOf(dig(postgres ?? containers[0], "name"));
+}
+
+/** A Job that says in its name, its containers' names or their command lines that it migrates. */
+function isMigrationJob(object: KubeObject): boolean {
+  if (object.kind !== "Job") return false;
+  const containers = ["initContainers", "containers"].flatMap((list) =>
+    digList(object, "spec", "template", "spec", list),
+  );
+  const words = containers.flatMap((container) => [
+    dig(container, "name"),
+    ...digList(container, "command"),
+    ...digList(container, "args"),
+  ]);
+  return [object.metadata.name, ...words].some((word) => MIGRATES.test(textOf(word)));
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}

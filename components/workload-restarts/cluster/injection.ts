@@ -1,0 +1,114 @@
+import { z } from "zod";
+import type { ClusterClient } from "../../../kubernetes/connect";
+import type { WorkloadName } from "../../../diagnosis/diagnose";
+import { progressOf, workloadFacts } from "../../../kubernetes/workloads";
+
+/** What must be ready before a restarted pod gets the new configuration. */
+export interface InjectionCheck {
+  mode: "istio" | "cilium";
+  /** Namespace of the runtime. */
+  namespace: string;
+  sidecarDeployment: string;
+  /** MutatingWebhookConfiguration of mode `cilium`. */
+  webhook: string;
+}
+
+/** What is missing. */
+export interface InjectionProblem {
+  problem: string;
+  /** The workload to look at, where one is the cause. */
+  workload?: WorkloadName;
+}
+
+const webhookConfiguration = z.looseObject({
+  webhooks: z
+    .array(
+      z.looseObject({
+        name: z.string(),
+        clientConfig: z.looseObject({
+          caBundle: z.string().nullish(),
+          service: z.looseObject({ name: z.string(), namespace: z.string() }).nullish(),
+        }),
+      }),
+    )
+    .nullish(),
+});
+const service = z.looseObject({
+  spec: z.looseObject({ selector: z.record(z.string(), z.string()).nullish() }),
+});
+const DEPLOYMENT = { apiVersion: "apps/v1", kind: "Deployment" };
+
+/** What a restarted pod would miss right now, in words; undefined when the injection is ready. */
+export async function injectionProblem(client: ClusterClient, check: InjectionCheck): Promise<string | undefined> {
+  return (await findInjectionProblem(client, check))?.problem;
+}
+
+/** What a restarted pod would miss right now, and which workload is the cause; undefined when the injection is ready. */
+export function findInjectionProblem(
+  client: ClusterClient,
+  check: InjectionCheck,
+): Promise<InjectionProblem | undefined> {
+  return check.mode === "istio" ? sidecarProblem(client, check) : webhookProblem(client, check);
+}
+
+async function sidecarProblem(client: ClusterClient, { namespace, sidecarDeployment }: InjectionCheck) {
+  const live = await client.api.get(DEPLOYMENT, namespace, sidecarDeployment);
+  if (live !== undefined) return notRolledOut(live);
+  return {
+    problem:
+      `Deployment ${namespace}/${sidecarDeployment} (the sidecar) does not exist; ` +
+      "if it has another name: pulumi config set --path restarts.sidecarDeployment <name>",
+  };
+}
+
+async function webhookProblem(
+  client: ClusterClient,
+  { webhook }: InjectionCheck,
+): Promise<InjectionProblem | undefined> {
+  const type = { apiVersion: "admissionregistration.k8s.io/v1", kind: "MutatingWebhookConfiguration" };
+  const live = await client.get(type, "", webhook, webhookConfiguration);
+  if (live === undefined) {
+    const fix = "if it has another name: pulumi config set webhook <name>";
+    return { problem: `MutatingWebhookConfiguration ${webhook} does not exist; ${fix}` };
+  }
+  const hooks = live.webhooks ?? [];
+  if (hooks.length === 0) return { problem: `MutatingWebhookConfiguration ${webhook} has no webhooks` };
+  const bare = hooks.find(({ clientConfig }) => !clientConfig.caBundle);
+  if (bare) {
+    const why = "its certificate is not issued, or nothing fills it in";
+    return { problem: `webhook ${bare.name} of MutatingWebhookConfiguration ${webhook} has no CA bundle yet (${why})` };
+  }
+  const services = new Map(
+    hooks.flatMap(({ clientConfig: { service } }) =>
+      service ? [[`${service.namespace}/${service.name}`, service]] : [],
+    ),
+  );
+  const problems = await Promise.all([...services.values()].map((target) => serviceProblem(client, target)));
+  return problems.find((problem) => problem !== undefined);
+}
+
+async function serviceProblem(client: ClusterClient, target: { name: string; namespace: string }) {
+  const what = `Service ${target.namespace}/${target.name} of the webhook`;
+  const found = await client.get({ apiVersion: "v1", kind: "Service" }, target.namespace, target.name, service);
+  if (found === undefined) return { problem: `${what} does not exist` };
+  const selector = Object.entries(found.spec.selector ?? {});
+  if (selector.length === 0) return undefined; // endpoints managed by hand: nothing that could be judged
+  const deployments = await client.api.list(DEPLOYMENT, target.namespace);
+  const behind = deployments.filter((item) => {
+    const { podLabels } = workloadFacts("Deployment", item);
+    return selector.every(([key, value]) => podLabels[key] === value);
+  });
+  if (behind.length === 0) return { problem: `no Deployment stands behind ${what}` };
+  return behind.map(notRolledOut).find((problem) => problem !== undefined);
+}
+
+/** What keeps a Deployment from being fully rolled out; undefined when nothing does. */
+function notRolledOut(live: unknown): InjectionProblem | undefined {
+  const facts = workloadFacts("Deployment", live);
+  const { namespace, name } = facts;
+  const what = `Deployment ${namespace}/${name}`;
+  if (facts.replicas === 0) return { problem: `${what} is scaled to 0 replicas` };
+  if (facts.rolledOut) return undefined;
+  const problem = `${what} is not rolled out: ${progressOf(facts)}`;
+  return { problem, workload: { kind: "Deployment", namespace, name } };
+}

@@ -1,0 +1,198 @@
+import { local } from "@pulumi/command";
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { restartPatch } from "./restart-patch";
+import type { RecordedStamp, RestartPlan, RestartTarget } from "./restarts";
+import { pendingGroups, workloadId } from "./restarts";
+import { shellWord } from "../../shared/shell-word";
+import { windowDependencies } from "./windows";
+import { type ClusterAccess, environment, kubectl, program } from "../../shared/shell";
+
+/** What {@link WorkloadRestarts} restarts. */
+export interface WorkloadRestartsArgs {
+  /** Which workloads, in which order, and which not. */
+  readonly plan: RestartPlan;
+  /** Hash of the injected configuration; written to each workload's pod template. */
+  readonly stamp: string;
+  /** Workloads that may be between first patch and fully available at any moment. */
+  readonly maxConcurrent: number;
+  /** Longest wait for one workload, in seconds. */
+  readonly timeoutSeconds: number;
+  /** The check that new pods will really get the new configuration, run before the first restart. */
+  readonly injection: {
+    readonly mode: string;
+    /** Namespace of the runtime. */
+    readonly namespace: string;
+    readonly sidecarDeployment: string;
+    /** MutatingWebhookConfiguration of mode `cilium`. */
+    readonly webhook: string;
+    readonly timeoutSeconds: number;
+  };
+  readonly access: ClusterAccess;
+  /** ConfigMap that remembers for which configuration all workloads were restarted. */
+  readonly record: { readonly name: string; readonly exists: boolean };
+}
+
+/**
+ * Restarts the MAS workloads whose injected configuration changed: at most `maxConcurrent` at once, one system after
+ * the other, the first failure stops the rest.
+ *
+ * Each workload is a Patch that writes the stamp to its pod template, and a gate of its own that waits until every
+ * replica runs the new template and is available; the provider's wait for a patched Deployment is no gate (DESIGN
+ * section 5). The order is in the dependencies, so the engine keeps it. Because the stamp is a hash, patching twice
+ * restarts once: a run that was killed goes on where it was.
+ *
+ * Nothing is restarted on `destroy`: the patches are retained, giving the annotation up would roll the pods again.
+ */
+export class WorkloadRestarts extends pulumi.ComponentResource {
+  /** Workloads that run under this configuration because they were restarted for it. */
+  readonly restarted: pulumi.Output<string[]>;
+  /** Workloads left alone, and why. */
+  readonly skipped: pulumi.Output<{ workload: string; reason: string }[]>;
+
+  constructor(name: string, args: WorkloadRestartsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(
+      "casa-upgrade:index:WorkloadRestarts",
+      name,
+      {
+        stamp: args.stamp,
+        maxConcurrent: args.maxConcurrent,
+        timeoutSeconds: args.timeoutSeconds,
+        groups: args.plan.groups.map(({ name: group, targets }) => ({ group, workloads: targets.map(workloadId) })),
+        skipped: args.plan.skipped,
+      },
+      opts,
+    );
+
+    const all = args.plan.groups.flatMap(({ targets }) => targets);
+    const start = all.length > 0 ? [this.injectionReady(name, args)] : [];
+    const gates = withoutStackTraces(() => this.restartAll(args, start));
+    this.record(args, gates);
+    this.restarted = pulumi.output(all.map(workloadId).sort());
+    this.skipped = pulumi.output(args.plan.skipped);
+    this.registerOutputs({ restarted: this.restarted, skipped: this.skipped });
+  }
+
+  /** Declares every restart with its place in the queue; returns the gates, which are passed when all is done. */
+  private restartAll(args: WorkloadRestartsArgs, start: pulumi.Resource[]): pulumi.Resource[] {
+    const pending = pendingGroups(args.plan);
+    const waits = windowDependencies(
+      pending.map((group) => group.length),
+      args.maxConcurrent,
+    );
+    const gates: pulumi.Resource[] = [];
+    // A preview carries nothing out, so its restarts need not wait for each other; a thousand that do take 15 s longer.
+    // Their order is in this component's inputs either way.
+    const inOrder = !pulumi.runtime.isDryRun();
+    pending.flat().forEach((target, i) => {
+      const after = inOrder ? (waits[i] ?? []).flatMap((j) => gates[j] ?? []) : [];
+      gates.push(this.restart(target, args, [...start, ...after]));
+    });
+    // Restarted by an earlier run: declared again so that they stay in state, without a place in the queue.
+    const done = args.plan.groups.flatMap(({ targets }) => targets).filter((target) => target.done);
+    return [...gates, ...done.map((target) => this.restart(target, args, start))];
+  }
+
+  /** Pods restarted before the injector (or the sidecar they talk to) is ready would keep the old configuration. */
+  private injectionReady(name: string, args: WorkloadRestartsArgs): pulumi.Resource {
+    const { mode, namespace, sidecarDeployment, webhook, timeoutSeconds } = args.injection;
+    const flags = ["--mode", mode, "--namespace", namespace, "--sidecar", sidecarDeployment, "--webhook", webhook];
+    return new local.Command(
+      `${name}-injection-ready`,
+      {
+        create: program(
+          "components/workload-restarts/components/workload-restarts/cluster/injection-cli.ts",
+          args.access,
+          ...flags,
+          "--timeout",
+          `${timeoutSeconds}`,
+        ),
+        environment: environment(args.access, { STAMP: args.stamp }),
+        logging: "none",
+      },
+      { parent: this },
+    );
+  }
+
+  private restart(target: RestartTarget, args: WorkloadRestartsArgs, after: pulumi.Resource[]): pulumi.Resource {
+    const id = workloadId(target);
+    const patch = patchResource(target, args.stamp, {
+      parent: this,
+      dependsOn: after,
+      retainOnDelete: true,
+    });
+    const wait = kubectl(
+      args.access,
+      "rollout",
+      "status",
+      `${target.kind.toLowerCase()}/${target.name}`,
+      "--namespace",
+      target.namespace,
+      `--timeout=${args.timeoutSeconds}s`,
+    );
+    const explain = program("diagnosis/explain-cli.ts", args.access, target.kind, target.namespace, target.name);
+    const failed = `echo ${shellWord(`${id} did not become available; no further workload is restarted.`)} >&2`;
+    return new local.Command(
+      `${id}-available`,
+      {
+        create: `${wait} || { ${failed}; ${explain}; exit 1; }`,
+        environment: environment(args.access, { STAMP: args.stamp }),
+        logging: "none",
+      },
+      { parent: this, dependsOn: [patch] },
+    );
+  }
+
+  /** Written last: from then on a workload without a stamp is known to run under this configuration. */
+  private record(args: WorkloadRestartsArgs, gates: pulumi.Resource[]): k8s.core.v1.ConfigMap {
+    return restartRecord(
+      args.record,
+      args.injection.namespace,
+      { stamp: args.stamp, stale: args.plan.stale },
+      {
+        parent: this,
+        dependsOn: gates,
+      },
+    );
+  }
+}
+
+/** A ConfigMap that remembers what unstamped workloads run under; see components/workload-restarts/restart-record.ts for how it is read. */
+export function restartRecord(
+  at: { readonly name: string; readonly exists: boolean },
+  namespace: string,
+  recorded: RecordedStamp,
+  opts: pulumi.CustomResourceOptions,
+): k8s.core.v1.ConfigMap {
+  return new k8s.core.v1.ConfigMap(
+    at.name,
+    {
+      metadata: { name: at.name, namespace },
+      data: { stamp: recorded.stamp, stale: JSON.stringify(recorded.stale) },
+    },
+    { ...opts, import: at.exists ? `${namespace}/${at.name}` : undefined },
+  );
+}
+
+/**
+ * The SDK notes a stack trace for each promise it makes, about a hundred for one resource, and shows them to whoever looks
+ * for promises that leak. A thousand workloads spent 5 s and 100 MiB on them. Where a resource was declared is noted all the same.
+ */
+function withoutStackTraces<T>(declare: () => T): T {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return declare();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+function patchResource(target: RestartTarget, stamp: string, opts: pulumi.CustomResourceOptions): pulumi.Resource {
+  const { metadata, spec } = restartPatch(stamp);
+  const args = { metadata: { ...metadata, name: target.name, namespace: target.namespace }, spec };
+  const name = workloadId(target);
+  return target.kind === "Deployment"
+    ? new k8s.apps.v1.DeploymentPatch(name, args, opts)
+    : new k8s.apps.v1.StatefulSetPatch(name, args, opts);
+}

@@ -1,0 +1,143 @@
+import { pendingGroups, type RestartPlan, type RestartTarget, workloadId } from "./restarts";
+import type { RestartReview } from "../../review/report/schema";
+import { windowDependencies } from "./windows";
+
+/** What the time of one workload's restart depends on. */
+export interface RestartFacts {
+  replicas: number;
+  /** Pods above the desired number while it rolls; 0 for a StatefulSet. */
+  surge: number;
+  /** Pods that may be missing while it rolls; 1 for a usual StatefulSet. */
+  unavailable: number;
+  /** Pods of a StatefulSet that keep the old template. Default 0. */
+  partition?: number;
+  /** Seconds that a pod must be ready before it counts as available. */
+  minReadySeconds: number;
+  /** Seconds from a pod's start to ready; undefined when not known. */
+  startupSeconds?: number;
+}
+
+export interface RestartLimits {
+  /** Workloads that are restarted at once. */
+  maxConcurrent: number;
+  /** Longest wait for one workload, in seconds; one that takes longer ends the run. */
+  timeoutSeconds: number;
+}
+
+/** Start-up time where not even one is known, in seconds. */
+const GUESS_SECONDS = 30;
+/** What a restart takes beside the pods: the patch, a `kubectl` that starts and notices the end (0.2 to 0.6 s on the embedded cluster). */
+const OVERHEAD_SECONDS = 1;
+/** Workloads without facts are restarted as one pod. */
+const UNKNOWN: RestartFacts = { replicas: 1, surge: 1, unavailable: 0, minReadySeconds: 0 };
+
+/**
+ * Estimates the time of the restarts by running the queue as components/workload-restarts/component.ts builds it: the same groups, the same
+ * dependencies, with an estimated duration in place of each restart. Workloads that are done take no time.
+ *
+ * @param facts by `Kind/namespace/name`.
+ */
+export function estimateRestarts(
+  plan: RestartPlan,
+  facts: ReadonlyMap<string, RestartFacts>,
+  { maxConcurrent, timeoutSeconds }: RestartLimits,
+): Omit<RestartReview, "enabled"> {
+  const pending = pendingGroups(plan);
+  const targets = pending.flat();
+  const factsOf = (target: RestartTarget) => facts.get(workloadId(target)) ?? UNKNOWN;
+  const known = [...facts.values()].flatMap(({ startupSeconds }) => startupSeconds ?? []);
+  const usual = median(known) ?? GUESS_SECONDS;
+  const durations = targets.map((target) => {
+    const own = factsOf(target);
+    return rolloutSeconds(own, own.startupSeconds ?? usual);
+  });
+  const waits = windowDependencies(
+    pending.map((group) => group.length),
+    maxConcurrent,
+  );
+  const starts = startTimes(waits, durations);
+  const limits = durations.map(() => timeoutSeconds + OVERHEAD_SECONDS);
+  const place = new Map(targets.map((target, i) => [target, i]));
+  return {
+    maxConcurrent,
+    groups: plan.groups.map((group) => ({
+      name: group.name,
+      workloads: group.targets.map((target) => {
+        const at = place.get(target);
+        return {
+          workload: workloadId(target),
+          done: target.done,
+          replicas: factsOf(target).replicas,
+          seconds: at === undefined ? 0 : tenths(durations[at] ?? 0),
+          start: at === undefined ? 0 : tenths(starts[at] ?? 0),
+        };
+      }),
+    })),
+    skipped: plan.skipped,
+    estimate: {
+      seconds: tenths(endOf(starts, durations)),
+      worstSeconds: tenths(endOf(startTimes(waits, limits), limits)),
+      basis: basisOf(targets.map(factsOf), known.length > 0 ? usual : undefined, durations, timeoutSeconds),
+    },
+  };
+}
+
+/**
+ * Time of one rolling update. The Deployment controller keeps surge + unavailable pods starting at any moment, a StatefulSet
+ * as many as may be missing: so many waves, each as long as a pod takes to be available.
+ */
+function rolloutSeconds(facts: RestartFacts, startupSeconds: number): number {
+  const { replicas, surge, unavailable, partition = 0, minReadySeconds } = facts;
+  const waves = Math.ceil(Math.max(0, replicas - partition) / Math.max(1, surge + unavailable));
+  return waves * (startupSeconds + minReadySeconds) + OVERHEAD_SECONDS;
+}
+
+/** When each item starts: as soon as all that it waits for are finished, which stand before it in the list. */
+function startTimes(waits: readonly number[][], durations: readonly number[]): number[] {
+  const ends: number[] = [];
+  return waits.map((on, i) => {
+    const start = Math.max(0, ...on.map((j) => ends[j] ?? 0));
+    ends[i] = start + (durations[i] ?? 0);
+    return start;
+  });
+}
+
+function endOf(starts: readonly number[], durations: readonly number[]): number {
+  return Math.max(0, ...starts.map((start, i) => start + (durations[i] ?? 0)));
+}
+
+function basisOf(
+  pending: readonly RestartFacts[],
+  usual: number | undefined,
+  durations: readonly number[],
+  timeoutSeconds: number,
+): string {
+  if (pending.length === 0) return "nothing is left to restart";
+  const known = pending.filter(({ startupSeconds }) => startupSeconds !== undefined).length;
+  const unknown = pending.length - known;
+  const slow = durations.filter((seconds) => seconds - OVERHEAD_SECONDS > timeoutSeconds).length;
+  return [
+    ...(known > 0 ? [`start-up times of the running pods of ${known} of ${pending.length} workloads`] : []),
+    ...(unknown > 0
+      ? [
+          usual === undefined
+            ? `no start-up time is known: ${GUESS_SECONDS} s assumed for each pod of ${unknown}`
+            : `the median of the known ones, ${tenths(usual)} s, for ${unknown} whose is not known`,
+        ]
+      : []),
+    `waves by each update strategy, ${OVERHEAD_SECONDS} s for the commands of each restart; the time that old pods take to end is not in it`,
+    ...(slow > 0 ? [`${slow} would take longer than the limit of ${timeoutSeconds} s and so end the run`] : []),
+  ].join("; ");
+}
+
+/** The middle value; of an even number the mean of the two in the middle; undefined for none. */
+export function median(values: readonly number[]): number | undefined {
+  const sorted = [...values].sort((a, b) => a - b);
+  const upper = sorted[Math.floor(sorted.length / 2)];
+  const lower = sorted[Math.ceil(sorted.length / 2) - 1];
+  return upper === undefined || lower === undefined ? undefined : (lower + upper) / 2;
+}
+
+function tenths(seconds: number): number {
+  return Math.round(seconds * 10) / 10;
+}

@@ -1,0 +1,106 @@
+import { shortDigest } from "../../shared/digest";
+import { dig, digList, type KubeObject, objectKey } from "../../kubernetes/objects";
+import { configReferences } from "../../kubernetes/references";
+import { maskUnstable, type UnstableFields } from "../../helm/unstable";
+
+/**
+ * Pod-template annotation that says which injected configuration a workload's pods were started under. Changing it is
+ * what restarts the workload; an unchanged value restarts nothing.
+ */
+export const STAMP_ANNOTATION = "casa-upgrade.dev/config-stamp";
+
+/** Which objects of a release the injected configuration comes from. */
+export interface StampRules {
+  namespace: string;
+  /** Deployment that the injected proxy configuration points at. */
+  sidecarDeployment: string;
+  /** Further objects that count, as `Kind/name`. */
+  inputs: string[];
+}
+
+/** Kinds whose every object configures what is injected into MAS pods (istio's proxies, or the cilium mode's webhook). */
+const INJECTION_KINDS = new Set([
+  "networking.istio.io/EnvoyFilter",
+  "extensions.istio.io/WasmPlugin",
+  "admissionregistration.k8s.io/MutatingWebhookConfiguration",
+]);
+
+/**
+ * The stamp: a hash over what the injected configuration depends on and nothing else, so that an upgrade which changes
+ * none of it restarts nothing. That is: EnvoyFilters, WasmPlugins and mutating webhooks; the pod specs of the sidecar
+ * Deployment and of the Deployments behind those webhooks; the ConfigMaps these pods read; what `inputs` names.
+ *
+ * Left out: chart labels and checksum annotations (they change with every version), replica counts, CA bundles and
+ * generated values (they change with every rendering), and Secrets (their values must not show in an annotation).
+ */
+export function configStamp(objects: KubeObject[], unstable: UnstableFields, rules: StampRules): string {
+  const relevant = stampObjects(maskUnstable(objects, unstable, rules.namespace), rules);
+  const byKey = relevant.map((object) => [objectKey(object, rules.namespace), essence(object)] as const);
+  return shortDigest(byKey.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** The objects of a release that go into the stamp. */
+export function stampObjects(objects: KubeObject[], rules: StampRules): KubeObject[] {
+  const injection = objects.filter((object) => INJECTION_KINDS.has(groupKind(object)));
+  const named = objects.filter((object) => rules.inputs.includes(`${object.kind}/${object.metadata.name ?? ""}`));
+  const deployments = objects.filter((object) => groupKind(object) === "apps/Deployment");
+  const sidecar = deployments.filter((object) => object.metadata.name === rules.sidecarDeployment);
+  const injectors = injection.flatMap((object) => deploymentsBehind(object, objects, deployments, rules.namespace));
+  const pods = [...sidecar, ...injectors];
+  const configMaps = objects.filter(
+    (object) => groupKind(object) === "/ConfigMap" && pods.some((pod) => readsConfigMap(pod, object, rules.namespace)),
+  );
+  return [...new Set([...injection, ...pods, ...configMaps, ...named])];
+}
+
+function groupKind(object: KubeObject): string {
+  const group = object.apiVersion.includes("/") ? object.apiVersion.split("/")[0] : "";
+  return `${group}/${object.kind}`;
+}
+
+/** The Deployments that the Services behind a webhook configuration select. */
+function deploymentsBehind(
+  webhook: KubeObject,
+  objects: KubeObject[],
+  deployments: KubeObject[],
+  namespace: string,
+): KubeObject[] {
+  return digList(webhook, "webhooks").flatMap((hook) => {
+    const name = dig(hook, "clientConfig", "service", "name");
+    const where = dig(hook, "clientConfig", "service", "namespace") ?? namespace;
+    const service = objects.find(
+      (object) =>
+        groupKind(object) === "/Service" &&
+        object.metadata.name === name &&
+        (object.metadata.namespace ?? namespace) === where,
+    );
+    const selector = Object.entries((dig(service, "spec", "selector") ?? {}) as Record<string, unknown>);
+    if (selector.length === 0) return [];
+    return deployments.filter((deployment) =>
+      selector.every(([key, value]) => dig(deployment, "spec", "template", "metadata", "labels", key) === value),
+    );
+  });
+}
+
+function readsConfigMap(deployment: KubeObject, configMap: KubeObject, namespace: string): boolean {
+  if ((deployment.metadata.namespace ?? namespace) !== (configMap.metadata.namespace ?? namespace)) return false;
+  const references = configReferences(dig(deployment, "spec", "template", "spec"));
+  return references.some(({ kind, name }) => kind === "ConfigMap" && name === configMap.metadata.name);
+}
+
+/** An object without what changes while the injected configuration stays the same. */
+function essence(object: KubeObject): unknown {
+  if (groupKind(object) === "apps/Deployment") return dig(object, "spec", "template", "spec");
+  const { metadata: _metadata, status: _status, ...rest } = object;
+  return withoutCaBundles(rest);
+}
+
+function withoutCaBundles(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutCaBundles);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key]) => key !== "caBundle")
+      .map(([key, at]) => [key, withoutCaBundles(at)]),
+  );
+}

@@ -1,0 +1,129 @@
+import { z } from "zod";
+import { isDeepStrictEqual } from "node:util";
+import { type KubeObject, dig, type SourcedObject } from "../kubernetes/objects";
+
+/** On a CRD while its objects are migrated (components/custom-resource-migration): what is being done, as JSON. */
+export const MIGRATION_ANNOTATION = "casa-upgrade.io/custom-resource-migration";
+
+/** A CustomResourceDefinition as a chart ships it. */
+const crdSchema = z.looseObject({
+  apiVersion: z.literal("apiextensions.k8s.io/v1"),
+  kind: z.literal("CustomResourceDefinition"),
+  metadata: z.looseObject({
+    name: z.string().min(1),
+    labels: z.record(z.string(), z.string()).nullish(),
+    annotations: z.record(z.string(), z.string()).nullish(),
+  }),
+  spec: z.looseObject({
+    group: z.string(),
+    names: z.looseObject({ plural: z.string(), kind: z.string() }),
+    scope: z.enum(["Namespaced", "Cluster"]),
+    versions: z.array(z.looseObject({ name: z.string(), served: z.boolean(), storage: z.boolean() })).min(1),
+    conversion: z.looseObject({ strategy: z.string() }).optional(),
+  }),
+});
+
+export type Crd = z.infer<typeof crdSchema>;
+
+/** What the plan needs to know of a CRD that exists on the cluster. */
+export interface LiveCrdMetadata {
+  name: string;
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  /** `spec.conversion.webhook.clientConfig.caBundle`, which a CA injector may have filled in. */
+  caBundle?: string;
+}
+
+/** One CRD of the configured chart version, ready to be applied. */
+export interface PlannedCrd {
+  name: string;
+  /** The chart's CRD with what others put on the live one. */
+  manifest: Crd;
+  /** It exists on the cluster, so it is adopted instead of created. */
+  exists: boolean;
+  /**
+   * What a preview asks the API server about in its place: the manifest drops versions that objects are still stored in, which it would
+   * refuse; when it is applied they have been migrated.
+   */
+  asked?: Crd;
+}
+
+/** A document in `crds/` that is no usable CRD. */
+export class CrdError extends Error {}
+
+/**
+ * Parses the CRDs of a chart. A CRD that two files bring is taken once, the first like helm does; two different ones
+ * under one name are an error, because nobody can say which was meant.
+ *
+ * @throws CrdError naming the file.
+ */
+export function parseCrds(documents: SourcedObject[]): Crd[] {
+  const byName = new Map<string, { crd: Crd; source: string }>();
+  for (const { source, object } of documents) {
+    if (object.apiVersion !== "apiextensions.k8s.io/v1") {
+      throw new CrdError(
+        `${source}: CRD ${object.metadata.name ?? "?"} is ${object.apiVersion}; the API server knows apiextensions.k8s.io/v1 only`,
+      );
+    }
+    const parsed = crdSchema.safeParse(object);
+    if (!parsed.success) {
+      const issue = parsed.error.issues[0];
+      throw new CrdError(
+        `${source}: CRD ${object.metadata.name ?? "?"} is malformed: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`,
+      );
+    }
+    const crd = parsed.data;
+    const seen = byName.get(crd.metadata.name);
+    if (!seen) byName.set(crd.metadata.name, { crd, source });
+    else if (!isDeepStrictEqual(seen.crd, crd)) {
+      throw new CrdError(`CRD ${crd.metadata.name} is in ${seen.source} and, different, in ${source}`);
+    }
+  }
+  return [...byName.values()].map(({ crd }) => crd);
+}
+
+/**
+ * Joins a chart's CRD with what others put on the live one. The provider replaces CRDs whole, so labels, annotations
+ * and an injected CA bundle that are not in the inputs would be lost (DESIGN section 5). Keys that the installed chart
+ * version brought are not "others'": when the new version drops them, they go.
+ */
+export function keepForeign(crd: Crd, live: LiveCrdMetadata | undefined, installed: Crd | undefined): Crd {
+  if (!live) return crd;
+  const labels = foreign(live.labels, installed?.metadata.labels);
+  const annotations = foreign(live.annotations, installed?.metadata.annotations);
+  const merged: Crd = {
+    ...crd,
+    metadata: {
+      ...crd.metadata,
+      ...nonEmpty("labels", { ...labels, ...crd.metadata.labels }),
+      ...nonEmpty("annotations", { ...annotations, ...crd.metadata.annotations }),
+    },
+  };
+  return withCaBundle(merged, live.caBundle);
+}
+
+function foreign(live: Record<string, string>, installed: Record<string, string> | null | undefined) {
+  const ours = (key: string) => key === MIGRATION_ANNOTATION || key in (installed ?? {});
+  return Object.fromEntries(Object.entries(live).filter(([key]) => !ours(key)));
+}
+
+function nonEmpty(key: string, value: Record<string, string>): Record<string, Record<string, string>> {
+  return Object.keys(value).length > 0 ? { [key]: value } : {};
+}
+
+function withCaBundle(crd: Crd, caBundle: string | undefined): Crd {
+  const clientConfig = dig(crd.spec.conversion, "webhook", "clientConfig");
+  if (!caBundle || !clientConfig || dig(clientConfig, "caBundle")) return crd;
+  const copy = structuredClone(crd);
+  (dig(copy.spec.conversion, "webhook", "clientConfig") as Record<string, unknown>)["caBundle"] = caBundle;
+  return copy;
+}
+
+/** Names of CRDs that the installed chart version ships and the configured one does not; they stay on the cluster. */
+export function droppedCrds(installed: KubeObject[], configured: Crd[]): string[] {
+  const still = new Set(configured.map((crd) => crd.metadata.name));
+  const before = installed.filter((object) => object.kind === "CustomResourceDefinition");
+  return [...new Set(before.map((object) => object.metadata.name ?? ""))]
+    .filter((name) => name && !still.has(name))
+    .sort();
+}

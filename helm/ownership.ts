@@ -1,0 +1,117 @@
+import { z } from "zod";
+import { type KubeObject, objectKey } from "../kubernetes/objects";
+import { ApiError } from "../kubernetes/api";
+import { type ClusterClient, parseObject } from "../kubernetes/connect";
+import { PreflightError } from "../kubernetes/problem";
+
+/** An object of the chart that exists on the cluster and belongs to somebody else; helm would refuse the upgrade. */
+export interface Conflict {
+  /** API group; empty for the core one. */
+  group: string;
+  kind: string;
+  name: string;
+  /** Undefined for objects without a namespace. */
+  namespace?: string;
+  /** The release whose marks it carries; undefined when it carries none. */
+  owner?: { name: string; namespace: string };
+}
+
+const live = z.looseObject({
+  metadata: z.looseObject({
+    name: z.string(),
+    namespace: z.string().optional(),
+    labels: z.record(z.string(), z.string()).nullish(),
+    annotations: z.record(z.string(), z.string()).nullish(),
+  }),
+});
+const NAME = "meta.helm.sh/release-name";
+const NAMESPACE = "meta.helm.sh/release-namespace";
+const MANAGED_BY = "app.kubernetes.io/managed-by";
+
+/**
+ * Finds what helm would refuse to take over: objects that are new in the chart, exist already, and do not carry this
+ * release's ownership marks. Objects that the installed revision rendered are the release's own. Objects that may not be read
+ * are passed over; that is for the permission check to say.
+ */
+export async function findConflicts(
+  client: ClusterClient,
+  objects: KubeObject[],
+  installed: KubeObject[],
+  release: { name: string; namespace: string },
+): Promise<Conflict[]> {
+  const own = new Set(installed.map((object) => objectKey(object, release.namespace)));
+  const fresh = objects.filter((object) => !own.has(objectKey(object, release.namespace)));
+  const found = await Promise.all(
+    fresh.map(async (object): Promise<Conflict[]> => {
+      const { name, namespace } = object.metadata;
+      if (name === undefined) return [];
+      const existing = await client.api.get(object, namespace ?? release.namespace, name).catch((error: unknown) => {
+        if (error instanceof ApiError && error.code === 403) return undefined;
+        throw error;
+      });
+      return existing === undefined ? [] : conflictOf(object, existing, release);
+    }),
+  );
+  return found.flat();
+}
+
+/** helm's rule: both annotations name the release and the label says Helm, or the object is not its own. */
+export function conflictOf(
+  { apiVersion, kind }: { apiVersion: string; kind: string },
+  existing: unknown,
+  release: { name: string; namespace: string },
+): Conflict[] {
+  const { metadata } = parseObject(kind, existing, live);
+  const name = metadata.annotations?.[NAME];
+  const namespace = metadata.annotations?.[NAMESPACE];
+  const byHelm = metadata.labels?.[MANAGED_BY] === "Helm";
+  if (byHelm && name === release.name && namespace === release.namespace) return [];
+  const isOther = name !== undefined && (name !== release.name || namespace !== release.namespace);
+  return [
+    {
+      group: apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "",
+      kind,
+      name: metadata.name,
+      ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
+      ...(isOther ? { owner: { name, namespace: namespace ?? release.namespace } } : {}),
+    },
+  ];
+}
+
+/** One error for all conflicts, with the lines that uninstall the other releases or hand the objects over. */
+export function ownershipProblem(
+  conflicts: Conflict[],
+  release: { name: string; namespace: string },
+  context: string,
+): PreflightError | undefined {
+  if (conflicts.length === 0) return undefined;
+  const lines = conflicts.map(({ kind, name, namespace, owner }) => {
+    const whose = owner ? `belongs to release ${owner.namespace}/${owner.name}` : "belongs to no helm release";
+    return `    ${kind} ${namespace ? `${namespace}/` : ""}${name} ${whose}`;
+  });
+  const owners = new Map(
+    conflicts.flatMap(({ owner }) => (owner ? [[`${owner.namespace}/${owner.name}`, owner]] : [])),
+  );
+  const uninstall = [...owners.values()].map(
+    (owner) => `helm uninstall ${owner.name} --namespace ${owner.namespace} --kube-context ${context}`,
+  );
+  const handOver = [...new Set(conflicts.map(({ namespace }) => namespace))].flatMap((namespace) => {
+    const there = conflicts.filter((conflict) => conflict.namespace === namespace);
+    const names = there
+      .map(({ group, kind, name }) => `${kind.toLowerCase()}${group ? `.${group}` : ""}/${name}`)
+      .join(" ");
+    const flags = `--overwrite --context ${context}${namespace ? ` --namespace ${namespace}` : ""} ${names}`;
+    return [
+      `kubectl label ${flags} ${MANAGED_BY}=Helm`,
+      `kubectl annotate ${flags} ${NAME}=${release.name} ${NAMESPACE}=${release.namespace}`,
+    ];
+  });
+  return new PreflightError(
+    `the chart brings objects that exist already and are not release ${release.namespace}/${release.name}'s:\n${lines.join("\n")}`,
+    [
+      ...(uninstall.length > 0 ? ["uninstall the other release, if it is no longer needed:", ...uninstall, "or"] : []),
+      `hand the objects over to this release${owners.size > 0 ? " (uninstalling the other one later would still delete them)" : ""}:`,
+      ...handOver,
+    ].join("\n    "),
+  );
+}

@@ -1,0 +1,76 @@
+import { z } from "zod";
+import { checkOfRefusal } from "./rejections";
+import { kubeObject, type KubeObject } from "./objects";
+import type { ObjectCheck } from "../review/report/schema";
+import { ApiError } from "./api";
+import type { ClusterClient } from "./connect";
+
+/** What the API server would make of a change; `after` is missing when it refused or could not be asked. */
+export interface DryRun {
+  check: ObjectCheck;
+  after?: KubeObject;
+}
+
+const DRY_RUN = { dryRun: "All", fieldManager: "casa-upgrade" };
+
+/** Asks what creating an object would make. */
+export async function dryRunCreate(client: ClusterClient, object: KubeObject, namespace: string): Promise<DryRun> {
+  return ask(client, object, namespace, async (collection) =>
+    client.api.request("POST", collection, { body: object, query: DRY_RUN }),
+  );
+}
+
+/** Asks what a JSON merge patch would make of an object. */
+export async function dryRunPatch(
+  client: ClusterClient,
+  object: KubeObject,
+  namespace: string,
+  patch: Record<string, unknown>,
+): Promise<DryRun> {
+  return ask(client, object, namespace, async (collection, name) =>
+    client.api.request("PATCH", `${collection}/${name}`, {
+      body: patch,
+      contentType: "application/merge-patch+json",
+      query: DRY_RUN,
+    }),
+  );
+}
+
+/** Asks what replacing an object as a whole would make; the way CRDs are updated. */
+export async function dryRunReplace(client: ClusterClient, object: KubeObject, namespace: string): Promise<DryRun> {
+  return ask(client, object, namespace, async (collection, name) =>
+    client.api.request("PUT", `${collection}/${name}`, { body: object, query: DRY_RUN }),
+  );
+}
+
+/** Asks whether an object may be deleted. */
+export async function dryRunDelete(client: ClusterClient, object: KubeObject, namespace: string): Promise<ObjectCheck> {
+  const { check } = await ask(client, object, namespace, async (collection, name) => {
+    await client.api.request("DELETE", `${collection}/${name}`, {
+      query: { dryRun: "All", propagationPolicy: "Background" },
+    });
+    return object;
+  });
+  return check;
+}
+
+async function ask(
+  client: ClusterClient,
+  object: KubeObject,
+  namespace: string,
+  send: (collection: string, name: string) => Promise<unknown>,
+): Promise<DryRun> {
+  const { name = "" } = object.metadata;
+  const at = object.metadata.namespace ?? namespace;
+  try {
+    const collection = await client.api.path(object, at);
+    const answer = kubeObject.parse(await send(collection, encodeURIComponent(name)));
+    return { check: { result: "accepted" }, after: answer };
+  } catch (error) {
+    if (error instanceof z.ZodError) {
+      return { check: { result: "unchecked", message: "the API server's answer to the dry-run is no object" } };
+    }
+    if (!(error instanceof ApiError)) throw error;
+    return { check: checkOfRefusal({ kind: object.kind, namespace: at, name }, error, client.context) };
+  }
+}

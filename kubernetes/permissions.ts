@@ -1,0 +1,183 @@
+import { z } from "zod";
+import type { KubeObject } from "./objects";
+import { ApiError } from "./api";
+import type { ClusterClient } from "./connect";
+import type { ServedResource } from "./discovery";
+import { PreflightError } from "./problem";
+
+/** One thing that the upgrade must be allowed to do. */
+export interface Permission {
+  verb: string;
+  /** API group; empty for the core one. */
+  group: string;
+  /** Plural resource name. */
+  resource: string;
+  /** Such as `log` of pods; undefined for the resource itself. */
+  subresource?: string;
+  /** Undefined for resources without a namespace, or for all namespaces. */
+  namespace?: string;
+  /** Undefined for every object. */
+  name?: string;
+}
+
+/** What the upgrade does, as far as permissions go. */
+export interface PermissionOptions {
+  /** Namespace of the release. */
+  namespace: string;
+  /** The chart ships CRDs, which are applied. */
+  hasCrds: boolean;
+  /** Namespaces with workloads to restart. */
+  workloadNamespaces: string[];
+  /** Objects that the installed revision has and the chart does not: helm deletes them. Default none. */
+  removed?: KubeObject[];
+}
+
+/** How a kind is served; undefined for one that is not (yet). */
+export type FindResource = (apiVersion: string, kind: string) => ServedResource | undefined;
+
+const review = z.looseObject({ status: z.looseObject({ allowed: z.boolean() }) });
+
+/** What the upgrade needs: its own objects, helm's storage and its wait, the CRDs, and the restarts. */
+export async function neededPermissions(
+  client: ClusterClient,
+  objects: KubeObject[],
+  options: PermissionOptions,
+): Promise<Permission[]> {
+  const found = new Map<string, ServedResource | undefined>();
+  const types = new Map(
+    [...objects, ...(options.removed ?? [])].map((object) => [`${object.apiVersion} ${object.kind}`, object]),
+  );
+  await Promise.all(
+    [...types].map(async ([key, { apiVersion, kind }]) => found.set(key, await client.api.resource(apiVersion, kind))),
+  );
+  return permissionsFor(objects, (apiVersion, kind) => found.get(`${apiVersion} ${kind}`), options);
+}
+
+/**
+ * The same, decided from what is given. With no objects it is what every upgrade needs, whatever its chart renders. Kinds that
+ * are not served are passed over: a CRD of this very upgrade brings them.
+ */
+export function permissionsFor(objects: KubeObject[], find: FindResource, options: PermissionOptions): Permission[] {
+  const { namespace, hasCrds, workloadNamespaces, removed = [] } = options;
+  const objectPermissions = (verbs: string[]) => (object: KubeObject) => {
+    const served = find(object.apiVersion, object.kind);
+    if (!served) return [];
+    const group = object.apiVersion.includes("/") ? (object.apiVersion.split("/")[0] ?? "") : "";
+    const at = served.namespaced ? (object.metadata.namespace ?? namespace) : undefined;
+    return permissions(verbs, group, [served.plural], at);
+  };
+  const all = [
+    // helm's storage
+    ...permissions(["get", "list", "create", "update", "delete"], "", ["secrets"], namespace),
+    // the records of restarts
+    ...permissions(["get", "create", "patch"], "", ["configmaps"], namespace),
+    // every CASA runtime is made of Deployments, whatever else its chart renders
+    ...permissions(["create", "patch"], "apps", ["deployments"], namespace),
+    // helm's wait
+    ...permissions(["get", "list"], "apps", ["deployments", "statefulsets", "replicasets"], namespace),
+    ...permissions(["get", "list"], "", ["pods"], namespace),
+    ...(hasCrds
+      ? permissions(["get", "list", "watch", "create", "update"], "apiextensions.k8s.io", ["customresourcedefinitions"])
+      : []),
+    ...workloadNamespaces.flatMap((at) =>
+      permissions(["get", "list", "watch", "patch"], "apps", ["deployments", "statefulsets"], at),
+    ),
+    ...objects.flatMap(objectPermissions(["get", "create", "patch"])),
+    ...removed.flatMap(objectPermissions(["get", "delete"])),
+  ];
+  return [...new Map(all.map((permission) => [JSON.stringify(permission), permission])).values()];
+}
+
+/** Each verb on each resource. */
+export function permissions(verbs: string[], group: string, resources: string[], namespace?: string): Permission[] {
+  return resources.flatMap((resource) =>
+    verbs.map((verb) => ({ verb, group, resource, ...(namespace === undefined ? {} : { namespace }) })),
+  );
+}
+
+/**
+ * What `kubectl exec` or `kubectl port-forward` need: kubectl asks by GET (web sockets) or POST (older ones and proxies), which
+ * are two verbs to RBAC, and which of them is not known beforehand.
+ */
+export function podStream(subresource: "exec" | "portforward", namespace: string): Permission[] {
+  return ["get", "create"].map((verb) => ({ verb, group: "", resource: "pods", subresource, namespace }));
+}
+
+/**
+ * The permissions that the cluster denies; asked of the API server, which knows all authorizers. Users who may do everything
+ * cost one request. None where even asking is denied: then the API server's own refusal has to do.
+ */
+export async function missingPermissions(client: ClusterClient, needed: Permission[]): Promise<Permission[]> {
+  try {
+    if (await isAllowed(client, { verb: "*", group: "*", resource: "*" })) return [];
+    const allowed = await Promise.all(needed.map((permission) => isAllowed(client, permission)));
+    return needed.filter((_permission, i) => !allowed[i]);
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 403) return [];
+    throw error;
+  }
+}
+
+async function isAllowed(client: ClusterClient, permission: Permission): Promise<boolean> {
+  const body = {
+    apiVersion: "authorization.k8s.io/v1",
+    kind: "SelfSubjectAccessReview",
+    spec: { resourceAttributes: permission },
+  };
+  const path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+  return review.parse(await client.api.request("POST", path, { body })).status.allowed;
+}
+
+/** One error for all that is missing, with a role that grants it; undefined when nothing is. */
+export function permissionProblem(missing: Permission[], context: string): PreflightError | undefined {
+  // RBAC and `auth can-i` write a subresource the same way.
+  const named = missing.map((one) =>
+    one.subresource === undefined ? one : { ...one, resource: `${one.resource}/${one.subresource}` },
+  );
+  const first = named[0];
+  if (!first) return undefined;
+  const lines = gather(named, (one) => [one.group, one.resource, one.namespace, one.name]).map((same) => {
+    const { group, resource, namespace, name } = same[0] as Permission;
+    const where = namespace ? `in namespace ${namespace}` : "in the cluster";
+    return `    ${list(same, "verb")} ${qualified(group, resource)}${name ? ` ${name}` : ""} ${where}`;
+  });
+  const byResource = gather(named, ({ group, resource }) => [group, resource]).map((same) => ({
+    ...(same[0] as Permission),
+    verbs: list(same, "verb"),
+  }));
+  const rules = gather(byResource, ({ group, verbs }) => [group, verbs]).map((same) => {
+    const { group, verbs } = same[0] as (typeof byResource)[number];
+    return `      - {apiGroups: ["${group}"], resources: [${list(same, "resource")}], verbs: [${verbs}]}`;
+  });
+  const at = first.namespace ? ` --namespace ${first.namespace}` : "";
+  return new PreflightError(
+    `the user of context "${context}" is missing permissions:\n${lines.join("\n")}`,
+    [
+      "use a context that may, or have an administrator bind this role to the user (kubectl create clusterrolebinding):",
+      "apiVersion: rbac.authorization.k8s.io/v1",
+      "kind: ClusterRole",
+      "metadata: {name: casa-upgrade}",
+      `rules:\n${rules.join("\n")}`,
+      `to check one: kubectl --context ${context} auth can-i ${first.verb} ${qualified(first.group, first.resource)}${at}`,
+    ].join("\n    "),
+  );
+}
+
+function qualified(group: string, resource: string): string {
+  return group ? `${resource}.${group}` : resource;
+}
+
+/** The distinct values of a field, in the order of their first appearance. */
+function list<K extends string>(items: Record<K, string>[], field: K): string {
+  return [...new Set(items.map((item) => item[field]))].join(", ");
+}
+
+/** Groups of items with one key, in the order of their first appearance. */
+function gather<T>(items: T[], key: (item: T) => unknown[]): T[][] {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const id = JSON.stringify(key(item));
+    groups.set(id, [...(groups.get(id) ?? []), item]);
+  }
+  return [...groups.values()];
+}

@@ -1,0 +1,191 @@
+import { distance } from "fastest-levenshtein";
+import type { ChartPackage } from "../../helm/chart-package";
+import { dig, isMap } from "../../kubernetes/objects";
+import type { ValuesFinding } from "../report/schema";
+import type { Values } from "../../config/values";
+import { type KnownNode, knownPaths, knownValues, type Level, looser } from "./known-values";
+import { type TemplateUses, templateUses } from "../../helm/template-uses";
+import { type SchemaProblem, schemaProblems } from "./values-schema";
+
+/** What the configured values are held against. */
+export interface ValuesCheck {
+  /** What the user configured: value files and `values`, merged; secret ones too, no value is ever shown. */
+  values: Values;
+  /**
+   * Default values that helm recorded with the installed release; undefined when nothing is installed. helm records none of
+   * subcharts, so what an old subchart knew is reported as unknown.
+   */
+  installedDefaults?: Values;
+  chart: ChartPackage;
+}
+
+/**
+ * What is wrong with the configured values under the new chart: keys that it does not know, keys that it wants, values that
+ * its values.schema.json refuses. Where the package leaves a doubt whether a key is read, it counts as known. Findings
+ * about keys come first, in the order of the values.
+ */
+export function valuesFindings({ values, installedDefaults, chart }: ValuesCheck): ValuesFinding[] {
+  const known = knownValues(chart);
+  // Text in values may be a template itself (`tpl`) and read the user's own keys.
+  const ownTemplates = templateUses(strings(values).filter((text) => text.includes("{{")));
+  const finder = new Finder(installedDefaults ?? {}, known, ownTemplates.mentioned);
+  finder.walk(values, known, [], "closed", chart.uses);
+  const problems = schemaProblems(chart, values);
+  const refused = new Set(problems.filter(({ kind }) => kind === "additional").map(({ path }) => shown(path)));
+  const keys = finder.found.map((finding) =>
+    refused.has(finding.path) ? { ...finding, text: refusedText(finding) } : finding,
+  );
+  const reported = new Set(keys.map(({ path }) => path));
+  return [
+    ...keys,
+    ...unique(problems.map((problem) => schemaFinding(problem, finder))).filter(({ path }) => !reported.has(path)),
+  ];
+}
+
+/** Walks the configured values beside what the chart knows. */
+class Finder {
+  readonly found: ValuesFinding[] = [];
+  private candidates?: string[][];
+
+  constructor(
+    private readonly installed: Values,
+    private readonly known: KnownNode,
+    private readonly ownReads: readonly string[][],
+  ) {}
+
+  walk(values: Values, node: KnownNode, path: readonly string[], inherited: Level, uses: TemplateUses): void {
+    const level = looser(node.level, inherited);
+    if (level === "open") return;
+    for (const [key, value] of Object.entries(values)) {
+      const here = [...path, key];
+      const child = node.children.get(key);
+      // A null only takes a default away; where there is none it does nothing.
+      if (value === null) continue;
+      if (!child) this.unknown(value, here, node, level, uses);
+      else if (isMap(value)) {
+        const whole = level !== "closed" && uses.wholeFields.has(key);
+        if (!whole) this.walk(value, child, here, level, child.uses ?? uses);
+      }
+    }
+  }
+
+  private unknown(value: unknown, path: string[], node: KnownNode, level: Level, uses: TemplateUses): void {
+    const key = path.at(-1) ?? "";
+    if (this.ownReads.some((read) => read.every((step, i) => i >= path.length || step === path[i]))) return;
+    const dropped = knew(this.installed, path);
+    // Read under another name, a key must at least be a word of some template.
+    if (level !== "closed" && uses.words.has(key)) return;
+    const isClear = dropped || [...node.children.keys()].some((other) => isNear(key, other));
+    if (level === "loose" && !isClear) return;
+    const old = dig(this.installed, ...path);
+    if (isMap(value) && isMap(old) && Object.keys(old).length > 0 && Object.keys(value).length > 0) {
+      const gone: KnownNode = { children: new Map(), level: "closed" };
+      for (const [below, inside] of Object.entries(value)) {
+        if (inside !== null) this.unknown(inside, [...path, below], gone, "closed", uses);
+      }
+      return;
+    }
+    const suggestion = this.suggest(path);
+    this.found.push({
+      path: shown(path),
+      problem: dropped ? "dropped" : "unknown",
+      ...(suggestion === undefined ? {} : { suggestion }),
+      text: keyText(dropped, suggestion),
+    });
+  }
+
+  /** The known key that was most likely meant; undefined when none is near. */
+  suggest(path: readonly string[]): string | undefined {
+    this.candidates ??= knownPaths(this.known);
+    const last = path.at(-1) ?? "";
+    const parent = path.slice(0, -1).join(".");
+    const near = this.candidates
+      .filter((candidate) => isNear(last, candidate.at(-1) ?? ""))
+      .map((candidate) => {
+        const otherParent = candidate.slice(0, -1).join(".");
+        const sameKey = candidate.at(-1) === last;
+        const away = [far(parent, otherParent), far(last, candidate.at(-1) ?? "")] as const;
+        return { candidate, sameKey, away, nearParent: parent === otherParent || isNear(parent, otherParent) };
+      })
+      .sort((a, b) => Number(b.nearParent) - Number(a.nearParent) || a.away[1] - b.away[1] || a.away[0] - b.away[0]);
+    const moved = near.filter(({ sameKey }) => sameKey);
+    const best = near[0]?.nearParent ? near[0] : moved.length === 1 ? moved[0] : undefined;
+    return best && shown(best.candidate);
+  }
+}
+
+/** True when the installed chart's defaults have the key, or a map without known keys above it. */
+function knew(installed: Values, path: readonly string[]): boolean {
+  let here: unknown = installed;
+  for (const [depth, key] of path.entries()) {
+    if (!isMap(here)) return depth > 0;
+    if (depth > 0 && Object.keys(here).length === 0) return true;
+    if (!Object.hasOwn(here, key)) return false;
+    here = here[key];
+  }
+  return true;
+}
+
+/** Edits between two names, upper and lower case alike; two letters in the wrong order are one edit. */
+function far(a: string, b: string): number {
+  const [left, right] = [a.toLowerCase(), b.toLowerCase()];
+  const at = [...left].findIndex((letter, i) => letter !== right[i]);
+  const swapped = left.slice(0, at) + (left[at + 1] ?? "") + (left[at] ?? "") + left.slice(at + 2);
+  return at >= 0 && swapped === right && left !== right ? 1 : distance(left, right);
+}
+
+/** Near enough for a slip of the pen: two edits, one in short names. */
+function isNear(a: string, b: string): boolean {
+  const length = Math.max(a.length, b.length);
+  return far(a, b) <= (length < 3 ? 0 : length < 6 ? 1 : 2);
+}
+
+function keyText(dropped: boolean, suggestion: string | undefined): string {
+  const what = dropped
+    ? "the installed chart has this key, the new one reads it no more"
+    : "the new chart does not read this key; it has no effect";
+  return suggestion === undefined ? what : `${what}; meant is perhaps ${suggestion}`;
+}
+
+function refusedText(finding: ValuesFinding): string {
+  return `${finding.text}. helm refuses the upgrade: the chart's values.schema.json allows no other keys here`;
+}
+
+function schemaFinding(problem: SchemaProblem, finder: Finder): ValuesFinding {
+  const path = shown(problem.path);
+  if (problem.kind === "required") {
+    return { path, problem: "required", text: "the chart's values.schema.json wants it, and it has no default" };
+  }
+  if (problem.kind === "invalid") {
+    return {
+      path,
+      problem: "invalid",
+      text: `${problem.text} (values.schema.json of the chart); helm refuses the upgrade`,
+    };
+  }
+  const suggestion = finder.suggest(problem.path);
+  return {
+    path,
+    problem: "invalid",
+    ...(suggestion === undefined || suggestion === path ? {} : { suggestion }),
+    text: "the chart's values.schema.json allows no such key; helm refuses the upgrade",
+  };
+}
+
+function unique(findings: ValuesFinding[]): ValuesFinding[] {
+  const seen = new Set<string>();
+  return findings.filter(({ path, text }) => {
+    const id = `${path}\n${text}`;
+    return !seen.has(id) && seen.add(id);
+  });
+}
+
+function strings(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(strings) : [];
+}
+
+/** A path as `helm --set` takes it: dots inside a key escaped. */
+function shown(path: readonly string[]): string {
+  return path.map((key) => key.replaceAll(".", "\\.")).join(".");
+}

@@ -1,0 +1,96 @@
+import { isDeepStrictEqual } from "node:util";
+import { isMap, type KubeObject } from "../../kubernetes/objects";
+import type { Cause, FieldChange } from "../report/schema";
+import { differences, pathText, valueAt, type FieldDifference } from "./fields";
+import { isNoise } from "./noise";
+import { HIDDEN, isSecret, normalizeSecret, type Redactor } from "../../kubernetes/redact";
+import { valueTexts } from "./value-text";
+
+/** One object in all the versions that decide why it changes. */
+export interface ObjectVersions {
+  /** As the API server has it. */
+  live: KubeObject;
+  /** As it will be; the API server's answer to the dry-run. */
+  after: KubeObject;
+  /** As the installed revision rendered it; undefined when that did not have it. */
+  installed?: KubeObject;
+  /** As the configured chart version renders it with the configured values. */
+  target: KubeObject;
+  /** The same with the values of the installed revision; undefined when it cannot be rendered with those. */
+  targetWithOldValues?: KubeObject;
+  /** Paths that the chart makes up anew with each rendering, as text. */
+  generated?: ReadonlySet<string>;
+}
+
+/** The fields of an object that change, each with its cause. Noise is counted only, secrets are hidden. */
+export function fieldChanges(versions: ObjectVersions, redactor: Redactor): { fields: FieldChange[]; folded: number } {
+  const known: ObjectVersions = {
+    ...versions,
+    installed: versions.installed && normalizeSecret(versions.installed),
+    target: normalizeSecret(versions.target),
+    targetWithOldValues: versions.targetWithOldValues && normalizeSecret(versions.targetWithOldValues),
+  };
+  const all = differences(versions.live, versions.after);
+  const told = all.filter(({ path }) => !isNoise(path));
+  const hide = isSecret(versions.target);
+  return {
+    fields: told.map((difference) => ({
+      path: pathText(difference.path),
+      ...shown(difference, hide, redactor),
+      cause: causeOf(difference.path, known),
+    })),
+    folded: all.length - told.length,
+  };
+}
+
+function shown({ path, before, after }: FieldDifference, hide: boolean, redactor: Redactor) {
+  if (hide && (path[0] === "data" || path[0] === "stringData")) {
+    return {
+      ...(before === undefined ? {} : { before: HIDDEN }),
+      ...(after === undefined ? {} : { after: HIDDEN }),
+    };
+  }
+  return valueTexts(redactor.tree(before), redactor.tree(after));
+}
+
+/** Compares what was installed with what is configured at the place where the live object changes. */
+function causeOf(path: readonly string[], versions: ObjectVersions): Cause {
+  const at = comparable(path, versions);
+  if (versions.generated?.has(pathText(at))) return "generated";
+  const was = valueAt(versions.installed, at);
+  const wanted = valueAt(versions.target, at);
+  if (!sameMeaning(was, wanted)) {
+    const withOldValues = versions.targetWithOldValues;
+    return withOldValues && sameMeaning(valueAt(withOldValues, at), was) ? "values" : "chart";
+  }
+  // The chart says the same as before, so the live object was changed by somebody else; or it says nothing of this field.
+  return wanted === undefined ? "server" : "drift";
+}
+
+/** The path, cut where an index would compare one item of a list with another one. */
+function comparable(path: readonly string[], { target, installed }: ObjectVersions): readonly string[] {
+  const index = path.findIndex((step, i) => /^\[\d+\]$/.test(step) && isUnkeyed(path.slice(0, i), target, installed));
+  return index < 0 ? path : path.slice(0, index);
+}
+
+function isUnkeyed(path: readonly string[], ...trees: (KubeObject | undefined)[]): boolean {
+  return trees.some((tree) => {
+    const list = valueAt(tree, path);
+    return Array.isArray(list) && !list.every((item) => isMap(item) && "name" in item);
+  });
+}
+
+/** Equal as the API server reads it: an absent field, null and an empty map or list say the same. */
+function sameMeaning(a: unknown, b: unknown): boolean {
+  return isDeepStrictEqual(plain(a), plain(b));
+}
+
+function plain(value: unknown): unknown {
+  if (value === null || value === undefined) return undefined;
+  if (Array.isArray(value)) return value.length > 0 ? value.map(plain) : undefined;
+  if (!isMap(value)) return value;
+  const kept = Object.entries(value).flatMap(([key, at]) =>
+    plain(at) === undefined ? [] : [[key, plain(at)] as const],
+  );
+  return kept.length > 0 ? Object.fromEntries(kept) : undefined;
+}

@@ -1,0 +1,41 @@
+import { dig } from "../../kubernetes/objects";
+import { isPostgresServer } from "../../components/database-backup/postgres-server";
+import { imageName } from "../rolls/images";
+import { containersOf, type PodWorkload, textOf } from "../../kubernetes/pod-templates";
+import type { Component } from "./schema";
+
+/** What names the parts of a runtime. */
+export interface ComponentNames {
+  /** helm release, by whose name charts prefix theirs. */
+  release: string;
+  /** Deployment of the ext-authz sidecar. */
+  sidecarDeployment: string;
+}
+
+const KEYCLOAK = /keycloak|(^|-)rhbk|(^|-)sso\d/;
+/** Image names that are something else than the Keycloak they have in their name. */
+const NO_KEYCLOAK = /exporter|operator|backup|config-cli|gatekeeper/;
+
+/**
+ * Which part of the runtime a workload is. Keycloak and PostgreSQL are told by what they run, because charts name them as
+ * they like; the auth service and the sidecar by the names the CASA chart gives them, else by label.
+ */
+export function componentOf(workload: PodWorkload, names: ComponentNames): Component {
+  if (workload.kind === "Deployment" && workload.name === names.sidecarDeployment) return "sidecar";
+  const containers = containersOf(workload.template["spec"]).filter(({ init }) => !init);
+  const images = containers.map(({ fields }) => imageName(textOf(fields["image"]) ?? "").toLowerCase());
+  const servers = containers.map(({ fields }) => isPostgresServer(fields));
+  const isKeycloak = (image: string, i: number) => KEYCLOAK.test(image) && !NO_KEYCLOAK.test(image) && !servers[i];
+  if (images.some(isKeycloak)) return "keycloak";
+  if (servers.includes(true)) return "postgres";
+  const label = textOf(dig(workload.template, "metadata", "labels", "app.kubernetes.io/component"));
+  const known = [label, workload.name.replace(new RegExp(`^${names.release}-`), ""), ...images];
+  return known.includes("auth-service") ? "auth-service" : "other";
+}
+
+/** The registry of an image: its first part where that is a host, by the rule of the container runtimes. */
+export function registryOf(image: string): string {
+  const [first = "", ...rest] = image.split("/");
+  const isHost = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");
+  return isHost ? first.toLowerCase() : "docker.io";
+}

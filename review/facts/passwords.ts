@@ -1,0 +1,99 @@
+import { isSecret, normalizeSecret } from "../../kubernetes/redact";
+import { isMap, type KubeObject } from "../../kubernetes/objects";
+import { mergeValues } from "../../config/values";
+import type { PasswordFact } from "./schema";
+
+type Tree = Readonly<Record<string, unknown>>;
+
+/** Where the values of a release come from. */
+export interface ValueSources {
+  /** The chart's own defaults. */
+  defaults: Tree;
+  /** Everything the config sets, in clear. */
+  values: Tree;
+  /** The part of them that is stored encrypted. */
+  secretPart: Tree;
+  /** What the chart renders with them. */
+  rendered: readonly KubeObject[];
+}
+
+/** Fewer characters than this count as short: guessable by a machine within the life of an installation. */
+export const SHORTEST_PASSWORD = 12;
+
+const PASSWORD_KEY = /(pass(word|wd|phrase)?|secret|token|api[-_]?key|private[-_]?key|credentials?)$/i;
+/** Keys that say where a password is, not what it is. */
+const REFERENCE_KEY = /^(existing|use|create|enable)|(secret|key|token)[-_]?(name|ref|path|file|key)$|name$/i;
+/** Passwords that everybody tries first. */
+const WELL_KNOWN = new Set(
+  (
+    "password passwd pass admin administrator postgres postgresql root secret keycloak changeme change-me change_me " +
+    "changeit default example test testing demo guest user casa 123456 12345678 123456789 qwerty letmein welcome"
+  ).split(" "),
+);
+/** A URL with a password in it. */
+const WITH_PASSWORD = /^[a-z][a-z0-9+.-]*:\/\/[^/\s:@]*:[^@\s/]+@/i;
+
+/**
+ * The passwords of a release: those of the values, and what the chart's templates put into Secrets on their own. Says where each
+ * one is, where it comes from and whether it is weak, never what it is.
+ */
+export function passwordFacts({ defaults, values, secretPart, rendered }: ValueSources): PasswordFact[] {
+  const secretNames = new Set(rendered.filter(isSecret).map(({ metadata }) => metadata.name));
+  const seen = new Set<string>();
+  const ofValues = leaves(mergeValues(defaults, values)).flatMap(({ path, value }): PasswordFact[] => {
+    const text = String(value);
+    if (!isPassword(path.at(-1) ?? "", text) || secretNames.has(text)) return [];
+    seen.add(text);
+    const origin = at(secretPart, path) !== undefined ? "secret" : at(values, path) !== undefined ? "config" : "chart";
+    const isDefault = String(at(defaults, path)) === text;
+    return [{ where: `values ${path.join(".")}`, origin, problem: weakness(text, isDefault) }];
+  });
+  const ofTemplates = rendered.filter(isSecret).flatMap((secret): PasswordFact[] => {
+    const { data } = normalizeSecret(secret);
+    return Object.entries(isMap(data) ? data : {}).flatMap(([key, encoded]) => {
+      const text = Buffer.from(String(encoded), "base64").toString();
+      if (!isPassword(key, text) || seen.has(text)) return [];
+      const { namespace, name = "" } = secret.metadata;
+      const where = `Secret ${namespace ? `${namespace}/` : ""}${name} key ${key}`;
+      return [{ where, origin: "chart" as const, problem: weakness(text, false) }];
+    });
+  });
+  return [...ofValues, ...ofTemplates];
+}
+
+/** Whether a key of this name with this text holds a password in itself. */
+export function isPassword(key: string, text: string): boolean {
+  if (text === "") return false;
+  return WITH_PASSWORD.test(text) || (PASSWORD_KEY.test(key) && !REFERENCE_KEY.test(key));
+}
+
+/** What is wrong with a password, if anything. */
+export function weakness(text: string, isDefault: boolean): PasswordFact["problem"] {
+  const secret = WITH_PASSWORD.test(text)
+    ? decodeURIComponentOr(text.replace(/^[^:]+:\/\/[^:]*:([^@]+)@.*$/s, "$1"))
+    : text;
+  if (isDefault || WELL_KNOWN.has(secret.toLowerCase())) return "default";
+  return secret.length < SHORTEST_PASSWORD ? "short" : null;
+}
+
+function decodeURIComponentOr(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Texts and numbers at the ends of a tree; booleans and nulls are no passwords. */
+function leaves(tree: unknown, path: string[] = []): { path: string[]; value: string | number }[] {
+  if (typeof tree === "string" || typeof tree === "number") return [{ path, value: tree }];
+  if (typeof tree !== "object" || tree === null) return [];
+  return Object.entries(tree).flatMap(([key, below]) => leaves(below, [...path, key]));
+}
+
+function at(tree: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (below, key) => (typeof below === "object" && below !== null ? (below as Tree)[key] : undefined),
+    tree,
+  );
+}

@@ -1,0 +1,93 @@
+import type { Redactor } from "../../kubernetes/redact";
+import { dig, digList, type KubeObject } from "../../kubernetes/objects";
+import { workloadId } from "../../components/workload-restarts/restarts";
+import { imageProblem, POD_SPECS } from "../rolls/images";
+import { claimNames } from "../../kubernetes/references";
+import { containersOf, podWorkload, type PodWorkload, textOf } from "../../kubernetes/pod-templates";
+import { autoscalerMinimum, budgetOf } from "./budgets";
+import { keycloakClustering } from "./clustering";
+import { type ComponentNames, componentOf, registryOf } from "./component";
+import type { RuntimeImage, RuntimeJob, RuntimeWorkload } from "./schema";
+
+/** What is known of the release as it will be. */
+export interface WorkloadInput {
+  /** Objects of the release after the upgrade. */
+  objects: readonly KubeObject[];
+  /** PodDisruptionBudgets and autoscalers that live beside the release. */
+  beside: readonly KubeObject[];
+  /** Live PersistentVolumeClaims. */
+  claims: readonly KubeObject[];
+  /** Ids of the workloads whose pods are replaced. */
+  replaced: ReadonlySet<string>;
+  namespace: string;
+  names: ComponentNames;
+  redactor: Redactor;
+}
+
+/** The facts of every workload of the release. */
+export function workloadFacts(input: WorkloadInput): RuntimeWorkload[] {
+  return input.objects.flatMap((object) => {
+    const workload = podWorkload(object, input.namespace);
+    return workload ? [factsOf(workload, object, input)] : [];
+  });
+}
+
+function factsOf(workload: PodWorkload, object: KubeObject, input: WorkloadInput): RuntimeWorkload {
+  const { namespace, names, redactor } = input;
+  const spec = workload.template["spec"];
+  const around = [...input.objects, ...input.beside];
+  const component = componentOf(workload, names);
+  return {
+    workload: workload.id,
+    component,
+    replicas: autoscalerMinimum(workload, around, namespace) ?? workload.replicas,
+    rolls: input.replaced.has(workload.id),
+    strategy: workload.strategy.type,
+    exclusiveClaims: exclusiveClaims(workload, object, input),
+    budget: budgetOf(workload, around, namespace),
+    clustering: component === "keycloak" ? keycloakClustering(spec) : null,
+    images: imagesOf(spec, redactor),
+  };
+}
+
+function imagesOf(podSpec: unknown, redactor: Redactor): RuntimeImage[] {
+  return containersOf(podSpec).map(({ name, fields }) => {
+    const image = textOf(fields["image"]) ?? "";
+    return {
+      container: name,
+      image: redactor.text(image),
+      registry: registryOf(image),
+      digest: image.includes("@"),
+      moving: imageProblem(image) !== undefined,
+    };
+  });
+}
+
+/** Pods that come and go: what they run matters, what becomes of them on a roll does not. */
+export function jobFacts(objects: readonly KubeObject[], namespace: string, redactor: Redactor): RuntimeJob[] {
+  return objects.flatMap((object) => {
+    const isPod = object.apiVersion === "v1" && object.kind === "Pod";
+    const path = isPod ? ["spec"] : POD_SPECS[`${object.apiVersion.split("/")[0] ?? ""}/${object.kind}`];
+    if (!path || podWorkload(object, namespace)) return [];
+    const { kind, metadata } = object;
+    const at = { kind, namespace: metadata.namespace ?? namespace, name: metadata.name ?? "" };
+    return [{ workload: workloadId(at), images: imagesOf(dig(object, ...path), redactor) }];
+  });
+}
+
+/** Claims that pods on two nodes cannot mount together; those of a StatefulSet belong to one pod each and do no harm. */
+function exclusiveClaims(workload: PodWorkload, object: KubeObject, { objects, claims, namespace }: WorkloadInput) {
+  const modes = new Map(
+    [...claims, ...objects]
+      .filter(
+        ({ kind, metadata }) =>
+          kind === "PersistentVolumeClaim" && (metadata.namespace ?? namespace) === workload.namespace,
+      )
+      .map((claim) => [claim.metadata.name ?? "", digList(claim, "spec", "accessModes")]),
+  );
+  const own = digList(object, "spec", "volumeClaimTemplates").length > 0 ? [] : claimNames(workload.template["spec"]);
+  return own.filter((name) => {
+    const of = modes.get(name);
+    return of === undefined || !of.some((mode) => mode === "ReadWriteMany" || mode === "ReadOnlyMany");
+  });
+}

@@ -1,0 +1,63 @@
+import type { ClusterClient } from "../kubernetes/connect";
+import { dryRunPatch } from "../kubernetes/dry-run";
+import type { LiveWorkload } from "../kubernetes/workloads";
+import type { KubeObject } from "../kubernetes/objects";
+import { restartPatch } from "../components/workload-restarts/restart-patch";
+import type { ObjectChange, ObjectCheck } from "./report/schema";
+import {
+  pendingGroups,
+  type RestartPlan,
+  type RestartTarget,
+  workloadId,
+} from "../components/workload-restarts/restarts";
+import { STAMP_ANNOTATION } from "../components/workload-restarts/stamp";
+
+/** Workloads whose restart is tried as a dry-run; more would only load the API server to learn the same again. */
+export const MOST_DRY_RUNS = 50;
+
+/** The changes that restarting the pending MAS workloads makes. */
+export async function restartChanges(
+  client: ClusterClient,
+  plan: RestartPlan,
+  workloads: readonly LiveWorkload[],
+  stamp: string,
+): Promise<ObjectChange[]> {
+  const pending = pendingGroups(plan).flat();
+  const live = new Map(workloads.map((one) => [workloadId(one), one]));
+  const asked = new Set(sample(pending).map(workloadId));
+  return Promise.all(
+    pending.map(async (target): Promise<ObjectChange> => {
+      const { kind, namespace, name } = target;
+      const { stamp: before, annotations = {} } = live.get(workloadId(target)) ?? {};
+      const check = asked.has(workloadId(target)) ? await tryRestart(client, target, stamp) : notAsked(pending.length);
+      const field = {
+        path: `spec.template.metadata.annotations["${STAMP_ANNOTATION}"]`,
+        ...(before === undefined ? {} : { before: JSON.stringify(before) }),
+        after: JSON.stringify(stamp),
+        cause: "chart" as const,
+      };
+      // A workload that has the stamp already and is only not available yet is waited for, not changed.
+      const fields = before === stamp ? [] : [field];
+      const ours = Object.entries(restartPatch(stamp).metadata.annotations);
+      const folded = ours.filter(([key, value]) => annotations[key] !== value).length;
+      const common = { apiVersion: "apps/v1", kind, namespace, name, writer: "restart" as const, folded };
+      return { ...common, action: "update", fields, check };
+    }),
+  ).then((changes) => changes.filter(({ fields }) => fields.length > 0));
+}
+
+/** One of each kind in each namespace first, because quota, policies and permissions are a namespace's; then in order. */
+function sample(targets: readonly RestartTarget[]): RestartTarget[] {
+  const first = new Map(targets.map((target) => [`${target.kind} ${target.namespace}`, target]));
+  return [...new Set([...first.values(), ...targets])].slice(0, MOST_DRY_RUNS);
+}
+
+async function tryRestart(client: ClusterClient, target: RestartTarget, stamp: string): Promise<ObjectCheck> {
+  const { kind, namespace, name } = target;
+  const object: KubeObject = { apiVersion: "apps/v1", kind, metadata: { namespace, name } };
+  return (await dryRunPatch(client, object, namespace, restartPatch(stamp))).check;
+}
+
+function notAsked(total: number): ObjectCheck {
+  return { result: "unchecked", message: `one of ${total} restarts; ${MOST_DRY_RUNS} of them were tried as a dry-run` };
+}

@@ -1,0 +1,92 @@
+import { dig, type KubeObject } from "../../kubernetes/objects";
+import { workloadId } from "../../components/workload-restarts/restarts";
+import type { ImageFinding } from "../report/schema";
+import { containersOf, textOf } from "../../kubernetes/pod-templates";
+
+/** Where the kinds that run pods keep the pod spec. */
+export const POD_SPECS: Readonly<Record<string, readonly string[]>> = {
+  "apps/Deployment": ["spec", "template", "spec"],
+  "apps/StatefulSet": ["spec", "template", "spec"],
+  "apps/DaemonSet": ["spec", "template", "spec"],
+  "batch/Job": ["spec", "template", "spec"],
+  "batch/CronJob": ["spec", "jobTemplate", "spec", "template", "spec"],
+};
+
+/** Words that say "whatever is newest there", as a whole tag or as a part of it (`stable-alpine`). */
+const MOVING_WORDS = new Set(
+  (
+    "latest stable main master trunk head nightly daily weekly edge dev devel develop development next canary rolling " +
+    "current lts mainline unstable testing test staging production prod beta alpha snapshot"
+  ).split(" "),
+);
+
+/** Of these a full version in front makes no fixed build: `1.2.3-SNAPSHOT` is built again and again. */
+const MOVING_BUILDS = new Set(["latest", "nightly", "dev", "devel", "snapshot"]);
+
+/**
+ * The images that do not say which bytes will run: a pod that starts later, or on another node, may run others than the ones
+ * that were reviewed, and when the template does not change, the upgrade brings no newer ones either.
+ *
+ * @param objects objects of the release as they will be; those that run no pods are passed over.
+ * @param rolled ids of the workloads whose pods are replaced.
+ */
+export function imageFindings(
+  objects: readonly KubeObject[],
+  rolled: ReadonlySet<string>,
+  defaultNamespace: string,
+): ImageFinding[] {
+  return objects.flatMap((object) => {
+    const path = POD_SPECS[`${object.apiVersion.split("/")[0] ?? ""}/${object.kind}`];
+    if (!path) return [];
+    const { kind, metadata } = object;
+    const at = { kind, namespace: metadata.namespace ?? defaultNamespace, name: metadata.name ?? "" };
+    const workload = workloadId(at);
+    return containersOf(dig(object, ...path)).flatMap(({ name, fields }): ImageFinding[] => {
+      const image = textOf(fields["image"]) ?? "";
+      const problem = imageProblem(image);
+      if (problem === undefined) return [];
+      const pullPolicy = textOf(fields["imagePullPolicy"]) ?? defaultPullPolicy(image);
+      return [{ workload, container: name, image, problem, rolls: rolled.has(workload), pullPolicy }];
+    });
+  });
+}
+
+/**
+ * Why an image reference may mean other bytes tomorrow; undefined for a digest and for a tag of one build.
+ *
+ * Moving are: no tag, a tag with one of the usual words in it unless it also has a full version or a commit, and a major
+ * version alone (`15`, `v1`, `15-alpine`). Two numbers (`15.8`) pass: for half of all projects, PostgreSQL among them, that
+ * is the full version. A number of four digits or more is a date or a build.
+ */
+export function imageProblem(image: string): ImageFinding["problem"] | undefined {
+  if (image === "" || image.includes("@")) return undefined;
+  const tag = tagOf(image);
+  if (tag === undefined) return "no-tag";
+  const words = tag.toLowerCase().split(/[-_.+]/);
+  const isFull = /^v?\d+\.\d+\.\d+/.test(tag);
+  const isBuild = words.some((word) => /^(?=.*\d)[0-9a-f]{7,64}$/.test(word) || /^\d{4,}$/.test(word));
+  const moving = isFull
+    ? MOVING_BUILDS.has(words.at(-1) ?? "")
+    : !isBuild && words.some((word) => MOVING_WORDS.has(word));
+  const isMajor = /^v?\d{1,3}(-[a-z][\w.]*)*$/i.test(tag) && !isBuild;
+  return moving || isMajor ? "moving-tag" : undefined;
+}
+
+/** The tag; the colon of a registry's port is none. */
+function tagOf(image: string): string | undefined {
+  const last = image.slice(image.lastIndexOf("/") + 1);
+  const colon = last.indexOf(":");
+  return colon < 0 ? undefined : last.slice(colon + 1);
+}
+
+/** What the API server fills in: Always for `latest`, said or meant. */
+function defaultPullPolicy(image: string): string {
+  const tag = tagOf(image);
+  return tag === undefined || tag === "latest" ? "Always" : "IfNotPresent";
+}
+
+/** `registry:5000/team/keycloak:25@sha256:…` is `keycloak`. */
+export function imageName(image: string): string {
+  const path = image.split("@")[0] ?? "";
+  return path.slice(path.lastIndexOf("/") + 1).split(":")[0] ?? "";
+}

@@ -1,0 +1,244 @@
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import execa from "execa";
+import { type BackupJob, JOB_VARIABLE } from "../../../../components/database-backup/job";
+import type { DatabaseTarget } from "../../../../components/database-backup/references";
+import { type Cluster, startCluster } from "../../../../sandbox/cluster/cluster";
+import { Progress } from "../../../../sandbox/progress";
+import { runSql } from "../../../../sandbox/postgres";
+import { ensureTools, type Tools } from "../../../../sandbox/tools";
+import { chartPath, RELEASE_NAMESPACE, ROOT } from "../../world/world";
+
+const PASSWORD = "planted-Pa55 w\\ord'$x";
+
+/** The program that makes backups, run as the upgrade runs it; what the upgrade does with its exit code is tested in backup.test.ts. */
+describe("the backup program", function () {
+  this.timeout(120_000);
+  const scratch = mkdtempSync(join(tmpdir(), "casa-backup-program-"));
+  const destination = join(scratch, "backups");
+  let tools: Tools;
+  let cluster: Cluster;
+
+  before(async () => {
+    tools = await ensureTools(Progress.silent());
+    cluster = await startCluster(tools, { postgres: true, progress: Progress.silent() });
+    const values = JSON.stringify({
+      postgresAuth: { password: PASSWORD },
+      postgresKeycloak: { password: PASSWORD },
+    });
+    const release = ["install", "casa", chartPath("casa-runtime-0.1.0"), "-n", RELEASE_NAMESPACE, "--create-namespace"];
+    const options = { env: env(), cwd: ROOT, input: values };
+    await execa(tools.path("helm"), [...release, "--wait", "--values", "-"], options);
+    // With a pod's own environment, its role has its password, too.
+    await inPod('[ "$POSTGRES_DB" = auth ]');
+    await sql("auth", "CREATE TABLE tokens AS SELECT i AS id, md5(i::text) AS note FROM generate_series(1, 20000) i;");
+    await sql("postgres", "CREATE DATABASE outside;");
+    await sql("outside", "CREATE TABLE realm AS SELECT 1 AS id;");
+  });
+  after(async () => {
+    await cluster?.stop();
+    rmSync(scratch, { recursive: true });
+  });
+
+  const env = () => ({ KUBECONFIG: cluster.kubeconfig, PATH: `${tools.binDir}:${process.env["PATH"] ?? ""}` });
+  const sql = (database: string, text: string) => runSql(cluster.postgresEnv ?? {}, text, database);
+  const kubectl = async (...args: string[]) => (await execa(tools.path("kubectl"), args, { env: env() })).stdout;
+  const files = () => (existsSync(destination) ? readdirSync(join(destination, "test")) : []);
+  const scratchDatabases = async () =>
+    (await sql("postgres", "SELECT datname FROM pg_database WHERE datname LIKE 'casa_upgrade_scratch%';")).trim();
+
+  /** Runs a script in the auth database's pod; kwok connects `kubectl exec` a moment after a pod is ready. */
+  async function inPod(script: string): Promise<string> {
+    for (let i = 0; ; i++) {
+      try {
+        return await kubectl(
+          "exec",
+          "deployment/casa-postgres-auth",
+          "-n",
+          RELEASE_NAMESPACE,
+          "--",
+          "sh",
+          "-c",
+          script,
+        );
+      } catch (error) {
+        if (i > 60) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 250));
+      }
+    }
+  }
+
+  function target(name: string): DatabaseTarget {
+    const secret = (key: string) => [{ kind: "Secret" as const, name: `casa-postgres-${name}`, key }];
+    return {
+      name,
+      database: [{ value: name }],
+      user: secret("username"),
+      password: secret("password"),
+      at: {
+        kind: "Deployment",
+        namespace: RELEASE_NAMESPACE,
+        workload: `casa-postgres-${name}`,
+        container: "postgres",
+      },
+    };
+  }
+
+  function external(): DatabaseTarget {
+    const port = Number(cluster.postgresEnv?.["PGPORT"]);
+    const at = { host: "127.0.0.1", port, sslMode: "prefer", namespace: RELEASE_NAMESPACE };
+    return { ...target("auth"), name: "outside", database: [{ value: "outside" }], at };
+  }
+
+  async function backUp(databases: DatabaseTarget[], more: Partial<BackupJob> = {}, node: string[] = []) {
+    const release = {
+      name: "casa",
+      namespace: RELEASE_NAMESPACE,
+      chartVersion: "0.1.0",
+      revision: 1,
+      status: "deployed",
+    };
+    const job: BackupJob = {
+      stack: "test",
+      cluster: "c",
+      release,
+      destination: { kind: "folder", path: destination },
+      keep: 2,
+      timeoutSeconds: 60,
+      databases,
+      ...more,
+    };
+    const program = ["--require", "esbuild-register", "components/database-backup/cluster/backup-cli.ts"];
+    const args = [...node, ...program, "--context", cluster.context];
+    const options = {
+      cwd: ROOT,
+      env: { ...env(), [JOB_VARIABLE]: JSON.stringify(job) },
+      reject: false,
+      all: true,
+    } as const;
+    const run = await execa("node", args, options);
+    expect(run.all).not.to.contain(PASSWORD);
+    return { code: run.exitCode, text: run.all ?? "", stdout: run.stdout };
+  }
+
+  async function mustFail(why: RegExp, more: Partial<BackupJob> = {}): Promise<void> {
+    const run = await backUp([target("auth"), target("keycloak")], more);
+    expect(run.code, run.text).to.equal(1);
+    expect(run.text).to.match(why).and.to.contain("no verified backup, so nothing was upgraded").and.to.contain("Fix:");
+    expect(run.stdout).to.equal("");
+    expect(files()).to.deep.equal([]);
+    expect(await scratchDatabases()).to.equal("");
+  }
+
+  /** Puts another program before PostgreSQL's own on the PATH of the auth database's pod. */
+  async function withProgram(name: string, script: string, during: () => Promise<void>): Promise<void> {
+    const bin = join(scratch, "wrapped");
+    mkdirSync(bin, { recursive: true });
+    const real = join(cluster.postgresEnv?.["PATH"]?.split(":")[0] ?? "", name);
+    writeFileSync(join(bin, name), `#!/bin/bash\nREAL=${real}\n${script}\n`);
+    chmodSync(join(bin, name), 0o755);
+    const list = JSON.parse(
+      await kubectl("get", "execs.kwok.x-k8s.io", "-n", RELEASE_NAMESPACE, "-o", "json"),
+    ) as KwokExecs;
+    const exec = list.items.find(({ metadata }) => metadata.name.startsWith("casa-postgres-auth-"));
+    const [first] = exec?.spec.execs ?? [];
+    if (!exec || !first) throw new Error("the auth database has no simulated pod");
+    const put = async (prefix: string) => {
+      const envs = first.local.envs.map((one) => (one.name === "PATH" ? { ...one, value: prefix + one.value } : one));
+      const spec = { execs: [{ ...first, local: { ...first.local, envs } }] };
+      const patch = ["--type=merge", "-p", JSON.stringify({ spec })];
+      await kubectl("patch", "execs.kwok.x-k8s.io", exec.metadata.name, "-n", RELEASE_NAMESPACE, ...patch);
+      for (let i = 0; (await inPod(`command -v ${name}`)).startsWith(bin) !== (prefix !== ""); i++) {
+        if (i > 60) throw new Error(`${name} in the pod never changed`);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    };
+    await put(`${bin}:`);
+    await during().finally(() => put(""));
+    rmSync(bin, { recursive: true });
+  }
+
+  it("fails for a dump that is killed half-way", () =>
+    withProgram("pg_dump", `"$REAL" "$@" | head -c 100000; kill -9 $$`, () =>
+      mustFail(/database auth .*: the dump failed with exit code 137/),
+    ));
+
+  it("fails for a dump that is empty, or cut off, with nobody complaining", async () => {
+    await withProgram("pg_dump", "exit 0", () => mustFail(/database auth .*: the dump is empty/));
+    await withProgram("pg_dump", `"$REAL" "$@" | head -c 100000`, () =>
+      mustFail(/database auth .*: the restore into a scratch database failed/),
+    );
+  });
+
+  it("fails for a good dump of something else: rows, a table", async () => {
+    await withProgram("pg_dump", `"$REAL" --exclude-table-data=tokens "$@"`, () =>
+      mustFail(/database auth .*not equal.*table public.tokens has 0 rows instead of 20000/),
+    );
+    await withProgram("pg_dump", `"$REAL" --exclude-table=tokens "$@"`, () =>
+      mustFail(/database auth .*not equal.*table public.tokens is missing/),
+    );
+  });
+
+  it("fails when the restore into the scratch database fails, and drops that", () =>
+    withProgram("pg_restore", `"$REAL" "$@"; echo "could not extend file" >&2; exit 1`, () =>
+      mustFail(/database auth .*: a disk of the server is full/),
+    ));
+
+  it("fails when time is up, also while a server does not answer", async () => {
+    await withProgram("pg_dump", "sleep 20", () => mustFail(/was not done within 3 s/, { timeoutSeconds: 3 }));
+  });
+
+  it("fails when nothing is left that could bring it to its end; node itself would exit with 0", async () => {
+    // Every connection is opened and then forgotten, so what the program waits for never comes and nothing keeps it running.
+    const forget = join(scratch, "forget.cjs");
+    writeFileSync(
+      forget,
+      `const https = require("node:https"), { EventEmitter } = require("node:events");
+      https.request = () => Object.assign(new EventEmitter(), { end() {}, destroy() {} });
+      const later = setTimeout;
+      global.setTimeout = (...args) => { const timer = later(...args); timer.unref?.(); return timer; };`,
+    );
+    const run = await backUp([target("auth")], {}, ["--require", forget]);
+    expect(run.text).to.equal("");
+    expect(run.code).to.equal(1);
+  });
+
+  it("backs up a database outside of the cluster, too, and keeps as many as it should", async () => {
+    const runs: string[] = [];
+    for (let i = 0; i < 3; i++) {
+      const run = await backUp([target("auth"), target("keycloak"), external()]);
+      expect(run.code, run.text).to.equal(0);
+      const made = JSON.parse(run.stdout) as { name: string; rows: number; verified: boolean }[];
+      expect(made.map(({ name, rows, verified }) => [name, rows, verified])).to.deep.equal([
+        ["auth", 20_000, true],
+        ["keycloak", 0, true],
+        ["outside", 1, true],
+      ]);
+      runs.push(...files().filter((file) => !runs.includes(file)));
+    }
+    expect(runs).to.have.length(18);
+    expect(files().sort()).to.deep.equal(runs.slice(6).sort());
+    expect(await scratchDatabases()).to.equal("");
+  });
+
+  it("says how to let a user make the scratch database who may not", async () => {
+    await sql("postgres", "CREATE ROLE plain LOGIN PASSWORD 'plain'; ALTER DATABASE outside OWNER TO plain;");
+    await sql("outside", "ALTER TABLE realm OWNER TO plain;");
+    await kubectl("create", "secret", "generic", "plain", "-n", RELEASE_NAMESPACE, "--from-literal=password=plain");
+    const password = [{ kind: "Secret" as const, name: "plain", key: "password" }];
+    const before = files();
+    const run = await backUp([{ ...external(), user: [{ value: "plain" }], password }]);
+    expect(run.code, run.text).to.equal(1);
+    expect(run.text).to.contain("may not create the scratch database").and.to.contain("CREATEDB");
+    expect(files()).to.deep.equal(before);
+  });
+});
+
+interface KwokExecs {
+  items: {
+    metadata: { name: string };
+    spec: { execs: { local: { envs: { name: string; value: string }[] } }[] };
+  }[];
+}

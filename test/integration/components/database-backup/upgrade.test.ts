@@ -1,0 +1,247 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "chai";
+import execa from "execa";
+import { runSql } from "../../../../sandbox/postgres";
+import { mustSucceed, RELEASE_NAMESPACE, World } from "../../world/world";
+
+const ROWS = 100_000;
+
+describe("database backups", function () {
+  this.timeout(300_000);
+  let world: World;
+  let backups: string;
+
+  before(async () => {
+    world = await World.open({ postgres: true });
+    backups = join(world.scratch, "backups", world.stack);
+    await world.helmInstall("0.1.0");
+    await world.useVersion("0.2.0", { restarts: { enabled: false } });
+    await execWorks();
+    await sql("auth", FILL);
+    await sql("keycloak", "CREATE TABLE realm AS SELECT i AS id, md5(i::text) AS name FROM generate_series(1, 500) i;");
+  });
+  after(async () => world?.close());
+
+  const sql = (database: string, text: string) => runSql(world.cluster.postgresEnv ?? {}, text, database);
+  const files = (folder = backups): string[] => {
+    try {
+      return readdirSync(folder).sort();
+    } catch {
+      return [];
+    }
+  };
+  const scratchDatabases = async () =>
+    (await sql("postgres", "SELECT datname FROM pg_database WHERE datname LIKE 'casa_upgrade_scratch%'")).trim();
+
+  /** kwok connects `kubectl exec` a moment after a pod is ready. */
+  async function execWorks(): Promise<void> {
+    for (const name of ["auth", "keycloak"]) {
+      const exec = ["exec", `deployment/casa-postgres-${name}`, "-n", RELEASE_NAMESPACE, "--", "true"];
+      await until(`kubectl exec into ${name}`, () =>
+        world.kubectl(exec).then(
+          () => true,
+          () => false,
+        ),
+      );
+    }
+  }
+
+  /** Every row of every column, in order. */
+  const contents = () =>
+    sql("auth", "SELECT md5(string_agg(t::text, '|' ORDER BY id)) || ' ' || count(*) FROM tokens t;");
+
+  describe("a fault stops the upgrade before anything changes", () => {
+    let before: Record<string, string>;
+    beforeEach(async () => (before = await world.fingerprint()));
+
+    /** One error with its fix; no file, no scratch database, no new revision, no object is left or changed. */
+    async function stopped(run: { ok: boolean; text: string }, cause: RegExp, fix: RegExp): Promise<void> {
+      expect(run.ok, run.text).to.equal(false);
+      expect(run.text, run.text).to.match(/no verified backup, so nothing was upgraded/);
+      expect(run.text, run.text).to.match(cause).and.to.match(fix);
+      expect(await world.fingerprint()).to.deep.equal(before);
+      expect(await world.helmVersions()).to.deep.equal(["casa-runtime-0.1.0 deployed"]);
+      expect(await scratchDatabases()).to.equal("");
+      expect(files()).to.deep.equal([]);
+    }
+
+    it("a password that is not the database's", async () => {
+      await sql("postgres", "ALTER ROLE postgres PASSWORD 'changed-by-hand';");
+      await stopped(await world.up(), /refuses the password/, /Secret/);
+      await sql("postgres", "ALTER ROLE postgres PASSWORD 'postgres';");
+    });
+
+    it("a full disk", async function () {
+      const small = join(world.scratch, "small");
+      mkdirSync(small);
+      const mount = await execa("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", small], { reject: false });
+      if (mount.failed) this.skip(); // needs root
+      try {
+        await world.config({ backup: { destination: small } });
+        await stopped(await world.up(), /the disk is full/, /backup\.destination/);
+        expect(files(join(small, world.stack))).to.deep.equal([]);
+      } finally {
+        await execa("umount", [small]);
+        await world.config({ backup: { destination: join(world.scratch, "backups") } });
+      }
+    });
+
+    it("a dump that is ended half-way", async () => {
+      const run = world.up();
+      await until("pg_dump copies the tokens", async () => {
+        const ended =
+          "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'COPY public.tokens%';";
+        return (await sql("postgres", ended)).trim() !== "0";
+      });
+      await stopped(await run, /database auth .*(the dump failed|terminat)/s, /Fix: /);
+    });
+
+    it("a stored dump that is damaged before it is verified", async () => {
+      // Keycloak's dump waits for this lock, so auth's is stored for a while before anything is verified.
+      const lock = execa("psql", ["-X", "-q", "-U", "postgres", "-d", "keycloak"], {
+        env: world.cluster.postgresEnv,
+        input: undefined,
+      });
+      lock.catch(() => undefined);
+      lock.stdin?.write("BEGIN; LOCK TABLE realm IN ACCESS EXCLUSIVE MODE;\n");
+      const run = world.up();
+      const dump = () => files().find((file) => /^auth-.*\.dump\.partial$/.test(file));
+      let size = -1;
+      await until("auth is stored", async () => {
+        const file = dump();
+        const now = file === undefined ? -1 : statSync(join(backups, file)).size;
+        const same = now > 100_000 && now === size;
+        size = now;
+        if (!same) await sleep(500);
+        return same;
+      });
+      const file = join(backups, dump() ?? "");
+      const damaged = readFileSync(file);
+      const middle = Math.trunc(damaged.length / 2);
+      damaged.fill(0, middle, middle + 5000);
+      writeFileSync(file, damaged);
+      lock.stdin?.end("COMMIT;\n");
+      await stopped(await run, /database auth .*(restore into a scratch database|checksum)/s, /Fix: /);
+    });
+
+    it("a dump that cannot be restored", async () => {
+      await sql("auth", NOT_RESTORABLE);
+      await stopped(await world.up(), /the restore into a scratch database/, /Fix: /);
+      await sql("auth", "DROP TABLE bad; DROP FUNCTION counted;");
+    });
+
+    it("a destination that cannot be used is refused at preview", async () => {
+      const file = join(world.scratch, "a-file");
+      writeFileSync(file, "");
+      await world.config({ backup: { destination: file } });
+      const run = await world.preview();
+      expect(run.ok).to.equal(false);
+      expect(run.text).to.contain("cannot be used").and.to.contain("pulumi config set --path backup.destination");
+      await world.config({ backup: { destination: join(world.scratch, "backups") } });
+    });
+  });
+
+  describe("in order", () => {
+    it("is made and verified before the release changes, and only then", async () => {
+      const preview = mustSucceed(await world.preview());
+      expect(preview.text).to.contain("Backup before anything changes: auth");
+      expect(files()).to.deep.equal([]);
+      mustSucceed(await world.up());
+      const { backups: made } = (await world.outputs()) as { backups: Record<string, unknown>[] };
+      expect(made.map(({ name, verified, rows, alembic }) => ({ name, verified, rows, alembic }))).to.deep.equal([
+        { name: "auth", verified: true, rows: ROWS + 1, alembic: "4f1c2d7a9b03" },
+        { name: "keycloak", verified: true, rows: 500, alembic: null },
+      ]);
+      for (const { location, bytes, sha256 } of made) {
+        const content = readFileSync(location as string);
+        expect(content.length).to.equal(bytes);
+        expect(createHash("sha256").update(content).digest("hex")).to.equal(sha256);
+      }
+      expect(files()).to.have.length(4);
+      expect(await scratchDatabases()).to.equal("");
+      mustSucceed(await world.up(["--expect-no-changes"]));
+      expect(files()).to.have.length(4);
+    });
+
+    it("restore brings back every row after a destructive migration, and keeps the database as it was", async () => {
+      const rows = await contents();
+      await sql(
+        "auth",
+        "DELETE FROM tokens WHERE id % 3 = 0; ALTER TABLE tokens DROP COLUMN note; UPDATE alembic_version SET version_num = 'gone';",
+      );
+      const asked = await world.cli("restore", "--database", "auth");
+      expect(asked.code).to.equal(1);
+      expect(asked.text).to.contain("casa-upgrade restore --yes");
+      const unknown = await world.cli("restore", "--database", "nothing", "--yes");
+      expect(unknown.text).to.contain("this release has: auth, keycloak");
+      const run = await world.cli("restore", "--database", "auth", "--yes");
+      expect(run.code, run.text).to.equal(0);
+      expect(await contents()).to.equal(rows);
+      expect((await sql("auth", "SELECT version_num FROM alembic_version;")).trim()).to.equal("4f1c2d7a9b03");
+      const kept = /kept as (\w+)/.exec(run.text)?.[1] ?? "";
+      expect((await sql(kept, "SELECT version_num FROM alembic_version;")).trim()).to.equal("gone");
+      expect(await scratchDatabases()).to.equal("");
+    });
+
+    it("a damaged backup is not restored", async () => {
+      const file = join(backups, files().find((name) => /^auth-.*\.dump$/.test(name)) ?? "");
+      const content = readFileSync(file);
+      const rows = await contents();
+      writeFileSync(file, content.subarray(0, content.length - 1000));
+      const run = await world.cli("restore", "--database", "auth", "--from", file, "--yes");
+      expect(run.code, run.text).to.equal(1);
+      expect(run.text).to.contain("Fix: ");
+      expect(await contents()).to.equal(rows);
+      expect(await scratchDatabases()).to.equal("");
+      writeFileSync(file, content);
+    });
+
+    it("no rollback to a version that ran with an older schema, unless the backup of then is restored first", async () => {
+      const revision = async () => (await sql("auth", "SELECT version_num FROM alembic_version;")).trim();
+      const before = await revision();
+      await world.useVersion("0.3.0");
+      mustSucceed(await world.up());
+      await sql("auth", "UPDATE alembic_version SET version_num = 'made-by-0.3.0';");
+      const refused = await world.cli("rollback", "--yes");
+      expect(refused.code, refused.text).to.equal(1);
+      expect(refused.text).to.contain(
+        `the auth database has schema revision made-by-0.3.0; that version ran with ${before}`,
+      );
+      expect((await world.helmVersions()).at(-1)).to.equal("casa-runtime-0.3.0 deployed");
+
+      const backup = /casa-upgrade restore --database auth --from (\S+)/.exec(refused.text)?.[1] ?? "";
+      const restored = await world.cli("restore", "--database", "auth", "--from", backup, "--yes");
+      expect(restored.code, restored.text).to.equal(0);
+      const run = await world.cli("rollback", "--yes");
+      expect(run.code, run.text).to.equal(0);
+      expect(await revision()).to.equal(before);
+      expect((await world.helmVersions()).at(-1)).to.equal("casa-runtime-0.2.0 deployed");
+    });
+  });
+});
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + 60_000;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`${what}: not within a minute`);
+    await sleep(10);
+  }
+}
+
+const FILL = `
+CREATE TABLE tokens (id bigint PRIMARY KEY, owner text NOT NULL, made timestamptz NOT NULL, weight double precision, note text);
+INSERT INTO tokens SELECT i, 'owner ' || i % 977, timestamptz '2026-01-01' + i * interval '1 minute', random(), repeat(md5(i::text), 20)
+  FROM generate_series(1, ${ROWS}) i;
+CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY);
+INSERT INTO alembic_version VALUES ('4f1c2d7a9b03');
+`;
+
+/** pg_restore runs with an empty search path, so the check finds no table: a dump that nobody could ever restore. */
+const NOT_RESTORABLE = `
+CREATE FUNCTION counted(i int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT count(*) >= 0 FROM tokens); END $$;
+CREATE TABLE bad (i int CHECK (counted(i)));
+INSERT INTO bad VALUES (1);
+`;

@@ -1,0 +1,205 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import type { HistoryRow } from "../../../history/table";
+import { secret } from "../../../sandbox/engine";
+import { S3Server } from "../../fixtures/s3-server";
+import { mustSucceed, RELEASE_NAMESPACE, World } from "../world/world";
+
+const PASSWORD = "s3cret-of-version-one";
+const CRD = "multiagentsystems.casa.io";
+
+for (const backend of ["file", "S3"] as const) {
+  describe(`history and rollback, ${backend} backend`, function () {
+    this.timeout(300_000);
+    let world: World;
+    let s3: S3Server | undefined;
+    const scratchFolders = () => readdirSync(tmpdir()).filter((name) => name.startsWith("casa-upgrade-rollback-"));
+    const scratchBefore = new Set(scratchFolders());
+    /** All that casa-upgrade printed. */
+    let printed = "";
+
+    before(async () => {
+      s3 = backend === "S3" ? await S3Server.start("stacks", "key") : undefined;
+      const query = `region=us-east-1&endpoint=${encodeURIComponent(s3?.endpoint ?? "")}&use_path_style=true&request_checksum_calculation=when_required`;
+      const env = {
+        PULUMI_BACKEND_URL: `s3://stacks?${query}`,
+        AWS_ACCESS_KEY_ID: "key",
+        AWS_SECRET_ACCESS_KEY: "secret",
+        AWS_EC2_METADATA_DISABLED: "true",
+      };
+      world = await World.open(s3 ? { env } : {});
+      await world.helmInstall("0.1.0");
+      await world.config({
+        restarts: { enabled: false },
+        values: { authService: { tokenCacheSeconds: 31 } },
+        secretValues: secret({ keycloak: { adminPassword: PASSWORD } }),
+      });
+      await upgradeTo("0.1.0");
+      await world.config({ secretValues: secret({ keycloak: { adminPassword: "another-s3cret" } }) });
+      await upgradeTo("0.2.0", { values: { authService: { tokenCacheSeconds: 32 } } });
+      await upgradeTo("0.3.0");
+    });
+    after(async () => {
+      await world?.close();
+      await s3?.stop();
+    });
+
+    async function upgradeTo(version: string, more: Record<string, unknown> = {}): Promise<void> {
+      await world.useVersion(version, more);
+      mustSucceed(await world.up(["--message", `to ${version}`]));
+    }
+    async function cli(...args: string[]): Promise<{ code: number; text: string }> {
+      const run = await world.cli(...args);
+      printed += run.text;
+      return run;
+    }
+    const config = () => readFileSync(world.engine.configFile(world.stack), "utf8");
+    const rows = async () => JSON.parse((await cli("history", "--json")).text) as HistoryRow[];
+    const schema = async () => JSON.stringify((await world.json<{ spec: unknown }>("crd", CRD)).spec);
+    const revision = async () => (await world.helmVersions()).at(-1);
+    const adminPassword = () => world.helm("get", "values", "casa", "-n", RELEASE_NAMESPACE, "-o", "json");
+
+    it("history: update, time, result, chart version, revision and message, the newest first", async () => {
+      const all = await rows();
+      expect(
+        all.map(({ update, result, chartVersion, revisions, message }) => [
+          update,
+          result,
+          chartVersion,
+          revisions,
+          message,
+        ]),
+      ).to.deep.equal([
+        [3, "succeeded", "0.3.0", [4], "to 0.3.0"],
+        [2, "succeeded", "0.2.0", [3], "to 0.2.0"],
+        [1, "succeeded", "0.1.0", [2], "to 0.1.0"],
+      ]);
+      for (const { time } of all) expect(Math.abs(Date.parse(time) - Date.now())).to.be.below(600_000);
+      const { text } = await cli("history");
+      expect(text).to.match(
+        /^UPDATE +TIME +KIND +RESULT +CHART +REVISION +WHO +MESSAGE\n3 +2\S+Z +update +succeeded +0\.3\.0 +4 /,
+      );
+    });
+
+    // The backend makes a difference to what is read and written only; what is decided from it is tried once.
+    if (backend === "file") {
+      it("refused without a terminal: nothing is changed, the configuration included", async () => {
+        const [before, fingerprint] = [config(), await world.fingerprint()];
+        const run = await cli("rollback");
+        expect(run.code).to.equal(1);
+        expect(run.text).to.contain("back to update 2").and.contain("casa-runtime 0.3.0 -> 0.2.0");
+        expect(run.text).to.contain("casa-upgrade rollback --to 2 --yes");
+        expect(config()).to.equal(before);
+        expect(await world.fingerprint()).to.deep.equal(fingerprint);
+      });
+
+      it("an update that is none: refused, naming those that are", async () => {
+        const run = await cli("rollback", "--to", "9", "--yes");
+        expect(run.code).to.equal(1);
+        expect(run.text).to.contain("update 9 does not exist").and.contain("one of: 3, 2, 1");
+      });
+    }
+
+    if (backend === "file") {
+      it("objects with fields that the old schema does not know: refused, unless that is accepted", async () => {
+        await world.kubectl(["create", "namespace", "mas"]);
+        const spec = { keycloakRealm: "casa", apps: [{ name: "a", kubernetesWorkloadName: "w" }] };
+        const system = {
+          apiVersion: "casa.io/v1alpha1",
+          kind: "MultiAgentSystem",
+          metadata: { name: "one", namespace: "mas" },
+          spec,
+        };
+        await world.kubectl(["create", "-f", "-"], JSON.stringify(system));
+        const [before, fingerprint] = [config(), await world.fingerprint()];
+        const run = await cli("rollback", "--to", "1", "--yes");
+        expect(run.code).to.equal(1);
+        expect(run.text).to.contain("going back would lose data").and.contain("spec.keycloakRealm (1 object)");
+        expect(run.text).to.contain("casa-upgrade rollback --accept-data-loss");
+        expect(config()).to.equal(before);
+        expect(await world.fingerprint()).to.deep.equal(fingerprint);
+        await world.kubectl(["delete", CRD, "one", "-n", "mas"]);
+      });
+    }
+
+    it("back to v1: the recorded configuration, CRDs and values; secrets stay secret", async () => {
+      const run = await cli("rollback", "--to", "1", "--yes");
+      expect(run.code, run.text).to.equal(0);
+      expect(await revision()).to.equal("casa-runtime-0.1.0 deployed");
+      expect(JSON.parse(await adminPassword())).to.deep.equal({
+        authService: { tokenCacheSeconds: 31 },
+        keycloak: { adminPassword: PASSWORD },
+      });
+      expect(config()).to.contain("casa-runtime-0.1.0").and.contain("tokenCacheSeconds: 31").and.contain("secure:");
+      expect(config()).to.match(/version-steps: \d{4}-\d\d-\d\d rollback to update 1/);
+      expect(await schema()).not.to.contain("keycloakRealm");
+      expect(await world.kubectl(["get", "crd", "casapolicies.casa.io", "-o", "name"])).to.contain("casapolicies");
+      const [newest] = await rows();
+      expect(newest).to.deep.include({ update: 4, result: "succeeded", chartVersion: "0.1.0" });
+      expect(newest?.message).to.match(/^rollback to update 1: casa-runtime 0\.3\.0 -> 0\.1\.0, by /);
+      expect(newest?.who).not.to.equal("");
+      mustSucceed(await world.up(["--expect-no-changes"]));
+    });
+
+    it("forward to v3 again", async () => {
+      const run = await cli("rollback", "--to", "3", "--yes");
+      expect(run.code, run.text).to.equal(0);
+      expect(run.text).not.to.contain("already exists");
+      expect(await revision()).to.equal("casa-runtime-0.3.0 deployed");
+      expect(await schema()).to.contain("keycloakRealm");
+      mustSucceed(await world.up(["--expect-no-changes"]));
+    });
+
+    if (backend === "file") {
+      it("a release that was rolled back by hand: told by history, preview and rollback; up repairs it", async () => {
+        await world.helm("rollback", "casa", "3", "-n", RELEASE_NAMESPACE, "--wait", "--timeout", "60s");
+        const manual =
+          /release (casa-runtime\/)?casa was changed by hand .*revision 7 \(0\.2\.0, deployed: Rollback to 3\)/;
+        expect((await cli("history")).text).to.match(manual);
+        const preview = mustSucceed(await world.preview());
+        expect(preview.text).to.match(manual);
+        mustSucceed(await world.up());
+        expect(await revision()).to.equal("casa-runtime-0.3.0 deployed");
+        mustSucceed(await world.up(["--expect-no-changes"]));
+        expect((await cli("history")).text).not.to.contain("by hand");
+      });
+    }
+
+    if (backend === "file") {
+      it("after an update that failed: back to the last that did not", async () => {
+        const values = {
+          authService: {
+            tokenCacheSeconds: 33,
+            podAnnotations: { "sandbox.casa-upgrade.dev/behavior": "never-ready" },
+          },
+        };
+        await world.config({ values, timeouts: { release: 10 } });
+        expect((await world.up()).ok).to.equal(false);
+        expect((await rows())[0]).to.deep.include({ result: "failed" });
+        const run = await cli("rollback", "--yes");
+        expect(run.code, run.text).to.equal(0);
+        expect(config()).to.contain("tokenCacheSeconds: 32").and.not.contain("never-ready");
+        expect(config(), "where and how careful stays").to.contain("release: 10");
+        expect(run.text).to.match(/revision 9 failed.* taken back to revision 8/);
+        expect(await revision()).to.equal("casa-runtime-0.3.0 deployed");
+      });
+    }
+
+    it("no secret was ever in clear: printed, in the stack's file, in the state", () => {
+      expect(printed).not.to.contain(PASSWORD).and.not.contain("another-s3cret");
+      expect(config()).not.to.contain(PASSWORD).and.not.contain("another-s3cret");
+      const stored = s3 ? [...s3.objects.values()] : filesBelow(join(world.scratch, "state"));
+      expect(stored.length).to.be.greaterThan(5);
+      for (const content of stored)
+        expect(content.includes(PASSWORD) || content.includes("another-s3cret")).to.equal(false);
+      expect(scratchFolders().filter((name) => !scratchBefore.has(name))).to.deep.equal([]);
+    });
+  });
+}
+
+function filesBelow(folder: string): Buffer[] {
+  const names = readdirSync(folder, { recursive: true }).map((name) => join(folder, String(name)));
+  return names.filter((name) => statSync(name).isFile()).map((name) => readFileSync(name));
+}

@@ -1,0 +1,190 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { parse } from "yaml";
+import { type InjectionCheck, injectionProblem } from "../../../components/workload-restarts/cluster/injection";
+import { findConflicts, ownershipProblem } from "../../../helm/ownership";
+import { missingPermissions, neededPermissions, permissionProblem } from "../../../kubernetes/permissions";
+import { readRelease } from "../../../helm/release";
+import { parseManifest } from "../../../kubernetes/objects";
+import { ClusterFixture, refusal } from "../world/cluster-fixture";
+import { chartPath } from "../world/world";
+
+const NAMESPACE = "casa-runtime";
+const LABELS = { app: "x" };
+const BASE64_CA = Buffer.from("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n").toString("base64");
+
+/** What is refused before an upgrade starts, and whether the fix that is named really is one. */
+describe("guards before an upgrade", function () {
+  this.timeout(120_000);
+  let world: ClusterFixture;
+
+  before(async () => {
+    world = await ClusterFixture.start();
+    await world.release("install", "casa", "0.1.0", NAMESPACE);
+  });
+  after(async () => world?.stop());
+
+  const rendered = async (version: string, ...more: string[]) => {
+    const args = ["template", "casa", chartPath(`casa-runtime-${version}`), "--namespace", NAMESPACE, ...more];
+    return parseManifest(await world.helm(args)).map(({ object }) => object);
+  };
+
+  it("permissions: one request for who may do everything; for others what is missing, and the role of the fix is enough", async () => {
+    const objects = await rendered("0.3.0");
+    const options = { namespace: NAMESPACE, hasCrds: true, workloadNamespaces: ["mas-travel"] };
+    const before = world.client.requestCount;
+    const all = await neededPermissions(world.client, objects, options);
+    const discovered = world.client.requestCount;
+    expect(await missingPermissions(world.client, all)).to.deep.equal([]);
+    expect(world.client.requestCount - discovered).to.equal(1);
+    expect(discovered - before).to.be.lessThan(15);
+
+    const client = await world.clientOf("weak", "view");
+    const missing = await missingPermissions(client, await neededPermissions(client, objects, options));
+    const names = missing.map(({ verb, resource, namespace }) => `${verb} ${resource} ${namespace ?? "*"}`);
+    expect(names).to.include.members([
+      "update customresourcedefinitions *",
+      `list secrets ${NAMESPACE}`,
+      "patch statefulsets mas-travel",
+    ]);
+    expect(names).not.to.include(`get deployments ${NAMESPACE}`); // view may
+
+    const problem = permissionProblem(missing, "c");
+    const lines = (problem?.fix ?? "").split("\n").map((line) => line.slice(4));
+    const yaml = lines.slice(1, -1).join("\n");
+    await world.apply(parse(yaml) as object);
+    await world.bind("weak", "casa-upgrade");
+    expect(await missingPermissions(client, missing)).to.deep.equal([]);
+  });
+
+  it("ownership: finds what helm refuses, and the lines of the fix make helm accept it", async () => {
+    const at = { namespace: NAMESPACE, labels: { "app.kubernetes.io/managed-by": "Helm" } };
+    const marks = { "meta.helm.sh/release-name": "side", "meta.helm.sh/release-namespace": NAMESPACE };
+    await world.apply(
+      { apiVersion: "v1", kind: "ConfigMap", metadata: { ...at, name: "new-one", annotations: marks } },
+      { apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRole", metadata: { name: "new-two" }, rules: [] },
+    );
+    const chart = join(world.scratch, "chart");
+    await world.paste(`cp -r ${chartPath("casa-runtime-0.2.0")} ${chart}`);
+    writeFileSync(
+      join(chart, "templates/new.yaml"),
+      "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new-one}\n---\n" +
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: new-two}\nrules: []\n",
+    );
+    const upgrade = () => world.helm(["upgrade", "casa", chart, "--namespace", NAMESPACE]);
+    const release = { name: "casa", namespace: NAMESPACE };
+    const conflicts = async () => {
+      const objects = parseManifest(await world.helm(["template", "casa", chart, "--namespace", NAMESPACE]));
+      const installed = parseManifest((await readRelease(world.client, NAMESPACE, "casa"))?.latest.manifest ?? "");
+      const bare = (list: typeof objects) => list.map(({ object }) => object);
+      return findConflicts(world.client, bare(objects), bare(installed), release);
+    };
+    expect((await conflicts()).map(({ kind, name }) => `${kind}/${name}`).sort()).to.deep.equal([
+      "ClusterRole/new-two",
+      "ConfigMap/new-one",
+    ]);
+    expect(await refusal(upgrade())).to.contain("cannot be imported into the current release");
+    const problem = ownershipProblem(await conflicts(), release, world.cluster.context);
+    for (const line of (problem?.fix ?? "").split("\n"))
+      if (line.trim().startsWith("kubectl ")) await world.paste(line.trim());
+    expect(await conflicts()).to.deep.equal([]);
+    await upgrade();
+  });
+
+  it("ownership: nothing of the installed release is a conflict, everything of it is one for another release", async () => {
+    const objects = await rendered("0.2.0");
+    const other = { name: "other", namespace: NAMESPACE };
+    expect(await findConflicts(world.client, objects, [], { name: "casa", namespace: NAMESPACE })).to.deep.equal([]);
+    const conflicts = await findConflicts(world.client, objects, [], other);
+    expect(conflicts.length).to.equal(objects.length);
+    expect(conflicts.every(({ owner }) => owner?.name === "casa")).to.equal(true);
+  });
+
+  describe("injection", () => {
+    const check: InjectionCheck = {
+      mode: "istio",
+      namespace: NAMESPACE,
+      sidecarDeployment: "casa-sidecar",
+      webhook: "casa-sidecar-injector",
+    };
+    const cilium: InjectionCheck = { ...check, mode: "cilium" };
+    const flags = (mode: string, timeout: string) => [
+      ...["--context", world.cluster.context, "--mode", mode, "--namespace", NAMESPACE],
+      ...["--sidecar", "casa-sidecar", "--webhook", "casa-sidecar-injector", "--timeout", timeout],
+    ];
+    const scale = (name: string, replicas: number) =>
+      world.kubectl("scale", "deployment", name, "-n", NAMESPACE, `--replicas=${replicas}`);
+
+    it("istio: ready when the sidecar is rolled out", async () => {
+      await world.kubectl("rollout", "status", "deployment/casa-sidecar", "-n", NAMESPACE, "--timeout", "60s");
+      expect(await injectionProblem(world.client, check)).to.equal(undefined);
+      expect(await injectionProblem(world.client, { ...check, sidecarDeployment: "x" })).to.contain(
+        "restarts.sidecarDeployment",
+      );
+      await scale("casa-sidecar", 0);
+      expect(await injectionProblem(world.client, check)).to.contain("scaled to 0");
+      await scale("casa-sidecar", 1);
+    });
+
+    it("cilium: webhook, CA bundle, service and Deployment, one after the other", async () => {
+      expect(await injectionProblem(world.client, cilium)).to.contain("casa-sidecar-injector does not exist");
+      await world.release("upgrade", "casa", "0.2.0", NAMESPACE, "--set", "mode=cilium");
+      expect(await injectionProblem(world.client, cilium))
+        .to.contain("inject.casa.io")
+        .and.contain("no CA bundle");
+      await world.release("upgrade", "casa", "0.2.0", NAMESPACE, "--set", `mode=cilium,injector.caBundle=${BASE64_CA}`);
+      await world.kubectl("rollout", "status", "deployment/casa-sidecar-injector", "-n", NAMESPACE, "--timeout", "60s");
+      expect(await injectionProblem(world.client, cilium)).to.equal(undefined);
+      await scale("casa-sidecar-injector", 0);
+      expect(await injectionProblem(world.client, cilium)).to.contain(
+        "Deployment casa-runtime/casa-sidecar-injector is scaled to 0",
+      );
+      await scale("casa-sidecar-injector", 1);
+      await world.kubectl(
+        "patch",
+        "service",
+        "casa-sidecar-injector",
+        "-n",
+        NAMESPACE,
+        "-p",
+        JSON.stringify({ spec: { selector: LABELS } }),
+      );
+      expect(await injectionProblem(world.client, cilium)).to.contain("no Deployment stands behind Service");
+      await world.kubectl("delete", "service", "casa-sidecar-injector", "-n", NAMESPACE);
+      expect(await injectionProblem(world.client, cilium)).to.contain(
+        "Service casa-runtime/casa-sidecar-injector of the webhook does not exist",
+      );
+    });
+
+    it("as a program: waits until it is ready, explains what is not when time is up", async () => {
+      await scale("casa-sidecar", 0);
+      const waiting = world.program(
+        "components/workload-restarts/components/workload-restarts/cluster/injection-cli.ts",
+        flags("istio", "60"),
+      );
+      await scale("casa-sidecar", 1);
+      expect(await waiting).to.include({ exitCode: 0, stderr: "" });
+
+      const crash = {
+        spec: { template: { metadata: { annotations: { "sandbox.casa-upgrade.dev/behavior": "crash-loop" } } } },
+      };
+      await world.kubectl("patch", "deployment", "casa-sidecar", "-n", NAMESPACE, "-p", JSON.stringify(crash));
+      const late = await world.program(
+        "components/workload-restarts/components/workload-restarts/cluster/injection-cli.ts",
+        flags("istio", "3"),
+      );
+      expect(late.exitCode).to.equal(1);
+      expect(late.stderr)
+        .to.contain("no workload was restarted")
+        .and.contain("casa-sidecar is not rolled out")
+        .and.contain("CrashLoopBackOff");
+      const wrong = await world.program(
+        "components/workload-restarts/components/workload-restarts/cluster/injection-cli.ts",
+        flags("linkerd", "3"),
+      );
+      expect(wrong.stderr).to.contain("--mode is missing or wrong").and.contain("usage:");
+      expect(wrong.exitCode).to.equal(1);
+    });
+  });
+});

@@ -1,0 +1,119 @@
+import { expect } from "chai";
+import {
+  type NamedWorkload,
+  pendingGroups,
+  planRestarts,
+  type WorkloadFacts,
+} from "../../../../components/workload-restarts/restarts";
+import { nameWorkloads } from "../../../../components/workload-restarts/targets";
+
+const facts = (name: string, extra: Partial<WorkloadFacts> = {}): WorkloadFacts => ({
+  kind: "Deployment",
+  namespace: "mas",
+  name,
+  replicas: 2,
+  paused: false,
+  updateStrategy: "RollingUpdate",
+  rolledOut: true,
+  ...extra,
+});
+const named = (name: string, extra: Partial<NamedWorkload> = {}): NamedWorkload => ({
+  namespace: "mas",
+  name,
+  group: "MultiAgentSystem mas/one",
+  ...extra,
+});
+const none = { canaries: [], exclude: [] };
+const old = { stamp: "old", stale: [] };
+const names = (groups: { name: string }[][]) => groups.map((group) => group.map((target) => target.name));
+
+describe("planRestarts", () => {
+  it("restarts workloads that run under another configuration, stamped or not", () => {
+    const live = [facts("a"), facts("b", { stamp: "older" })];
+    const plan = planRestarts([named("a"), named("b")], live, "new", old, none);
+    expect(names(pendingGroups(plan))).to.deep.equal([["a", "b"]]);
+    expect(plan.skipped).to.deep.equal([]);
+  });
+
+  it("restarts nothing when the configuration does not change", () => {
+    const plan = planRestarts([named("a")], [facts("a")], "old", old, none);
+    expect(pendingGroups(plan)).to.deep.equal([]);
+    expect(plan.skipped[0]?.reason).to.contain("does not change");
+  });
+
+  it("keeps a workload that an earlier run finished, and goes on with one that it left half-way", () => {
+    const live = [facts("a", { stamp: "new" }), facts("b", { stamp: "new", rolledOut: false }), facts("c")];
+    const plan = planRestarts([named("a"), named("b"), named("c")], live, "new", old, none);
+    const targets = plan.groups.flatMap((group) => group.targets);
+    expect(targets.map(({ name, done }) => `${name} ${done}`)).to.deep.equal(["a true", "b false", "c false"]);
+    expect(names(pendingGroups(plan))).to.deep.equal([["b", "c"]]);
+  });
+
+  it("reports missing, paused, scaled-to-zero, OnDelete, excluded and Pod targets and attempts none of them", () => {
+    const live = [
+      facts("paused", { paused: true }),
+      facts("zero", { replicas: 0 }),
+      facts("by-hand", { kind: "StatefulSet", updateStrategy: "OnDelete" }),
+      facts("left-out"),
+    ];
+    const all = ["missing", "paused", "zero", "by-hand", "left-out"].map((name) => named(name));
+    const plan = planRestarts([...all, named("pod", { kind: "Pod" })], live, "new", old, {
+      canaries: [],
+      exclude: [{ namespace: "mas", name: "left-out" }],
+    });
+    expect(pendingGroups(plan)).to.deep.equal([]);
+    const reasons = Object.fromEntries(plan.skipped.map(({ workload, reason }) => [workload, reason]));
+    expect(reasons["mas/missing"]).to.contain("not found");
+    expect(reasons["Pod/mas/pod"]).to.contain("cannot be restarted");
+    expect(reasons["Deployment/mas/paused"]).to.contain("kubectl rollout resume");
+    expect(reasons["Deployment/mas/zero"]).to.contain("no replicas");
+    expect(reasons["StatefulSet/mas/by-hand"]).to.contain("OnDelete");
+    expect(reasons["Deployment/mas/left-out"]).to.contain("restarts.exclude");
+    expect(plan.stale).to.deep.equal(["Deployment/mas/left-out", "Deployment/mas/paused", "StatefulSet/mas/by-hand"]);
+  });
+
+  it("restarts a workload that was paused during an earlier upgrade once it is resumed", () => {
+    const recorded = { stamp: "new", stale: ["Deployment/mas/a"] };
+    const plan = planRestarts([named("a"), named("b")], [facts("a"), facts("b")], "new", recorded, none);
+    expect(names(pendingGroups(plan))).to.deep.equal([["a"]]);
+    expect(plan.stale).to.deep.equal([]);
+  });
+
+  it("puts canaries first and then one system after the other", () => {
+    const list = [
+      named("a1", { group: "A" }),
+      named("a2", { group: "A" }),
+      named("b1", { group: "B" }),
+      named("b2", { group: "B" }),
+    ];
+    const live = ["a1", "a2", "b1", "b2"].map((name) => facts(name));
+    const plan = planRestarts(list, live, "new", old, { canaries: [{ namespace: "mas", name: "b2" }], exclude: [] });
+    expect(names(pendingGroups(plan))).to.deep.equal([["b2"], ["a1", "a2"], ["b1"]]);
+  });
+
+  it("takes a workload that several name once, and both kinds where a name without a kind means both", () => {
+    const live = [facts("a"), facts("a", { kind: "StatefulSet" })];
+    const plan = planRestarts([named("a"), named("a", { kind: "Deployment", group: "B" })], live, "new", old, none);
+    expect(plan.groups.map(({ name, targets }) => [name, ...targets.map(({ kind }) => kind)])).to.deep.equal([
+      ["MultiAgentSystem mas/one", "Deployment", "StatefulSet"],
+    ]);
+  });
+
+  it("says so when a canary does not exist", () => {
+    const plan = planRestarts([], [], "new", old, { canaries: [{ namespace: "mas", name: "x" }], exclude: [] });
+    expect(plan.skipped).to.deep.equal([{ workload: "mas/x", reason: "not found (named by restarts.canaries)" }]);
+  });
+});
+
+describe("nameWorkloads", () => {
+  it("orders systems by name whatever order the API server lists them in, and apps as they are written", () => {
+    const system = (name: string, workloads: string[]) => ({ namespace: "mas", name, workloads });
+    const found = nameWorkloads(
+      [system("z", ["z1"]), system("a", ["a2", "a1"])],
+      [{ namespace: "mas", name: "p", targetRef: { kind: "StatefulSet", name: "db" } }],
+      [{ namespace: "other", name: "x" }],
+    );
+    expect(found.map(({ name }) => name)).to.deep.equal(["a2", "a1", "z1", "db", "x"]);
+    expect(found[3]?.kind).to.equal("StatefulSet");
+  });
+});

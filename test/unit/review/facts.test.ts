@@ -1,0 +1,267 @@
+import { expect } from "chai";
+import { Redactor } from "../../../kubernetes/redact";
+import { budgetOf } from "../../../review/facts/budgets";
+import { keycloakClustering } from "../../../review/facts/clustering";
+import { componentOf, registryOf } from "../../../review/facts/component";
+import { failClosed } from "../../../review/facts/fail-closed";
+import { namespaceFacts } from "../../../review/facts/namespaces";
+import { passwordFacts } from "../../../review/facts/passwords";
+import { jobFacts, workloadFacts } from "../../../review/facts/workloads";
+import { selects } from "../../../kubernetes/label-selector";
+import type { KubeObject } from "../../../kubernetes/objects";
+import { podWorkload } from "../../../kubernetes/pod-templates";
+
+const NAMES = { release: "casa", sidecarDeployment: "casa-sidecar" };
+const NAMESPACE = "casa-runtime";
+
+function deployment(name: string, podSpec: object, more: Record<string, unknown> = {}, labels = {}): KubeObject {
+  const template = { metadata: { labels }, spec: podSpec };
+  return { apiVersion: "apps/v1", kind: "Deployment", metadata: { name }, spec: { template, ...more } };
+}
+
+const runs = (image: string, more = {}) => ({ containers: [{ name: "main", image, ...more }] });
+
+function component(name: string, image: string, labels = {}): string {
+  const workload = podWorkload(deployment(name, runs(image), {}, labels), NAMESPACE);
+  if (!workload) throw new Error("no workload");
+  return componentOf(workload, NAMES);
+}
+
+describe("facts of the runtime", () => {
+  it("parts are told by what they run, however the chart names them", () => {
+    expect(component("casa-keycloak", "registry.example/keycloak/keycloak:25.0.6")).to.equal("keycloak");
+    expect(component("sso", "quay.io/keycloak/keycloak@sha256:0")).to.equal("keycloak");
+    expect(component("casa-postgres-keycloak", "library/postgres:15.8")).to.equal("postgres");
+    expect(component("db", "bitnami/postgresql:16")).to.equal("postgres");
+    expect(component("metrics", "prometheuscommunity/postgres-exporter:1")).to.equal("other");
+    expect(component("casa-keycloak-operator", "quay.io/keycloak/keycloak-operator:25")).to.equal("other");
+    expect(component("casa-sidecar", "casa/ext-authz:1")).to.equal("sidecar");
+    expect(component("casa-auth-service", "casa/api:1")).to.equal("auth-service");
+    expect(component("prod", "casa/api:1", { "app.kubernetes.io/component": "auth-service" })).to.equal("auth-service");
+    expect(component("prod", "r.io:5000/casa/auth-service:1")).to.equal("auth-service");
+    expect(component("casa-ui", "casa/ui:1")).to.equal("other");
+  });
+
+  it("registries, by the rule of the container runtimes", () => {
+    expect(registryOf("redis:7")).to.equal("docker.io");
+    expect(registryOf("library/redis")).to.equal("docker.io");
+    expect(registryOf("Registry.example:5000/a/b@sha256:0")).to.equal("registry.example:5000");
+    expect(registryOf("localhost/a")).to.equal("localhost");
+  });
+
+  describe("Keycloak's clustering", () => {
+    const of = (args: string[], env: Record<string, string> = {}, image = "quay.io/keycloak/keycloak:25.0.6") =>
+      keycloakClustering(runs(image, { args, env: Object.entries(env).map(([name, value]) => ({ name, value })) }))
+        .clustered;
+
+    it("start-dev and a local cache form none", () => {
+      expect(of(["start-dev"])).to.equal(false);
+      expect(of(["start", "--cache=local"])).to.equal(false);
+      expect(of(["start"], { KC_CACHE: "local", KC_CACHE_STACK: "kubernetes" })).to.equal(false);
+      expect(of([])).to.equal(false);
+    });
+    it("start does with a stack that works in a pod network, or where that is the default", () => {
+      expect(of(["start"])).to.equal(false); // multicast before 26.1
+      expect(of(["start"], {}, "quay.io/keycloak/keycloak:26.0")).to.equal(false);
+      expect(of(["start"], {}, "quay.io/keycloak/keycloak:26.1.2")).to.equal(true);
+      expect(of(["start", "--cache-stack", "kubernetes"])).to.equal(true);
+      expect(of(["start"], { KC_CACHE_STACK: "jdbc-ping" })).to.equal(true);
+      expect(of(["start"], { KC_CACHE_STACK: "udp" })).to.equal(false);
+      expect(of(["start-dev", "--cache=ispn", "--cache-stack=kubernetes"])).to.equal(true);
+      expect(of(["start"], { KC_CACHE_CONFIG_FILE: "mine.xml" })).to.equal(true);
+      expect(
+        keycloakClustering(runs("keycloak:25", { command: ["sh", "-c", "exec kc.sh start --cache-stack=tcp"] }))
+          .clustered,
+      ).to.equal(true);
+    });
+  });
+
+  describe("disruption budgets", () => {
+    const budget = (spec: Record<string, unknown>): KubeObject => ({
+      apiVersion: "policy/v1",
+      kind: "PodDisruptionBudget",
+      metadata: { name: "b" },
+      spec: { selector: { matchLabels: { app: "x" } }, ...spec },
+    });
+    const found = (object: KubeObject, replicas = 2) => {
+      const workload = podWorkload(deployment("x", runs("a"), { replicas }, { app: "x" }), NAMESPACE);
+      if (!workload) throw new Error("no workload");
+      return budgetOf(workload, [object], NAMESPACE);
+    };
+
+    it("count when they select the pods and keep one of them", () => {
+      expect(found(budget({ minAvailable: 1 }))).to.equal("b");
+      expect(found(budget({ maxUnavailable: 1 }))).to.equal("b");
+      expect(found(budget({ maxUnavailable: "50%" }))).to.equal("b");
+      expect(found(budget({ minAvailable: 0 }))).to.equal(null);
+      expect(found(budget({ maxUnavailable: "100%" }))).to.equal(null);
+      expect(found(budget({ maxUnavailable: 1 }), 1)).to.equal(null);
+      expect(found(budget({ minAvailable: 1, selector: { matchLabels: { app: "y" } } }))).to.equal(null);
+      expect(found({ ...budget({ minAvailable: 1 }), metadata: { name: "b", namespace: "other" } })).to.equal(null);
+    });
+    it("selectors mean what they mean in Kubernetes", () => {
+      const rule = (operator: string, values?: string[]) => ({ matchExpressions: [{ key: "a", operator, values }] });
+      expect(selects({}, { a: "1" })).to.equal(true);
+      expect(selects(undefined, { a: "1" })).to.equal(false);
+      expect(selects(rule("In", ["1", "2"]), { a: "1" })).to.equal(true);
+      expect(selects(rule("In", ["2"]), { a: "1" })).to.equal(false);
+      expect(selects(rule("NotIn", ["2"]), {})).to.equal(true);
+      expect(selects(rule("Exists"), { a: "" })).to.equal(true);
+      expect(selects(rule("DoesNotExist"), { a: "" })).to.equal(false);
+      expect(selects(rule("Gt", ["1"]), { a: "2" })).to.equal(false);
+    });
+  });
+
+  describe("passwords", () => {
+    const secret = (data: Record<string, string>): KubeObject => ({
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "s" },
+      stringData: data,
+    });
+    const facts = (over: Partial<Parameters<typeof passwordFacts>[0]>) =>
+      passwordFacts({ defaults: {}, values: {}, secretPart: {}, rendered: [], ...over }).map(
+        ({ where, origin, problem }) => `${where}: ${origin}, ${problem ?? "fine"}`,
+      );
+
+    it("of values: where they come from, and what is wrong with them", () => {
+      const defaults = { db: { password: "postgres", user: "postgres" }, kc: { adminPassword: "9f8a7s6d5f4a3s2d1" } };
+      expect(facts({ defaults })).to.deep.equal([
+        "values db.password: chart, default",
+        "values kc.adminPassword: chart, default",
+      ]);
+      const values = { db: { password: "quite-a-long-one" } };
+      expect(facts({ defaults: { db: { password: "postgres" } }, values })).to.deep.equal([
+        "values db.password: config, fine",
+      ]);
+      expect(facts({ values, secretPart: values })).to.deep.equal(["values db.password: secret, fine"]);
+      expect(facts({ values: { jwtToken: "short" } })).to.deep.equal(["values jwtToken: config, short"]);
+      expect(facts({ values: { db: { password: "Admin" } } })).to.deep.equal(["values db.password: config, default"]);
+      expect(facts({ values: { db: { password: 12345678 } } })).to.deep.equal(["values db.password: config, default"]);
+      expect(facts({ values: { url: "postgresql://u:tiny@h/db" } })).to.deep.equal(["values url: config, short"]);
+    });
+    it("names of Secrets, references, empty texts and counts are none", () => {
+      const values = {
+        ...{ existingSecret: "my-secret", passwordKey: "password", secretName: "s", passwordSecretRef: "x" },
+        ...{ tokenCacheSeconds: 30, password: "", secret: "s", useToken: true, url: "https://h/db" },
+      };
+      expect(facts({ values, rendered: [secret({})] })).to.deep.equal([]);
+    });
+    it("of templates: what a Secret holds that no value says", () => {
+      const rendered = [secret({ password: "admin", username: "admin", "tls.key": "x", token: "generated-and-long" })];
+      expect(facts({ rendered })).to.deep.equal([
+        "Secret s key password: chart, default",
+        "Secret s key token: chart, fine",
+      ]);
+      expect(facts({ rendered, values: { password: "admin" } })[0]).to.equal("values password: config, default");
+      expect(facts({ rendered, values: { password: "admin" } })).to.have.length(2);
+    });
+    it("never says what one is", () => {
+      const values = { password: "planted-value-1", url: "amqp://u:planted-value-2@h" };
+      expect(JSON.stringify(facts({ values, rendered: [secret({ password: "planted-value-3" })] }))).not.to.contain(
+        "planted",
+      );
+    });
+  });
+
+  it("what denies traffic when nobody answers", () => {
+    const filter = (config: object): KubeObject => ({
+      apiVersion: "networking.istio.io/v1alpha3",
+      kind: "EnvoyFilter",
+      metadata: { name: "f" },
+      spec: { configPatches: [{ patch: { value: { typed_config: config } } }] },
+    });
+    const type = "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz";
+    expect(failClosed([filter({ "@type": type, failure_mode_allow: false })])).to.deep.equal(["EnvoyFilter f"]);
+    expect(failClosed([filter({ "@type": type })])).to.deep.equal(["EnvoyFilter f"]);
+    expect(failClosed([filter({ "@type": type, failure_mode_allow: true })])).to.deep.equal([]);
+    expect(failClosed([filter({ "@type": "other" })])).to.deep.equal([]);
+    const plugin = (spec: object): KubeObject => ({
+      apiVersion: "x/v1",
+      kind: "WasmPlugin",
+      metadata: { name: "p" },
+      spec,
+    });
+    expect(failClosed([plugin({}), plugin({ failStrategy: "FAIL_OPEN" })])).to.deep.equal(["WasmPlugin p"]);
+    const webhook = (failurePolicy?: string): KubeObject => ({
+      ...{ apiVersion: "x/v1", kind: "MutatingWebhookConfiguration", metadata: { name: "w" } },
+      webhooks: [{ failurePolicy }],
+    });
+    expect(failClosed([webhook(), webhook("Ignore")])).to.deep.equal(["MutatingWebhookConfiguration w"]);
+  });
+
+  it("namespaces: labels of both modes, and those that could not be read", () => {
+    const at = (namespace: string) => ({ namespace });
+    const labels = new Map<string, Record<string, string>>([
+      ["a", { "istio-injection": "enabled" }],
+      ["b", { "istio.io/rev": "1-22" }],
+      ["c", { "istio-injection": "disabled", "istio.io/rev": "1-22" }],
+    ]);
+    const facts = namespaceFacts("istio", ["a", "b", "c", "d", "a"].map(at), labels);
+    expect(facts.map(({ name, labelled, workloads }) => [name, labelled, workloads])).to.deep.equal([
+      ["a", true, 2],
+      ["b", true, 1],
+      ["c", false, 1],
+      ["d", null, 1],
+    ]);
+    expect(namespaceFacts("cilium", [at("a")], labels)[0]).to.include({
+      label: "casa.io/injection=enabled",
+      labelled: false,
+    });
+  });
+
+  it("Jobs, CronJobs and Pods count for their images, Deployments do not count twice", () => {
+    const podSpec = runs("quay.io/x/migrate:latest");
+    const template = { spec: podSpec };
+    const job: KubeObject = { apiVersion: "batch/v1", kind: "Job", metadata: { name: "j" }, spec: { template } };
+    const cron: KubeObject = {
+      ...{ apiVersion: "batch/v1", kind: "CronJob", metadata: { name: "c", namespace: "other" } },
+      spec: { jobTemplate: { spec: { template } } },
+    };
+    const pod: KubeObject = { apiVersion: "v1", kind: "Pod", metadata: { name: "p" }, spec: podSpec };
+    const found = jobFacts([job, cron, pod, deployment("d", podSpec)], NAMESPACE, new Redactor([]));
+    expect(found.map(({ workload }) => workload)).to.deep.equal([
+      "Job/casa-runtime/j",
+      "CronJob/other/c",
+      "Pod/casa-runtime/p",
+    ]);
+    expect(found.flatMap(({ images }) => images.map(({ registry, moving }) => [registry, moving]))).to.deep.equal(
+      found.map(() => ["quay.io", true]),
+    );
+  });
+
+  it("of a workload: replicas with an autoscaler, claims that one node only mounts, images", () => {
+    const spec = {
+      ...runs("registry.example/library/postgres:15@sha256:0"),
+      volumes: [
+        { name: "d", persistentVolumeClaim: { claimName: "data" } },
+        { name: "s", persistentVolumeClaim: { claimName: "shared" } },
+      ],
+    };
+    const claim = (name: string, mode: string): KubeObject => ({
+      ...{ apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: { name } },
+      spec: { accessModes: [mode] },
+    });
+    const scaler: KubeObject = {
+      ...{ apiVersion: "autoscaling/v2", kind: "HorizontalPodAutoscaler", metadata: { name: "h" } },
+      spec: { scaleTargetRef: { kind: "Deployment", name: "db" }, minReplicas: 3 },
+    };
+    const [facts] = workloadFacts({
+      objects: [deployment("db", spec, { replicas: 7 }), claim("shared", "ReadWriteMany")],
+      ...{
+        beside: [scaler],
+        claims: [claim("data", "ReadWriteOnce")],
+        replaced: new Set(["Deployment/casa-runtime/db"]),
+      },
+      ...{ namespace: NAMESPACE, names: NAMES, redactor: new Redactor([]) },
+    });
+    expect(facts).to.deep.include({
+      component: "postgres",
+      replicas: 3,
+      rolls: true,
+      exclusiveClaims: ["data"],
+      clustering: null,
+    });
+    expect(facts?.images[0]).to.include({ registry: "registry.example", digest: true, moving: false });
+  });
+});
