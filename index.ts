@@ -2,11 +2,8 @@ import "./shared/stack-traces";
 import "./shared/sdk-debug";
 import * as pulumi from "@pulumi/pulumi";
 import { CasaUpgrade } from "./upgrade/casa-upgrade";
-import { backupSummary } from "./components/database-backup/plan";
-import { migrationLines } from "./review/crd-migration";
 import { loadConfig } from "./config/config-load";
-import { summarize } from "./review/report/summary";
-import { planUpgrade } from "./upgrade/plan";
+import { planUpgrade, previewLines } from "./upgrade/plan";
 
 /**
  * The upgrade of a CASA runtime, for `pulumi preview` and `pulumi up` alike:
@@ -24,10 +21,9 @@ export = async () => {
   // to end well, the MAS workloads gently last; each step waits for the one before.
   const upgrade = new CasaUpgrade("casa", { plan });
   // A reviewer reads the essence at the end of the preview; `casa-upgrade plan` writes the whole review.
-  if (pulumi.runtime.isDryRun()) await pulumi.log.info(summarize(plan.review), upgrade);
-  const backup = backupSummary(plan.backup);
-  if (backup !== undefined && pulumi.runtime.isDryRun()) await pulumi.log.info(backup, upgrade);
-  for (const line of migrationLines(plan.review)) if (pulumi.runtime.isDryRun()) await pulumi.log.info(line, upgrade);
+  if (pulumi.runtime.isDryRun()) {
+    for (const line of previewLines(plan)) await pulumi.log.info(line, upgrade);
+  }
 
   return {
     cluster: plan.cluster,

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { acknowledgeSchema } from "./acknowledgements";
-import { DESTINATION } from "../components/database-backup/destination";
+import { DESTINATION } from "./backup-destination";
 import { crdRuleOverride } from "../crds/compat/overrides";
-import type { WorkloadRef } from "../components/workload-restarts/restarts";
+import type { WorkloadRef } from "../kubernetes/workload";
 
 const WORKLOAD =
   /^(?:(Deployment|StatefulSet)\/)?([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)\/([a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?)$/;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isDeepStrictEqual } from "node:util";
+import type { LiveCrdMetadata } from "../kubernetes/crds";
 import { type KubeObject, dig, type SourcedObject } from "../kubernetes/objects";
 
 /** On a CRD while its objects are migrated (components/custom-resource-migration): what is being done, as JSON. */
@@ -24,15 +25,6 @@ const crdSchema = z.looseObject({
 });
 
 export type Crd = z.infer<typeof crdSchema>;
-
-/** What the plan needs to know of a CRD that exists on the cluster. */
-export interface LiveCrdMetadata {
-  name: string;
-  labels: Record<string, string>;
-  annotations: Record<string, string>;
-  /** `spec.conversion.webhook.clientConfig.caBundle`, which a CA injector may have filled in. */
-  caBundle?: string;
-}
 
 /** One CRD of the configured chart version, ready to be applied. */
 export interface PlannedCrd {

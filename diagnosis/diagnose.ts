@@ -9,15 +9,13 @@ import {
   formatExplanation,
   hasCrashed,
   LIMITS,
-  type LiveContainer,
   type LiveEvent,
-  type LivePod,
   logLines,
-  podSchema,
   podState,
   podsToShow,
   safeLines,
 } from "./explanation";
+import { type LiveContainer, type LivePod, podSchema } from "../kubernetes/pods";
 import { rolloutOf, WORKLOAD_VERSIONS } from "../kubernetes/rollout";
 
 /** A workload to explain: a Deployment, StatefulSet, DaemonSet or Job. */

@@ -1,5 +1,13 @@
 import { stripVTControlCharacters } from "node:util";
 import { z } from "zod";
+import {
+  hasCondition,
+  type LiveContainer,
+  type LivePod,
+  newestFirst,
+  order,
+  type terminated,
+} from "../kubernetes/pods";
 import { type Rollout, words } from "../kubernetes/rollout";
 
 /** Enough to see the cause, little enough to read. */
@@ -13,54 +21,6 @@ export interface Explanation {
   /** Warnings, newest first, each text once. */
   events: string[];
 }
-
-const terminated = z.looseObject({
-  exitCode: z.number().optional(),
-  signal: z.number().optional(),
-  reason: z.string().optional(),
-  message: z.string().optional(),
-});
-const containerStatus = z.looseObject({
-  name: z.string(),
-  ready: z.boolean().default(false),
-  restartCount: z.number().default(0),
-  state: z
-    .looseObject({
-      waiting: z.looseObject({ reason: z.string().optional(), message: z.string().optional() }).nullish(),
-      terminated: terminated.nullish(),
-    })
-    .nullish(),
-  lastState: z.looseObject({ terminated: terminated.nullish() }).nullish(),
-});
-/** A pod as an explanation needs it. */
-export const podSchema = z.looseObject({
-  metadata: z.looseObject({
-    name: z.string(),
-    creationTimestamp: z.string().default(""),
-    deletionTimestamp: z.string().optional(),
-  }),
-  spec: z
-    .looseObject({
-      volumes: z
-        .array(z.looseObject({ persistentVolumeClaim: z.looseObject({ claimName: z.string() }).nullish() }))
-        .nullish(),
-    })
-    .prefault({}),
-  status: z
-    .looseObject({
-      phase: z.string().default("Unknown"),
-      reason: z.string().optional(),
-      message: z.string().optional(),
-      conditions: z
-        .array(z.looseObject({ type: z.string(), status: z.string(), message: z.string().nullish() }))
-        .nullish(),
-      containerStatuses: z.array(containerStatus).nullish(),
-      initContainerStatuses: z.array(containerStatus).nullish(),
-    })
-    .prefault({}),
-});
-export type LivePod = z.infer<typeof podSchema>;
-export type LiveContainer = z.infer<typeof containerStatus>;
 
 /** An event as an explanation needs it. */
 export const eventSchema = z.looseObject({
@@ -76,16 +36,9 @@ export type LiveEvent = z.infer<typeof eventSchema>;
 /** The pods that hold a workload up, newest first; with `all`, the ready ones after them. */
 export function podsToShow(pods: LivePod[], all = false, most = LIMITS.pods): LivePod[] {
   const isReady = ({ status }: LivePod) => status.phase === "Succeeded" || hasCondition(status, "Ready", "True");
-  const newestFirst = [...pods].sort((a, b) => order(b.metadata.creationTimestamp, a.metadata.creationTimestamp));
-  const notReady = newestFirst.filter((pod) => !isReady(pod));
-  return [...notReady, ...(all ? newestFirst.filter(isReady) : [])].slice(0, most);
-}
-
-/** The pods that are ready and not about to go, newest first. */
-export function readyPods(pods: LivePod[]): LivePod[] {
-  return podsToShow(pods, true, Infinity).filter(
-    ({ metadata, status }) => hasCondition(status, "Ready", "True") && metadata.deletionTimestamp === undefined,
-  );
+  const sorted = newestFirst(pods);
+  const notReady = sorted.filter((pod) => !isReady(pod));
+  return [...notReady, ...(all ? sorted.filter(isReady) : [])].slice(0, most);
 }
 
 /** Phase, why it is not scheduled, why the kubelet gave it up. */
@@ -197,12 +150,4 @@ export function maskSecrets(line: string): string {
     .replace(/(\w+:\/\/[^\s:/@]*:)[^\s/]+@/g, "$1***@")
     .replace(new RegExp(String.raw`((?:${SECRET_NAME})["']?\s*[=:]\s*)${value}`, "gi"), "$1***")
     .replace(new RegExp(String.raw`(--?${SECRET_NAME}\s+)${value}`, "gi"), "$1***");
-}
-
-function hasCondition(status: LivePod["status"], type: string, value: string): boolean {
-  return (status.conditions ?? []).some((condition) => condition.type === type && condition.status === value);
-}
-
-function order(a: string, b: string): number {
-  return a === b ? 0 : a < b ? -1 : 1;
 }

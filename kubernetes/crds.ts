@@ -1,9 +1,17 @@
 import { z } from "zod";
-import type { LiveCrdMetadata } from "../crds/crds";
 import { kubeObject, type KubeObject } from "./objects";
 import { ApiError } from "./api";
 import { type ClusterClient, parseObject } from "./connect";
 import { PreflightError } from "./problem";
+
+/** What others put on a CRD that exists on the cluster. */
+export interface LiveCrdMetadata {
+  name: string;
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  /** `spec.conversion.webhook.clientConfig.caBundle`, which a CA injector may have filled in. */
+  caBundle?: string;
+}
 
 /** A CRD as it is on the cluster. */
 export interface LiveCrd extends LiveCrdMetadata {

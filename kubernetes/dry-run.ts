@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { checkOfRefusal } from "./rejections";
 import { kubeObject, type KubeObject } from "./objects";
-import type { ObjectCheck } from "../review/report/schema";
+import type { ObjectCheck } from "./object-check";
 import { ApiError } from "./api";
 import type { ClusterClient } from "./connect";
 

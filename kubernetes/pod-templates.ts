@@ -1,5 +1,5 @@
 import { dig, digList, isMap, type KubeObject } from "./objects";
-import { workloadId } from "../components/workload-restarts/restarts";
+import { workloadId } from "./workload";
 import { type Strategy, strategyOf } from "./strategy";
 
 /** An object of the release on both sides of the upgrade. */
@@ -71,4 +71,19 @@ export function containersOf(podSpec: unknown): PodContainer[] {
 /** The value when it is a text. */
 export function textOf(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
+}
+
+/** Where the kinds that run pods keep the pod spec. */
+export const POD_SPECS: Readonly<Record<string, readonly string[]>> = {
+  "apps/Deployment": ["spec", "template", "spec"],
+  "apps/StatefulSet": ["spec", "template", "spec"],
+  "apps/DaemonSet": ["spec", "template", "spec"],
+  "batch/Job": ["spec", "template", "spec"],
+  "batch/CronJob": ["spec", "jobTemplate", "spec", "template", "spec"],
+};
+
+/** `registry:5000/team/keycloak:25@sha256:…` is `keycloak`. */
+export function imageName(image: string): string {
+  const path = image.split("@")[0] ?? "";
+  return path.slice(path.lastIndexOf("/") + 1).split(":")[0] ?? "";
 }

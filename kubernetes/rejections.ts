@@ -1,6 +1,6 @@
-import { MIGRATION_DOC } from "../components/custom-resource-migration/rules";
+import { MIGRATION_DOC } from "../shared/doc-pages";
 import { shellWord } from "../shared/shell-word";
-import type { ObjectCheck } from "../review/report/schema";
+import type { ObjectCheck } from "./object-check";
 
 /** The object a dry-run was about. */
 export interface CheckedObject {

@@ -1,5 +1,5 @@
 import type { ClusterClient } from "./connect";
-import { type LivePod, podSchema, readyPods } from "../diagnosis/explanation";
+import { type LivePod, podSchema, readyPods } from "./pods";
 import { rolloutOf, WORKLOAD_VERSIONS } from "./rollout";
 
 /** A workload as it is on the cluster, undefined when it does not exist, and its ready pods, newest first. */

@@ -1,8 +1,6 @@
-import type { ClusterClient } from "../kubernetes/connect";
-import { comparedRevision, type ReleaseState } from "../helm/release";
+import { comparedRevision } from "../helm/release";
 import { dryRunCreate } from "../kubernetes/dry-run";
 import { readStartupTimes } from "../components/workload-restarts/cluster/startup-times";
-import type { LiveWorkload } from "../kubernetes/workloads";
 import { chartNotes } from "./breaking/notes";
 import { valuesFindings } from "./breaking/values";
 import { versionDistance } from "./breaking/versions";
@@ -11,36 +9,21 @@ import type { LoadedConfig } from "../config/config-load";
 import { declaredSecrets, Redactor, secretTexts } from "../kubernetes/redact";
 import { type KubeObject, parseManifest } from "../kubernetes/objects";
 import { estimateRestarts, type RestartFacts } from "../components/workload-restarts/restart-estimate";
-import { pendingGroups, type RestartPlan, workloadId } from "../components/workload-restarts/restarts";
+import { pendingGroups, type RestartPlan } from "../components/workload-restarts/restarts";
+import { workloadId } from "../kubernetes/workload";
 import { replacedWorkloads } from "./rolls/rolls";
 import { rankRisks } from "./report/risks";
-import type { ObjectChange, Refusal, RestartReview, Review } from "./report/schema";
-import { type CrdInput, reviewCrds } from "./crds";
+import type { ObjectChange, Refusal, Review } from "./report/schema";
+import type { RestartReview } from "../components/workload-restarts/restart-review";
+import { reviewCrds } from "./crds";
 import { runtimeFacts } from "./facts";
+import type { ReviewInput } from "./input";
 import { hookChanges } from "./hooks";
 import { releaseRolls } from "./pods";
-import { type RecordInput, recordChanges } from "./records";
+import { recordChanges } from "./records";
 import { type ReleaseRendering, releaseObjects } from "./release-objects";
 import { restartChanges } from "./restart-objects";
 import { factsOf, reviewedHashes, reviewKey } from "./reviewed";
-
-/** Everything the plan found out already; the review adds what changes in consequence. */
-export interface ReviewInput {
-  client: ClusterClient;
-  loaded: LoadedConfig;
-  stack: string;
-  chart: LoadedChart;
-  installed?: ReleaseState;
-  crds: CrdInput;
-  restarts: RestartPlan;
-  /** All Deployments and StatefulSets of the namespaces that restarts are in. */
-  workloads: readonly LiveWorkload[];
-  stamp: string;
-  /** helm writes a new revision, although perhaps no object changes. */
-  newRevision: boolean;
-  records: Pick<RecordInput, "records" | "wanted">;
-  warnings: readonly string[];
-}
 
 /** Reviews an upgrade: sends every change to the API server as a dry-run, changes nothing, and judges what comes of it. */
 export async function buildReview(input: ReviewInput): Promise<Review> {

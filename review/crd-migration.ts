@@ -3,13 +3,14 @@ import type { LiveCrd } from "../kubernetes/crds";
 import type { CustomResourcesReview } from "./custom-resources/findings";
 import { type DryRun, dryRunReplace } from "../kubernetes/dry-run";
 import { type CrMigration, stepsOf } from "../components/custom-resource-migration/plan";
-import { MIGRATION_DOC } from "../components/custom-resource-migration/rules";
+import { MIGRATION_DOC } from "../shared/doc-pages";
 import type { Segment } from "../components/custom-resource-migration/paths";
 import { transitionalCrd, withStoredVersions } from "../components/custom-resource-migration/transitional";
 import type { CrdRuleOverride } from "../crds/compat/overrides";
 import type { PlannedCrd } from "../crds/crds";
 import { isMap, type KubeObject } from "../kubernetes/objects";
-import type { CrMigrationReview, ObjectCheck, Review } from "./report/schema";
+import type { CrMigrationReview, Review } from "./report/schema";
+import type { ObjectCheck } from "../kubernetes/object-check";
 
 /**
  * Asks the API server about both CRDs that a migration puts in place. It would refuse the new one as long as objects may be stored in

@@ -8,7 +8,7 @@ import type { RuntimeFacts } from "./facts/schema";
 import { jobFacts, workloadFacts } from "./facts/workloads";
 import { isMap, type KubeObject } from "../kubernetes/objects";
 import type { RestartPlan } from "../components/workload-restarts/restarts";
-import type { ReviewInput } from "./build";
+import type { ReviewInput } from "./input";
 import { listIfAllowed, noneIfForbidden } from "./pods";
 
 const BUDGET = { apiVersion: "policy/v1", kind: "PodDisruptionBudget" };

@@ -6,7 +6,8 @@ import { isTyped } from "./diff/merge-keys";
 import { fieldChanges } from "./diff/object-change";
 import { normalizeSecret, type Redactor } from "../kubernetes/redact";
 import { dig, type KubeObject, objectKey } from "../kubernetes/objects";
-import type { ObjectChange, ObjectCheck } from "./report/schema";
+import type { ObjectChange } from "./report/schema";
+import type { ObjectCheck } from "../kubernetes/object-check";
 import type { UnstableFields } from "../helm/unstable";
 
 /** What helm is about to do, in objects. */

@@ -3,14 +3,11 @@ import { dryRunPatch } from "../kubernetes/dry-run";
 import type { LiveWorkload } from "../kubernetes/workloads";
 import type { KubeObject } from "../kubernetes/objects";
 import { restartPatch } from "../components/workload-restarts/restart-patch";
-import type { ObjectChange, ObjectCheck } from "./report/schema";
-import {
-  pendingGroups,
-  type RestartPlan,
-  type RestartTarget,
-  workloadId,
-} from "../components/workload-restarts/restarts";
-import { STAMP_ANNOTATION } from "../components/workload-restarts/stamp";
+import type { ObjectChange } from "./report/schema";
+import type { ObjectCheck } from "../kubernetes/object-check";
+import { pendingGroups, type RestartPlan, type RestartTarget } from "../components/workload-restarts/restarts";
+import { workloadId } from "../kubernetes/workload";
+import { STAMP_ANNOTATION, stampOn } from "../components/workload-restarts/stamp";
 
 /** Workloads whose restart is tried as a dry-run; more would only load the API server to learn the same again. */
 export const MOST_DRY_RUNS = 50;
@@ -28,7 +25,9 @@ export async function restartChanges(
   return Promise.all(
     pending.map(async (target): Promise<ObjectChange> => {
       const { kind, namespace, name } = target;
-      const { stamp: before, annotations = {} } = live.get(workloadId(target)) ?? {};
+      const workload = live.get(workloadId(target));
+      const before = workload && stampOn(workload);
+      const annotations = workload?.annotations ?? {};
       const check = asked.has(workloadId(target)) ? await tryRestart(client, target, stamp) : notAsked(pending.length);
       const field = {
         path: `spec.template.metadata.annotations["${STAMP_ANNOTATION}"]`,

@@ -6,7 +6,7 @@ import { contentOf } from "./diff/fields";
 import type { Redactor } from "../kubernetes/redact";
 import { dig, isMap, type KubeObject } from "../kubernetes/objects";
 import type { CrdReview, CrMigrationReview } from "./report/schema";
-import type { ReviewInput } from "./build";
+import type { ReviewInput } from "./input";
 import type { ReleaseObject } from "./release-objects";
 
 /** What a review rests on, by a name that a reader understands; the values may be secret. */

@@ -1,16 +1,19 @@
+import { migrationLines } from "../review/crd-migration";
+import { summarize } from "../review/report/summary";
 import { getStack, RunError } from "@pulumi/pulumi";
 import type { ClusterClient } from "../kubernetes/connect";
 import { readLiveCrds } from "../kubernetes/crds";
 import { PreflightError } from "../kubernetes/problem";
 import { type ReleaseState, releaseWarning, type Revision } from "../helm/release";
-import { listCasaPolicies, listMultiAgentSystems, type LiveWorkload, readWorkloads } from "../kubernetes/workloads";
+import { type LiveWorkload, readWorkloads } from "../kubernetes/workloads";
+import { listCasaPolicies, listMultiAgentSystems } from "../components/workload-restarts/cluster/casa-objects";
 import type { CrdSetArgs } from "../components/crd-set/component";
 import type { CustomResourceMigrationArgs } from "../components/custom-resource-migration/component";
 import type { MigrationGateArgs } from "../components/migration-gate/component";
 import type { RuntimeReleaseArgs } from "../components/runtime-release/component";
 import type { ClusterAccess } from "../shared/shell";
 import type { WorkloadRestartsArgs } from "../components/workload-restarts/component";
-import { backupFact, type BackupPlan, planBackup } from "../components/database-backup/plan";
+import { backupFact, type BackupPlan, backupSummary, planBackup } from "../components/database-backup/plan";
 import { ChartError } from "../helm/chart-error";
 import { loadChart, type LoadedChart } from "../helm/chart";
 import { sidecarDeploymentOf, type UpgradeConfig } from "../config/config";
@@ -35,7 +38,7 @@ import {
   type RestartPlan,
 } from "../components/workload-restarts/restarts";
 import type { Review } from "../review/report/schema";
-import { configStamp, type StampRules } from "../components/workload-restarts/stamp";
+import { configStamp, stampOn, type StampRules } from "../components/workload-restarts/stamp";
 import { nameWorkloads } from "../components/workload-restarts/targets";
 
 /** Every decision of one upgrade, made before the first resource exists. */
@@ -212,6 +215,11 @@ function revisionDescription({ version, digest }: LoadedChart, installed: Releas
   return latest.startsWith(`${description}, after revision `) ? latest : description;
 }
 
+/** What a preview says at its end: the essence of the review, the backup, the migrations of custom resources. */
+export function previewLines({ review, backup }: UpgradePlan): string[] {
+  return [summarize(review), ...[backupSummary(backup) ?? []].flat(), ...migrationLines(review)];
+}
+
 /** Puts into the review's facts what is known of the backup only once the review says what changes. */
 function withBackup(review: Review, plan: BackupPlan): Review {
   return { ...review, runtime: { ...review.runtime, backup: backupFact(plan, review.runtime.backup) } };
@@ -286,7 +294,16 @@ async function planWorkloads(
   const named = nameWorkloads(systems, policies, workloads);
   const namespaces = [...new Set(named.map(({ namespace }) => namespace))];
   const facts = await readWorkloads(client, namespaces);
-  return { restarts: planRestarts(named, facts, stamp, recorded, { canaries, exclude }), workloads: facts };
+  return {
+    restarts: planRestarts(
+      named,
+      facts.map((one) => ({ ...one, stamp: stampOn(one) })),
+      stamp,
+      recorded,
+      { canaries, exclude },
+    ),
+    workloads: facts,
+  };
 }
 
 function stampRules(config: UpgradeConfig): StampRules {

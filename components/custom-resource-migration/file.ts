@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
 import { PreflightError } from "../../kubernetes/problem";
 import { KUBE_YAML } from "../../kubernetes/kube-yaml";
-import { MIGRATION_DOC, type MigrationEntry, migrationFile, rulesProblems } from "./rules";
+import { type MigrationEntry, migrationFile, rulesProblems } from "./rules";
+import { MIGRATION_DOC } from "../../shared/doc-pages";
 
 /**
  * Reads the file of `customResourceMigrations`; relative to the current directory, which is the project's.

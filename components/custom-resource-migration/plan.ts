@@ -11,7 +11,8 @@ import {
 } from "../../crds/objects/structural";
 import { dig } from "../../kubernetes/objects";
 import type { Segment } from "./paths";
-import { MIGRATION_DOC, type MigrationEntry, type MigrationRule, rulesProblems, type Step, stepOf } from "./rules";
+import { type MigrationEntry, type MigrationRule, rulesProblems, type Step, stepOf } from "./rules";
+import { MIGRATION_DOC } from "../../shared/doc-pages";
 import { isTransitional } from "./transitional";
 
 /** What is done to the objects of one CRD before its new schema is served. */

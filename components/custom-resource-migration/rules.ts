@@ -1,9 +1,6 @@
 import { z } from "zod";
 import { overlap, parsePath, PathError, pathText, samePath, type Segment, splitAtWildcard } from "./paths";
 
-/** Where the rules are explained. */
-export const MIGRATION_DOC = "docs/custom-resource-migration.md";
-
 const path = z
   .string()
   .min(1)

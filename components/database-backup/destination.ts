@@ -28,14 +28,6 @@ export type Destination = z.infer<typeof destination>;
 /** A PersistentVolumeClaim as destination. */
 export type ClaimDestination = Extract<Destination, { kind: "pvc" }>;
 
-const S3 = "s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[^\\s?#@]*)?";
-/** No part of the folder is `.` or `..`: what is not in the volume is not meant. */
-const CLAIM = "pvc://[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?(?:/(?!\\.{1,2}(?:/|$))[^\\s?#@/]+)*/?";
-const FOLDER = "(?![a-z][a-z0-9+.-]*:)[^\\s].*";
-
-/** What is allowed as a destination: a folder, a bucket or a claim; no other URL, and no name and password in it. */
-export const DESTINATION = new RegExp(`^(?:${S3}|${CLAIM}|${FOLDER})$`, "i");
-
 /** What is configured beside the destination, and belongs to one kind of it. */
 export interface DestinationSettings {
   /** URL of an S3-compatible server; undefined: AWS. */
@@ -48,7 +40,7 @@ export interface DestinationSettings {
   image: string;
 }
 
-/** Reads a destination that {@link DESTINATION} allows. */
+/** Reads a destination that config/backup-destination.ts allows. */
 export function parseDestination(text: string, settings: DestinationSettings): Destination {
   const match = /^(s3|pvc):\/\/([^/]+)\/?(.*)$/i.exec(text);
   if (!match) return { kind: "folder", path: text };

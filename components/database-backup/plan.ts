@@ -7,7 +7,7 @@ import { missingPermissions, permissionProblem, podStream } from "../../kubernet
 import { PreflightError } from "../../kubernetes/problem";
 import type { ReleaseState } from "../../helm/release";
 import type { UpgradeConfig } from "../../config/config";
-import type { BackupFact } from "../../review/facts/schema";
+import type { BackupFact } from "./backup-fact";
 import { parseManifest } from "../../kubernetes/objects";
 import { type Destination, destinationText, parseDestination } from "./destination";
 import { discoverDatabases } from "./discover";

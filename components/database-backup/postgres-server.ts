@@ -1,5 +1,5 @@
 import { dig, digList } from "../../kubernetes/objects";
-import { imageName } from "../../review/rolls/images";
+import { imageName } from "../../kubernetes/pod-templates";
 
 /** As a word of an image's name: the server and its usual distributions. `postgrest` and the like are other words. */
 const SERVER = /(?:^|[-_.])(?:postgres|postgresql|pgsql|postgis|timescale|timescaledb|spilo|pgvector)(?:[-_.\d]|$)/;

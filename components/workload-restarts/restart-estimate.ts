@@ -1,5 +1,6 @@
-import { pendingGroups, type RestartPlan, type RestartTarget, workloadId } from "./restarts";
-import type { RestartReview } from "../../review/report/schema";
+import { pendingGroups, type RestartPlan, type RestartTarget } from "./restarts";
+import { workloadId } from "../../kubernetes/workload";
+import type { RestartReview } from "./restart-review";
 import { windowDependencies } from "./windows";
 
 /** What the time of one workload's restart depends on. */

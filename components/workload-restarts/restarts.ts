@@ -1,29 +1,14 @@
-/** Kinds whose pods a new template replaces. */
-export type WorkloadKind = "Deployment" | "StatefulSet";
-
-/** A workload by name; without a kind it may be either. */
-export interface WorkloadRef {
-  kind?: WorkloadKind;
-  namespace: string;
-  name: string;
-}
+import { matches, type WorkloadKind, workloadId, type WorkloadRef } from "../../kubernetes/workload";
+import type { LiveWorkload } from "../../kubernetes/workloads";
 
 /** A workload as it is on the cluster; what the restart decision needs of it. */
-export interface WorkloadFacts {
-  kind: WorkloadKind;
-  namespace: string;
-  name: string;
-  /** Desired replicas. */
-  replicas: number;
-  /** `spec.paused` of a Deployment. */
-  paused: boolean;
-  /** StatefulSet or Deployment update strategy, e.g. `RollingUpdate`, `OnDelete`. */
-  updateStrategy: string;
+export type WorkloadFacts = Pick<
+  LiveWorkload,
+  "kind" | "namespace" | "name" | "replicas" | "paused" | "updateStrategy" | "rolledOut"
+> & {
   /** Stamp on the pod template; undefined before this program first restarted it. */
   stamp?: string;
-  /** Every replica runs the current template and is available. */
-  rolledOut: boolean;
-}
+};
 
 /** A workload somebody named, and who: the MAS it belongs to decides the order. */
 export interface NamedWorkload {
@@ -178,18 +163,6 @@ function canariesNotFound(canaries: WorkloadRef[], live: WorkloadFacts[]): Skipp
   return canaries
     .filter((ref) => !live.some((facts) => matches(ref, facts)))
     .map((ref) => ({ workload: refText(ref), reason: "not found (named by restarts.canaries)" }));
-}
-
-/** True when a written name means this workload. */
-export function matches(ref: WorkloadRef, facts: { kind: string; namespace: string; name: string }): boolean {
-  return (
-    ref.namespace === facts.namespace && ref.name === facts.name && (ref.kind === undefined || ref.kind === facts.kind)
-  );
-}
-
-/** `Kind/namespace/name`. */
-export function workloadId(workload: { kind: string; namespace: string; name: string }): string {
-  return `${workload.kind}/${workload.namespace}/${workload.name}`;
 }
 
 function refText(ref: WorkloadRef): string {

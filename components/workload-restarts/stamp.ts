@@ -9,6 +9,11 @@ import { maskUnstable, type UnstableFields } from "../../helm/unstable";
  */
 export const STAMP_ANNOTATION = "casa-upgrade.dev/config-stamp";
 
+/** The stamp that a workload's pods carry; undefined before this program first restarted it. */
+export function stampOn({ podAnnotations }: { podAnnotations: Record<string, string> }): string | undefined {
+  return podAnnotations[STAMP_ANNOTATION];
+}
+
 /** Which objects of a release the injected configuration comes from. */
 export interface StampRules {
   namespace: string;

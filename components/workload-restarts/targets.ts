@@ -1,4 +1,5 @@
-import type { NamedWorkload, WorkloadRef } from "./restarts";
+import type { NamedWorkload } from "./restarts";
+import type { WorkloadRef } from "../../kubernetes/workload";
 
 /** What is read of a MultiAgentSystem. */
 export interface MultiAgentSystemFacts {

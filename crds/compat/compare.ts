@@ -1,7 +1,7 @@
 import type { Crd } from "../crds";
 import { canonicalJson } from "../../shared/digest";
 import { dig } from "../../kubernetes/objects";
-import type { CrdFinding } from "../../review/report/schema";
+import type { CrdFinding } from "./finding";
 import { compareField, compareVersion, compareWhole, storedVersions } from "./extra-rules";
 import { compareNode, type PropertyRuleId } from "./property-rules";
 import { type Change, finding } from "./rules";

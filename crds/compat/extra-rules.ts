@@ -1,7 +1,7 @@
 import { canonicalJson } from "../../shared/digest";
 import { dig, digList, isMap } from "../../kubernetes/objects";
 import type { Crd } from "../crds";
-import type { CrdFinding } from "../../review/report/schema";
+import type { CrdFinding } from "./finding";
 import { type Change, type ExtraRuleId, finding } from "./rules";
 import type { SchemaNode } from "./schema-tree";
 

@@ -1,6 +1,6 @@
 import { distance } from "fastest-levenshtein";
 import { z } from "zod";
-import { type CrdFinding, crdFindingSchema } from "../../review/report/schema";
+import { type CrdFinding, crdFindingSchema } from "./finding";
 import { EXTRA_RULES, SHARED_RULES } from "./rules";
 
 const RULE_IDS: readonly string[] = [...SHARED_RULES, ...EXTRA_RULES].map(({ id }) => id);

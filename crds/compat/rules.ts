@@ -1,4 +1,4 @@
-import type { CrdFinding } from "../../review/report/schema";
+import type { CrdFinding } from "./finding";
 
 /** What the comparison of two CRDs looks for, as the documentation lists it. */
 export interface CrdRule<Id extends RuleId = RuleId> {

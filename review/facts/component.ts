@@ -1,6 +1,6 @@
 import { dig } from "../../kubernetes/objects";
 import { isPostgresServer } from "../../components/database-backup/postgres-server";
-import { imageName } from "../rolls/images";
+import { imageName } from "../../kubernetes/pod-templates";
 import { containersOf, type PodWorkload, textOf } from "../../kubernetes/pod-templates";
 import type { Component } from "./schema";
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { backupFactSchema } from "../../components/database-backup/backup-fact";
 
 /** What part of the runtime a workload is. */
 export const COMPONENTS = ["keycloak", "postgres", "auth-service", "sidecar", "other"] as const;
@@ -56,12 +57,6 @@ const namespaceSchema = z.strictObject({
   workloads: z.number().int().min(0).meta({ description: "MAS workloads in it" }),
 });
 
-const backupSchema = z.strictObject({
-  planned: z.boolean().meta({ description: "this run makes and verifies a backup before anything changes" }),
-  needed: z.boolean().meta({ description: "the chart changes, and there is a database" }),
-  why: text.meta({ description: "what is backed up to where, or why nothing is" }),
-});
-
 /** What the runtime is made of once the upgrade is done: the facts that rules about its safety need. */
 export const runtimeSchema = z.strictObject({
   workloads: z.array(workloadSchema),
@@ -71,7 +66,7 @@ export const runtimeSchema = z.strictObject({
   passwords: z.array(passwordSchema),
   failClosed: z.array(text).meta({ description: "objects that deny MAS traffic when the sidecar does not answer" }),
   namespaces: z.array(namespaceSchema),
-  backup: backupSchema,
+  backup: backupFactSchema,
 });
 
 export type RuntimeFacts = z.infer<typeof runtimeSchema>;
@@ -79,5 +74,4 @@ export type RuntimeWorkload = z.infer<typeof workloadSchema>;
 export type RuntimeJob = z.infer<typeof jobSchema>;
 export type RuntimeImage = z.infer<typeof imageSchema>;
 export type PasswordFact = z.infer<typeof passwordSchema>;
-export type BackupFact = z.infer<typeof backupSchema>;
 export type NamespaceFact = z.infer<typeof namespaceSchema>;

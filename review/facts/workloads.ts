@@ -1,7 +1,8 @@
 import type { Redactor } from "../../kubernetes/redact";
 import { dig, digList, type KubeObject } from "../../kubernetes/objects";
-import { workloadId } from "../../components/workload-restarts/restarts";
-import { imageProblem, POD_SPECS } from "../rolls/images";
+import { workloadId } from "../../kubernetes/workload";
+import { imageProblem } from "../rolls/images";
+import { POD_SPECS } from "../../kubernetes/pod-templates";
 import { claimNames } from "../../kubernetes/references";
 import { containersOf, podWorkload, type PodWorkload, textOf } from "../../kubernetes/pod-templates";
 import { autoscalerMinimum, budgetOf } from "./budgets";

@@ -1,5 +1,6 @@
 import { named, risk } from "./risk";
-import type { CrdFinding, CrdReview, Risk } from "./schema";
+import type { CrdReview, Risk } from "./schema";
+import type { CrdFinding } from "../../crds/compat/finding";
 import { count } from "./words";
 
 /** What the CRDs of an upgrade do to clients and to the objects that exist. */

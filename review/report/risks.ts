@@ -1,6 +1,7 @@
 import { crdRisks } from "./crd-risks";
 import { atMost, named, risk, type RiskSections } from "./risk";
-import type { Breaking, ImageFinding, ObjectChange, RestartReview, Risk, Roll, ValuesFinding } from "./schema";
+import type { Breaking, ImageFinding, ObjectChange, Risk, Roll, ValuesFinding } from "./schema";
+import type { RestartReview } from "../../components/workload-restarts/restart-review";
 import { count, duration, objectName, ownChanges, pendingRestarts } from "./words";
 
 export type { RiskSections } from "./risk";

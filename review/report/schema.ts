@@ -1,4 +1,7 @@
 import { z } from "zod";
+import { restartsSchema } from "../../components/workload-restarts/restart-review";
+import { crdFindingSchema } from "../../crds/compat/finding";
+import { checkSchema } from "../../kubernetes/object-check";
 import { runtimeSchema } from "../facts/schema";
 
 /**
@@ -23,13 +26,6 @@ const fieldSchema = z.strictObject({
   before: text.optional().meta({ description: "the live value as compact JSON; absent: not set; secrets as [secret]" }),
   after: text.optional().meta({ description: "the value after the upgrade; absent: removed" }),
   cause: causeSchema,
-});
-
-/** How the API server answered when the change was sent as a dry-run. */
-const checkSchema = z.strictObject({
-  result: z.enum(["accepted", "rejected", "unchecked"]),
-  message: text.optional().meta({ description: "the API server's words, or why it could not be asked" }),
-  fix: text.optional(),
 });
 
 const objectSchema = z.strictObject({
@@ -118,16 +114,6 @@ const breakingSchema = z.strictObject({
   notes: z.array(noteSchema).meta({ description: "the chart's own notes between the two versions, newest first" }),
 });
 
-/** One finding of the CRD comparison. */
-export const crdFindingSchema = z.strictObject({
-  rule: text.meta({ description: "id of the rule; those that crdify knows carry crdify's names" }),
-  severity: z.enum(["error", "warning", "none"]),
-  version: text.optional().meta({ description: "API version, where the rule is about one" }),
-  path: text.optional().meta({ description: "schema path, e.g. ^.spec.realm" }),
-  text,
-  accepted: text.optional().meta({ description: "the reason that the config gives for accepting it" }),
-});
-
 const customResourceFindingSchema = z.strictObject({
   object: text.meta({ description: "namespace/name" }),
   rejected: z.array(text).meta({ description: "why the new schema would reject it when it is next written" }),
@@ -159,31 +145,6 @@ const crdSchema = z.strictObject({
     unchecked: z.array(text).meta({ description: "rules that could not be evaluated here, with the reason" }),
     examples: z.array(customResourceFindingSchema).meta({ description: "at most 20, rejected ones first" }),
     prunedFields: z.array(z.strictObject({ path: text, objects: count })),
-  }),
-});
-
-const restartsSchema = z.strictObject({
-  enabled: z.boolean(),
-  maxConcurrent: count,
-  groups: z.array(
-    z.strictObject({
-      name: text,
-      workloads: z.array(
-        z.strictObject({
-          workload: text,
-          done: z.boolean(),
-          replicas: count,
-          seconds: z.number().meta({ description: "estimated time of its restart" }),
-          start: z.number().meta({ description: "estimated start, seconds after the first restart" }),
-        }),
-      ),
-    }),
-  ),
-  skipped: z.array(z.strictObject({ workload: text, reason: text })),
-  estimate: z.strictObject({
-    seconds: z.number(),
-    worstSeconds: z.number().meta({ description: "until the time limit of every workload in its turn" }),
-    basis: text.meta({ description: "what the estimate rests on" }),
   }),
 });
 
@@ -247,7 +208,6 @@ export const reviewSchema = z
 export type Review = z.infer<typeof reviewSchema>;
 export type Cause = z.infer<typeof causeSchema>;
 export type FieldChange = z.infer<typeof fieldSchema>;
-export type ObjectCheck = z.infer<typeof checkSchema>;
 export type ObjectChange = z.infer<typeof objectSchema>;
 export type ImageFinding = z.infer<typeof imageSchema>;
 export type Roll = z.infer<typeof rollSchema>;
@@ -255,10 +215,8 @@ export type DeletedClaim = z.infer<typeof claimSchema>;
 export type ValuesFinding = z.infer<typeof valuesFindingSchema>;
 export type ChartNote = z.infer<typeof noteSchema>;
 export type Breaking = z.infer<typeof breakingSchema>;
-export type CrdFinding = z.infer<typeof crdFindingSchema>;
 export type CustomResourceFinding = z.infer<typeof customResourceFindingSchema>;
 export type CrMigrationReview = z.infer<typeof crMigrationSchema>;
 export type CrdReview = z.infer<typeof crdSchema>;
-export type RestartReview = z.infer<typeof restartsSchema>;
 export type Risk = z.infer<typeof riskSchema>;
 export type Refusal = z.infer<typeof refusalSchema>;

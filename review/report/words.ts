@@ -1,4 +1,5 @@
-import type { ObjectChange, RestartReview } from "./schema";
+import type { ObjectChange } from "./schema";
+import type { RestartReview } from "../../components/workload-restarts/restart-review";
 
 /** `1 object`, `2 objects`. */
 export function count(number: number, what: string): string {

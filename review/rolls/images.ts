@@ -1,16 +1,7 @@
 import { dig, type KubeObject } from "../../kubernetes/objects";
-import { workloadId } from "../../components/workload-restarts/restarts";
+import { workloadId } from "../../kubernetes/workload";
 import type { ImageFinding } from "../report/schema";
-import { containersOf, textOf } from "../../kubernetes/pod-templates";
-
-/** Where the kinds that run pods keep the pod spec. */
-export const POD_SPECS: Readonly<Record<string, readonly string[]>> = {
-  "apps/Deployment": ["spec", "template", "spec"],
-  "apps/StatefulSet": ["spec", "template", "spec"],
-  "apps/DaemonSet": ["spec", "template", "spec"],
-  "batch/Job": ["spec", "template", "spec"],
-  "batch/CronJob": ["spec", "jobTemplate", "spec", "template", "spec"],
-};
+import { containersOf, POD_SPECS, textOf } from "../../kubernetes/pod-templates";
 
 /** Words that say "whatever is newest there", as a whole tag or as a part of it (`stable-alpine`). */
 const MOVING_WORDS = new Set(
@@ -83,10 +74,4 @@ function tagOf(image: string): string | undefined {
 function defaultPullPolicy(image: string): string {
   const tag = tagOf(image);
   return tag === undefined || tag === "latest" ? "Always" : "IfNotPresent";
-}
-
-/** `registry:5000/team/keycloak:25@sha256:…` is `keycloak`. */
-export function imageName(image: string): string {
-  const path = image.split("@")[0] ?? "";
-  return path.slice(path.lastIndexOf("/") + 1).split(":")[0] ?? "";
 }

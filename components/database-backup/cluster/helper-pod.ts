@@ -15,7 +15,8 @@ import {
 } from "../helper-pod-spec";
 import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
-import { oneLine, podSchema } from "../../../diagnosis/explanation";
+import { oneLine } from "../../../diagnosis/explanation";
+import { podSchema } from "../../../kubernetes/pods";
 import { kubectlProblem } from "../../../kubernetes/kubectl";
 import { claimId, createRefusal, notStarted } from "./helper-problem";
 import { BackupError } from "./problem";

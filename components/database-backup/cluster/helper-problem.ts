@@ -6,10 +6,10 @@ import {
   containerState,
   eventSchema,
   eventsToShow,
-  type LivePod,
   oneLine,
   podState,
 } from "../../../diagnosis/explanation";
+import { type LivePod } from "../../../kubernetes/pods";
 import { BackupError } from "./problem";
 
 /** A claim as it is named in messages. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { dig } from "../../../kubernetes/objects";
 import { median } from "../restart-estimate";
-import { workloadId } from "../restarts";
+import { workloadId } from "../../../kubernetes/workload";
 import { ApiError, UnreachableError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
 

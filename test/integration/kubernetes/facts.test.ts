@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 import { connect } from "../../../kubernetes/connect";
 import { readLiveCrds } from "../../../kubernetes/crds";
 import { readRelease, releaseProblem } from "../../../helm/release";
-import { listCasaPolicies, listMultiAgentSystems, readWorkloads } from "../../../kubernetes/workloads";
+import { readWorkloads } from "../../../kubernetes/workloads";
+import { listCasaPolicies, listMultiAgentSystems } from "../../../components/workload-restarts/cluster/casa-objects";
 import { demoObjects } from "../../fixtures/mas";
 import { ClusterFixture, refusal } from "../world/cluster-fixture";
 import { ROOT } from "../world/world";
@@ -131,7 +132,7 @@ describe("reading a cluster", function () {
       const find = (name: string) => workloads.find((workload) => workload.name === name);
       expect(find("analyst")).to.deep.include({
         kind: "Deployment",
-        stamp: "abc",
+        podAnnotations: { "casa-upgrade.dev/config-stamp": "abc" },
         replicas: 2,
         available: 2,
         rolledOut: true,
@@ -142,7 +143,7 @@ describe("reading a cluster", function () {
         paused: false,
         rolledOut: true,
       });
-      expect(find("ledger")?.stamp).to.equal(undefined);
+      expect(find("ledger")?.podAnnotations).not.to.have.property("casa-upgrade.dev/config-stamp");
       await world.kubectl("rollout", "pause", "deployment/analyst", "-n", "mas-finance");
       const [paused] = (await readWorkloads(world.client, ["mas-finance"])).filter(({ name }) => name === "analyst");
       expect(paused?.paused).to.equal(true);

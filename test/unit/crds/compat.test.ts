@@ -4,7 +4,7 @@ import { applySeverities, crdRuleOverride, type CrdRuleOverride } from "../../..
 import { EXTRA_RULES, SHARED_RULES } from "../../../crds/compat/rules";
 import { compareVersions } from "../../../crds/compat/served-versions";
 import type { Crd } from "../../../crds/crds";
-import type { CrdFinding } from "../../../review/report/schema";
+import type { CrdFinding } from "../../../crds/compat/finding";
 import { crd, object, rooted, type Schema, simple, text, two, version } from "../../fixtures/crd-pairs/make";
 
 /** Findings of our own rules, one line each: severity, rule without prefix, version, path, text. */

@@ -5,13 +5,12 @@ import {
   eventSchema,
   eventsToShow,
   formatExplanation,
-  type LivePod,
   logLines,
   maskSecrets,
-  podSchema,
   podsToShow,
   podState,
 } from "../../../diagnosis/explanation";
+import { type LivePod, podSchema } from "../../../kubernetes/pods";
 import { rolloutOf } from "../../../kubernetes/rollout";
 import { workloadFacts } from "../../../kubernetes/workloads";
 
@@ -35,7 +34,9 @@ describe("workloads and why they are not available", () => {
     expect(is({ ...full, updatedReplicas: 1 })).to.equal(false);
     expect(is({ ...full, availableReplicas: 1 })).to.equal(false);
     expect(is({ ...full, replicas: 3 })).to.equal(false);
-    expect(workloadFacts("Deployment", deployment({}, {}))).to.include({ replicas: 1, stamp: "s1", available: 0 });
+    const fresh = workloadFacts("Deployment", deployment({}, {}));
+    expect(fresh).to.include({ replicas: 1, available: 0 });
+    expect(fresh.podAnnotations).to.deep.equal({ "casa-upgrade.dev/config-stamp": "s1" });
     const other = deployment({ paused: true, strategy: { type: "Recreate" } }, {});
     expect(workloadFacts("Deployment", other)).to.include({ paused: true, updateStrategy: "Recreate" });
   });

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { contentDifferences } from "../../../../components/database-backup/compare";
-import { DESTINATION, destinationText, parseDestination } from "../../../../components/database-backup/destination";
+import { destinationText, parseDestination } from "../../../../components/database-backup/destination";
+import { DESTINATION } from "../../../../config/backup-destination";
 import { discoverDatabases } from "../../../../components/database-backup/discover";
 import { explainFailure } from "../../../../components/database-backup/failures";
 import {

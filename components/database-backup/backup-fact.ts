@@ -1,0 +1,10 @@
+import { z } from "zod";
+
+/** What a review says of the backup. */
+export const backupFactSchema = z.strictObject({
+  planned: z.boolean().meta({ description: "this run makes and verifies a backup before anything changes" }),
+  needed: z.boolean().meta({ description: "the chart changes, and there is a database" }),
+  why: z.string().meta({ description: "what is backed up to where, or why nothing is" }),
+});
+
+export type BackupFact = z.infer<typeof backupFactSchema>;

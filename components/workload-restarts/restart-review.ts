@@ -1,0 +1,29 @@
+import { z } from "zod";
+
+/** What a review says of the restarts. */
+export const restartsSchema = z.strictObject({
+  enabled: z.boolean(),
+  maxConcurrent: z.number().int().min(0),
+  groups: z.array(
+    z.strictObject({
+      name: z.string(),
+      workloads: z.array(
+        z.strictObject({
+          workload: z.string(),
+          done: z.boolean(),
+          replicas: z.number().int().min(0),
+          seconds: z.number().meta({ description: "estimated time of its restart" }),
+          start: z.number().meta({ description: "estimated start, seconds after the first restart" }),
+        }),
+      ),
+    }),
+  ),
+  skipped: z.array(z.strictObject({ workload: z.string(), reason: z.string() })),
+  estimate: z.strictObject({
+    seconds: z.number(),
+    worstSeconds: z.number().meta({ description: "until the time limit of every workload in its turn" }),
+    basis: z.string().meta({ description: "what the estimate rests on" }),
+  }),
+});
+
+export type RestartReview = z.infer<typeof restartsSchema>;
