@@ -3,6 +3,7 @@ import "./shared/sdk-debug";
 import * as pulumi from "@pulumi/pulumi";
 import { CasaUpgrade } from "./upgrade/casa-upgrade";
 import { loadConfig } from "./config/config-load";
+import { showUserErrors } from "./config/show-errors";
 import { planUpgrade, previewLines } from "./upgrade/plan";
 
 /**
@@ -11,7 +12,7 @@ import { planUpgrade, previewLines } from "./upgrade/plan";
  */
 export = async () => {
   // A wrong key or value stops here, with the line that fixes it.
-  const loaded = loadConfig();
+  const loaded = await showUserErrors(loadConfig);
 
   // Reads chart and cluster and changes nothing. What cannot work is refused now, in the preview too.
   const plan = await planUpgrade(loaded);

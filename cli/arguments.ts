@@ -1,8 +1,6 @@
+import { UserError } from "../shared/user-error";
 import { parseArgs } from "node:util";
 import { distance } from "fastest-levenshtein";
-
-/** A command line that cannot be understood; the message ends with what to type. */
-export class UsageError extends Error {}
 
 /** What the user typed. */
 export type Command =
@@ -62,12 +60,13 @@ const OWN_OPTIONS = {
 } as const;
 const COMMANDS = ["plan", "up", "history", "rollback", "restore", "help"];
 
-/** @throws UsageError for anything that is not understood. */
+/** @throws UserError for anything that is not understood. */
 export function parseCommand(argv: readonly string[]): Command {
   const { values, positionals } = parse(argv);
   const [name = "help", ...more] = positionals;
   if (values.help || name === "help") return { name: "help" };
-  if (more.length > 0) throw new UsageError(`"${more[0]}" is not expected after ${name}; see casa-upgrade --help`);
+  if (more.length > 0)
+    throw new UserError("usage", `"${more[0]}" is not expected after ${name}; see casa-upgrade --help`);
   const target = {
     cwd: values.cwd,
     stack: values.stack,
@@ -102,10 +101,11 @@ export function parseCommand(argv: readonly string[]): Command {
         yes: values.yes,
       };
     case "restore":
-      if (values.database === undefined) throw new UsageError("which database? casa-upgrade restore --database auth");
+      if (values.database === undefined)
+        throw new UserError("usage", "which database? casa-upgrade restore --database auth");
       return { name, target, database: values.database, from: values.from ?? "latest", yes: values.yes };
     default:
-      throw new UsageError(`there is no command "${name}"; did you mean: casa-upgrade ${nearest(name)}`);
+      throw new UserError("usage", `there is no command "${name}"; did you mean: casa-upgrade ${nearest(name)}`);
   }
 }
 
@@ -133,17 +133,17 @@ function parse(argv: readonly string[]) {
       },
     });
   } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)}; see casa-upgrade --help`);
+    throw new UserError("usage", `${error instanceof Error ? error.message : String(error)}; see casa-upgrade --help`);
   }
 }
 
 function updateNumber(text: string): number {
   if (/^[1-9]\d*$/.test(text)) return Number(text);
-  throw new UsageError(`--to takes the number of an update, not "${text}": casa-upgrade history shows them`);
+  throw new UserError("usage", `--to takes the number of an update, not "${text}": casa-upgrade history shows them`);
 }
 
 function refuse(wrong: boolean, message: string): void {
-  if (wrong) throw new UsageError(message);
+  if (wrong) throw new UserError("usage", message);
 }
 
 function nearest(name: string): string {

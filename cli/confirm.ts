@@ -1,14 +1,15 @@
+import { UserError } from "../shared/user-error";
 import { createInterface } from "node:readline/promises";
-import { CliError } from "./engine";
 
 /**
  * Asks a question that yes or no answers; no answer is no.
  *
  * @param instead what to type where nobody can be asked.
- * @throws CliError without a terminal.
+ * @throws UserError without a terminal.
  */
 export async function confirmed(question: string, instead: string): Promise<boolean> {
-  if (!process.stdin.isTTY) throw new CliError(`nobody can be asked here (no terminal)\n  Fix: ${instead}`);
+  if (!process.stdin.isTTY)
+    throw new UserError("no-terminal", "this needs an answer, and there is no terminal to ask on", instead);
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   try {
     return /^y(es)?$/i.test((await terminal.question(`\n${question} [y/N] `)).trim());

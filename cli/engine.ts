@@ -1,12 +1,10 @@
+import { UserError } from "../shared/user-error";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation";
 import type { Violation } from "../review/report/markdown-policies";
 import { PLAN_VARIABLE, REPORT_VARIABLE } from "../review/handover";
 import type { Target } from "./arguments";
-
-/** Something that the user can repair; shown without a stack trace. */
-export class CliError extends Error {}
 
 /** What a run of the engine told. */
 export interface EngineRun {
@@ -17,25 +15,30 @@ export interface EngineRun {
   violations: Violation[];
 }
 
-/** The stack of the target, with the environment of this process. @throws CliError when it cannot be opened. */
+/** The stack of the target, with the environment of this process. @throws UserError when it cannot be opened. */
 export async function openStack(target: Target): Promise<Stack> {
   const workDir = path.resolve(target.cwd);
   try {
     const workspace = await LocalWorkspace.create({ workDir });
     const stackName = target.stack ?? (await workspace.stack())?.name;
     if (stackName === undefined) {
-      throw new CliError(`no stack is selected in ${workDir}\n  Fix: pulumi stack select <name>, or --stack <name>`);
+      throw new UserError(
+        "stack",
+        `no stack is selected in ${workDir}`,
+        "pulumi stack select <name>, or --stack <name>",
+      );
     }
     return await LocalWorkspace.selectStack({ stackName, workDir });
   } catch (error) {
-    if (error instanceof CliError) throw error;
+    if (error instanceof UserError) throw error;
     // The Automation API tells a program that cannot be started by the negative code of the system call.
     if (error instanceof Error && /ENOENT|\bcode: -2\b/.test(error.message)) {
-      throw new CliError("pulumi is not on PATH\n  Fix: install it: https://www.pulumi.com/docs/install/");
+      throw new UserError("tool-missing", "pulumi is not on PATH", "install it: https://www.pulumi.com/docs/install/");
     }
-    throw new CliError(
-      `the stack cannot be opened: ${firstError(error)}\n` +
-        "  Fix: run in the project's folder (or -C), log in (pulumi login), and name a stack of pulumi stack ls",
+    throw new UserError(
+      "stack",
+      `the stack cannot be opened: ${firstError(error)}`,
+      "run in the project's folder (or -C), log in (pulumi login), and name a stack of pulumi stack ls",
     );
   }
 }
@@ -67,8 +70,10 @@ function policies({ ownPolicies, policyPacks, policyConfig }: Target) {
   if (policyConfig === undefined) return { policyPacks: [...(ownPolicies ? [OWN_PACK] : []), ...others] };
   const settings = path.resolve(policyConfig);
   if (!fs.existsSync(settings)) {
-    throw new CliError(
-      `there is no file ${policyConfig}\n  Fix: --policy-config <a JSON file>; docs/policies.md lists the settings`,
+    throw new UserError(
+      "stack",
+      `there is no file ${policyConfig}`,
+      `--policy-config <a JSON file>; docs/policies.md lists the settings`,
     );
   }
   return { policyPacks: [OWN_PACK, ...others], policyPackConfigs: [settings, ...others.map(() => NO_SETTINGS)] };

@@ -1,7 +1,7 @@
+import { UserError } from "../shared/user-error";
 import type { Stack } from "@pulumi/pulumi/automation";
-import { PreflightError } from "../kubernetes/problem";
+
 import type { Revision } from "../helm/release";
-import { ConfigError } from "../config/config";
 import { manualChange } from "../history/manual";
 import { historyRows, historyTable } from "../history/table";
 import type { Command } from "./arguments";
@@ -41,7 +41,7 @@ async function revisionsOrWhyNot(stack: Stack): Promise<{ release: string; revis
     const { namespace, release } = connected.config;
     return { release: `${namespace}/${release}`, revisions: await readRevisions(connected) };
   } catch (error) {
-    if (!(error instanceof PreflightError) && !(error instanceof ConfigError)) throw error;
+    if (!(error instanceof UserError)) throw error;
     return { release: "", revisions: [], problem: error.message };
   }
 }

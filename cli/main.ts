@@ -1,6 +1,7 @@
+import { UserError } from "../shared/user-error";
 import "../shared/stack-traces";
-import { type Command, parseCommand, USAGE, UsageError } from "./arguments";
-import { CliError } from "./engine";
+import { type Command, parseCommand, USAGE } from "./arguments";
+
 import { historyCommand } from "./history";
 import { planCommand } from "./plan";
 import { rollbackCommand } from "./rollback";
@@ -29,7 +30,7 @@ async function main(): Promise<number> {
   try {
     return await run(parseCommand(process.argv.slice(2)));
   } catch (error) {
-    if (!(error instanceof CliError) && !(error instanceof UsageError)) throw error;
+    if (!(error instanceof UserError)) throw error;
     console.error(`error: ${error.message}`);
     return 1;
   }

@@ -1,3 +1,4 @@
+import { UserError } from "../shared/user-error";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -8,7 +9,7 @@ import type { Review } from "../review/report/schema";
 import { summarize } from "../review/report/summary";
 import { renderTimeline } from "../review/report/timeline";
 import type { Target } from "./arguments";
-import { CliError, openStack, preview } from "./engine";
+import { openStack, preview } from "./engine";
 
 /** Exit codes of `casa-upgrade plan`. */
 export const EXIT = { unchanged: 0, refused: 1, changes: 2 } as const;
@@ -18,7 +19,7 @@ export const EXIT = { unchanged: 0, refused: 1, changes: 2 } as const;
  * written, too, as far as it was reviewed.
  *
  * @returns the exit code.
- * @throws CliError when there is no review because the upgrade was refused early, with the reasons.
+ * @throws UserError when there is no review because the upgrade was refused early, with the reasons.
  */
 export async function planCommand(target: Target, out = "."): Promise<number> {
   const { review, errors, violations } = await makeReview(target);
@@ -38,7 +39,7 @@ export async function planCommand(target: Target, out = "."): Promise<number> {
  * Runs a preview and reads the review that its program left.
  *
  * @param configFile another configuration than the stack's file.
- * @throws CliError when there is none.
+ * @throws UserError when there is none.
  */
 export async function makeReview(
   target: Target,
@@ -49,7 +50,10 @@ export async function makeReview(
     const report = path.join(scratch, "review.json");
     const run = await preview(await openStack(target), target, report, configFile);
     if (!fs.existsSync(report)) {
-      throw new CliError(run.errors.join("\n") || "the preview left no review; is this the casa-upgrade project?");
+      throw new UserError(
+        "no-review",
+        run.errors.join("\n") || "the preview left no review; is this the casa-upgrade project?",
+      );
     }
     const review = parseReview(fs.readFileSync(report, "utf8"));
     return { review, errors: run.ok ? [] : run.errors, violations: run.violations };
@@ -73,6 +77,10 @@ function writeReview(review: Review, violations: readonly Violation[], out: stri
     });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new CliError(`the review cannot be written: ${why}\n  Fix: casa-upgrade plan --out <a folder you may write>`);
+    throw new UserError(
+      "plan-file",
+      `the review cannot be written: ${why}`,
+      `casa-upgrade plan --out <a folder you may write>`,
+    );
   }
 }

@@ -1,8 +1,9 @@
+import { UserError } from "../shared/user-error";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { z } from "zod";
 import { readRelease, type Revision } from "../helm/release";
 import { parseHistory, type Update } from "../history/updates";
-import { CliError } from "./engine";
+
 import type { ConnectedStack } from "./stack-config";
 
 /** Entries that the CLI is asked for at once; it decrypts each, and its answer must fit into memory. */
@@ -22,9 +23,10 @@ export async function readHistory(stack: Stack): Promise<Update[]> {
   } catch (error) {
     if (!(error instanceof z.ZodError)) throw error;
     const issue = error.issues[0];
-    throw new CliError(
-      `the stack's history is not as expected: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}\n` +
-        "  Fix: use the pulumi version that package.json names",
+    throw new UserError(
+      "history",
+      `the stack's history is not as expected: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`,
+      "use the pulumi version that package.json names",
     );
   }
 }

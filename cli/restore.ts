@@ -1,17 +1,18 @@
+import { UserError } from "../shared/user-error";
 import { findBackup } from "../components/database-backup/cluster/find";
 import { closeStore, openStore } from "../components/database-backup/cluster/open-store";
 import { replaceDatabase } from "../components/database-backup/cluster/replace";
 import { DatabaseSession } from "../components/database-backup/cluster/session";
 import type { ClusterClient } from "../kubernetes/connect";
-import { PreflightError } from "../kubernetes/problem";
+
 import { readRelease } from "../helm/release";
 import { rowsOf } from "../components/database-backup/manifest";
 import { destinationOf, findDatabases } from "../components/database-backup/plan";
 import { whereIs } from "../components/database-backup/references";
-import { ConfigError, type UpgradeConfig } from "../config/config";
+import type { UpgradeConfig } from "../config/config";
 import type { Command } from "./arguments";
 import { confirmed } from "./confirm";
-import { CliError, openStack } from "./engine";
+import { openStack } from "./engine";
 import { connectStack } from "./stack-config";
 
 /**
@@ -19,17 +20,12 @@ import { connectStack } from "./stack-config";
  * first; only then the two change places, in one transaction. The old one is kept under another name.
  *
  * @returns the exit code: 0 done, 1 not wanted.
- * @throws CliError naming what is wrong and its fix; the database is as it was, unless the message says otherwise.
+ * @throws UserError naming what is wrong and its fix; the database is as it was, unless the message says otherwise.
  */
 export async function restoreCommand(command: Extract<Command, { name: "restore" }>): Promise<number> {
   const stack = await openStack(command.target);
-  try {
-    const { config, client } = await connectStack(stack);
-    return await restore(command, stack.name, config, client);
-  } catch (error) {
-    if (error instanceof ConfigError || error instanceof PreflightError) throw new CliError(error.message);
-    throw error;
-  }
+  const { config, client } = await connectStack(stack);
+  return restore(command, stack.name, config, client);
 }
 
 async function restore(
@@ -39,12 +35,13 @@ async function restore(
   client: ClusterClient,
 ): Promise<number> {
   const installed = await readRelease(client, config.namespace, config.release);
-  if (!installed) throw new CliError(`release ${config.namespace}/${config.release} is not installed`);
+  if (!installed)
+    throw new UserError("not-installed", `release ${config.namespace}/${config.release} is not installed`);
   const targets = await findDatabases(client, config, installed);
   const target = targets.find(({ name }) => name === database);
   if (!target) {
     const names = targets.map(({ name }) => name).join(", ") || "none";
-    throw new CliError(`there is no database ${database}; this release has: ${names}`);
+    throw new UserError("backup", `there is no database ${database}; this release has: ${names}`);
   }
   const { timeoutSeconds } = config.backup;
   const access = { client, release: config.release, timeoutSeconds, purpose: "restore" } as const;

@@ -1,13 +1,13 @@
+import { UserError } from "../shared/user-error";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";
-import { PreflightError } from "../kubernetes/problem";
-import { ConfigError } from "../config/config";
+
 import { acknowledgements } from "../history/acknowledge";
 import { type Losses, lossesOf } from "../history/losses";
 import { manualChange, OUR_DESCRIPTION } from "../history/manual";
-import { NoTargetError, targetOf, whatRuns } from "../history/target";
+import { targetOf, whatRuns } from "../history/target";
 import { chartVersionOf, revisionsOf, type ReleaseRevision, type Update, updateMessage } from "../history/updates";
 import { renderJson } from "../review/report/json";
 import type { Review } from "../review/report/schema";
@@ -15,7 +15,7 @@ import { visibleLine } from "../review/report/escape";
 import { summarize } from "../review/report/summary";
 import type { Command } from "./arguments";
 import { confirmed } from "./confirm";
-import { CliError, openStack, update } from "./engine";
+import { openStack, update } from "./engine";
 import { makeReview } from "./plan";
 import { readHistory, readRevisions } from "./read-history";
 import { connectStack } from "./stack-config";
@@ -32,16 +32,13 @@ type Rollback = Extract<Command, { name: "rollback" }>;
  * first, apart); from then on that is the old one, so an update that stops half-way goes on with `pulumi up`.
  *
  * @returns the exit code: 0 done, 1 failed or not wanted.
- * @throws CliError naming what is wrong and its fix.
+ * @throws UserError naming what is wrong and its fix.
  */
 export async function rollbackCommand(command: Rollback): Promise<number> {
   const stack = await openStack(command.target);
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "casa-upgrade-rollback-"));
   try {
     return await rollback(command, stack, scratch);
-  } catch (error) {
-    const known = [NoTargetError, ConfigError, PreflightError].some((kind) => error instanceof kind);
-    throw known ? new CliError((error as Error).message) : error;
   } finally {
     fs.rmSync(scratch, { recursive: true, force: true });
   }
@@ -73,8 +70,9 @@ async function rollback({ target, to, acceptDataLoss, yes }: Rollback, stack: St
   console.log(`\n${summarize(review)}`);
   for (const { policy, mandatory, text } of violations)
     if (!mandatory) console.log(`\nadvice: policy ${policy}: ${text}`);
-  if (errors.length > 0) throw new CliError(errors.join("\n"));
-  if (review.verdict === "refused") throw new CliError("the cluster would refuse it; repair what is named above");
+  if (errors.length > 0) throw new UserError("refused", errors.join("\n"));
+  if (review.verdict === "refused")
+    throw new UserError("refused", "the cluster would refuse it; repair what is named above");
   for (const warning of inputsWarning(goal, revisions, review)) console.log(`\nwarning: ${warning}`);
   refuseLosses(lossesOf(review, await schemaOnTheWay(stack.name, connected, review)), acceptDataLoss);
 
@@ -123,7 +121,9 @@ function refuseLosses({ refused, warnings }: Losses, accepted: boolean): void {
   if (refused.length === 0) return;
   const list = refused.map((text) => `    ${text}`).join("\n");
   if (accepted) return console.log(`\naccepted (--accept-data-loss):\n${list}`);
-  throw new CliError(
-    `going back would lose data:\n${list}\n  Fix: what is named above, or accept it: casa-upgrade rollback --accept-data-loss`,
+  throw new UserError(
+    "data-loss",
+    `going back would lose data:\n${list}`,
+    `what is named above, or accept it: casa-upgrade rollback --accept-data-loss`,
   );
 }

@@ -1,7 +1,8 @@
+import { UserError } from "../shared/user-error";
 import { openStore } from "../components/database-backup/cluster/open-store";
 import type { ClusterClient } from "../kubernetes/connect";
 import { readRevision } from "../components/migration-gate/cluster/revision";
-import { PreflightError } from "../kubernetes/problem";
+
 import { readRelease } from "../helm/release";
 import { destinationOf } from "../components/database-backup/plan";
 import type { UpgradeConfig } from "../config/config";
@@ -28,7 +29,7 @@ export async function schemaOnTheWay(
     if (now.state === "not checked") return { kind: "unknown", why: now.why };
     return await compare(stack, client, config, now.revisions, identity.chart.after);
   } catch (error) {
-    if (!(error instanceof PreflightError)) throw error;
+    if (!(error instanceof UserError)) throw error;
     return { kind: "unknown", why: error.problem };
   }
 }

@@ -10,7 +10,7 @@ export interface ConnectedStack {
   client: ClusterClient;
 }
 
-/** @throws ConfigError, PreflightError */
+/** @throws UserError, UserError */
 export async function connectStack(stack: Stack): Promise<ConnectedStack> {
   const config = await stackConfig(stack);
   return { config, client: await connectTo(config) };

@@ -1,3 +1,4 @@
+import { UserError } from "../shared/user-error";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";
@@ -7,7 +8,6 @@ import { keyText } from "../config/config-commands";
 import { newConfig, type SecretLeaf, stackFile } from "../history/config-file";
 import { valueOf } from "../history/recorded";
 import type { RecordedValue, Update } from "../history/updates";
-import { CliError } from "./engine";
 
 /** A setting of Pulumi.yaml that the library's type leaves out. */
 const located = z.looseObject({ stackConfigDir: z.string().optional() });
@@ -53,9 +53,10 @@ export class StackFile {
   async withConfigOf({ config, number }: Update, acknowledge: Record<string, string>, folder: string): Promise<string> {
     const unreadable = [...config].find(([, { value }]) => value === UNREADABLE);
     if (unreadable) {
-      throw new CliError(
-        `the value of ${unreadable[0]} in update ${number} cannot be decrypted\n` +
-          "  Fix: it was encrypted with another passphrase or key; choose a later update, or set version and values by hand",
+      throw new UserError(
+        "stack",
+        `the value of ${unreadable[0]} in update ${number} cannot be decrypted`,
+        "it was encrypted with another passphrase or key; choose a later update, or set version and values by hand",
       );
     }
     const wanted = newConfig(config, this.defaults);
@@ -67,10 +68,10 @@ export class StackFile {
     return file;
   }
 
-  /** Puts a copy in the place of the file, at once. @throws CliError when somebody changed the file meanwhile. */
+  /** Puts a copy in the place of the file, at once. @throws UserError when somebody changed the file meanwhile. */
   replaceBy(copy: string): void {
     if (fs.readFileSync(this.path, "utf8") !== this.text) {
-      throw new CliError(`${this.path} was changed meanwhile; nothing was done\n  Fix: look at it, then repeat`);
+      throw new UserError("stack", `${this.path} was changed meanwhile; nothing was done`, "look at it, then repeat");
     }
     const beside = `${this.path}.new`;
     fs.writeFileSync(beside, fs.readFileSync(copy), { mode: fs.statSync(this.path).mode });
@@ -83,7 +84,8 @@ export class StackFile {
     // The CLI takes one line end off what it reads.
     const { workDir, envVars } = this.stack.workspace;
     const run = await execa("pulumi", args, { cwd: workDir, env: envVars, input: `${text}\n`, reject: false });
-    if (run.failed) throw new CliError(`${key} cannot be encrypted: ${run.stderr.trim().split("\n")[0] ?? ""}`);
+    if (run.failed)
+      throw new UserError("stack", `${key} cannot be encrypted: ${run.stderr.trim().split("\n")[0] ?? ""}`);
   }
 }
 

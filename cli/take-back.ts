@@ -1,3 +1,4 @@
+import { UserError } from "../shared/user-error";
 import execa from "execa";
 import type { UpgradeConfig } from "../config/config";
 import { failedOnTop } from "../history/failed";
@@ -5,7 +6,6 @@ import type { ReleaseRevision } from "../history/updates";
 import { helmRollbackArgs } from "../components/migration-gate/rollback";
 import { shellWord } from "../shared/shell-word";
 import { confirmed } from "./confirm";
-import { CliError } from "./engine";
 
 /**
  * Takes a failed revision of the release back by `helm rollback`, before anything is previewed: an upgrade from here would leave on the
@@ -13,7 +13,7 @@ import { CliError } from "./engine";
  *
  * @param yes do not ask.
  * @returns false when the user does not want it.
- * @throws CliError with what helm said.
+ * @throws UserError with what helm said.
  */
 export async function takeBackFailed(
   config: UpgradeConfig,
@@ -36,8 +36,9 @@ export async function takeBackFailed(
     reject: false,
   });
   if (!run.failed) return true;
-  throw new CliError(
-    `revision ${failed.revision} could not be taken back: ${run.stderr.trim().split("\n").at(-1) ?? ""}\n` +
-      `  Fix: look at the pods (kubectl --context ${shellWord(context)} --namespace ${namespace} get pods), then repeat`,
+  throw new UserError(
+    "release",
+    `revision ${failed.revision} could not be taken back: ${run.stderr.trim().split("\n").at(-1) ?? ""}`,
+    `look at the pods (kubectl --context ${shellWord(context)} --namespace ${namespace} get pods), then repeat`,
   );
 }

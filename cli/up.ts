@@ -1,13 +1,14 @@
+import { UserError } from "../shared/user-error";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { parseReview, renderJson, ReviewError } from "../review/report/json";
+import { parseReview, renderJson } from "../review/report/json";
 import type { Review } from "../review/report/schema";
 import { updateMessage } from "../history/updates";
 import { summarize } from "../review/report/summary";
 import type { Target } from "./arguments";
 import { confirmed } from "./confirm";
-import { CliError, openStack, update } from "./engine";
+import { openStack, update } from "./engine";
 import { makeReview } from "./plan";
 import { userName } from "./user";
 
@@ -24,7 +25,8 @@ export async function upCommand(target: Target, planFile: string | undefined, ye
     const file = planFile ?? path.join(scratch, "review.json");
     if (planFile === undefined) fs.writeFileSync(file, renderJson(review));
     console.log(summarize(review));
-    if (review.verdict === "refused") throw new CliError("this plan was refused; repair what it names and plan again");
+    if (review.verdict === "refused")
+      throw new UserError("refused", "this plan was refused; repair what it names and plan again");
     if (!yes && !(await confirmed("Do this upgrade?", "casa-upgrade up --yes, with --plan for what was reviewed")))
       return 1;
     // The engine prints its errors itself.
@@ -42,7 +44,7 @@ export async function upCommand(target: Target, planFile: string | undefined, ye
 
 async function freshReview(target: Target): Promise<Review> {
   const { review, errors, violations } = await makeReview(target);
-  if (errors.length > 0) throw new CliError(errors.join("\n"));
+  if (errors.length > 0) throw new UserError("refused", errors.join("\n"));
   for (const { policy, text } of violations) console.log(`advice: policy ${policy}: ${text}\n`);
   return review;
 }
@@ -53,12 +55,12 @@ function readPlan(file: string): Review {
     text = fs.readFileSync(file, "utf8");
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new CliError(`the plan cannot be read: ${why}\n  Fix: casa-upgrade plan makes one (plan.json)`);
+    throw new UserError("plan-file", `the plan cannot be read: ${why}`, `casa-upgrade plan makes one (plan.json)`);
   }
   try {
     return parseReview(text);
   } catch (error) {
-    if (error instanceof ReviewError) throw new CliError(`${file}: ${error.message}`);
+    if (error instanceof UserError) throw new UserError(error.code, `${file}: ${error.problem}`, error.fix);
     throw error;
   }
 }

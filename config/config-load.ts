@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { ConfigError, parseConfig, type UpgradeConfig } from "./config";
+import { parseConfig, type UpgradeConfig } from "./config";
 import { schemaAt } from "./config-schema";
 import { hasNulls, markSecretLeaves, mergeValues, readValueFiles, type Values } from "./values";
 
@@ -20,23 +20,18 @@ export interface LoadedConfig {
 /**
  * Reads the whole configuration of this project's stack.
  *
- * @throws pulumi.RunError, which the engine shows without a stack trace, listing every problem.
+ * @throws UserError listing every problem.
  */
 export function loadConfig(): LoadedConfig {
-  try {
-    const secretKeys = parseSecretKeys(process.env["PULUMI_CONFIG_SECRET_KEYS"]);
-    return prepareConfig(pulumi.getProject(), pulumi.runtime.allConfig(), secretKeys);
-  } catch (error) {
-    if (error instanceof ConfigError) throw new pulumi.RunError(error.message);
-    throw error;
-  }
+  const secretKeys = parseSecretKeys(process.env["PULUMI_CONFIG_SECRET_KEYS"]);
+  return prepareConfig(pulumi.getProject(), pulumi.runtime.allConfig(), secretKeys);
 }
 
 /**
  * {@link loadConfig} on given input: full keys (`project:key`) to the text the engine hands over, and the full keys that
  * are stored encrypted.
  *
- * @throws ConfigError listing every problem.
+ * @throws UserError listing every problem.
  */
 export function prepareConfig(project: string, all: Record<string, string>, secrets: readonly string[]): LoadedConfig {
   const { config, secretKeys } = configOf(project, all, secrets);
@@ -47,7 +42,7 @@ export function prepareConfig(project: string, all: Record<string, string>, secr
   return { config, values, secretPart: hidden, programValues, hasNullValues: hasNulls(values) };
 }
 
-/** The configuration alone, without the value files. @throws ConfigError listing every problem. */
+/** The configuration alone, without the value files. @throws UserError listing every problem. */
 export function configOf(project: string, all: Record<string, string>, secrets: readonly string[]) {
   const ownKey = (full: string) => (full.startsWith(`${project}:`) ? [full.slice(project.length + 1)] : []);
   const raw = Object.fromEntries(

@@ -1,23 +1,22 @@
 import { statSync } from "node:fs";
+import { UserError } from "../shared/user-error";
 import { exampleLine, removeLine } from "./config-commands";
 import { describeProblems, problem, shownValue } from "./config-problems";
 import { configSchema, schemaAt, type UpgradeConfig } from "./config-schema";
 
 export { parseWorkloadRef, type UpgradeConfig } from "./config-schema";
 
-/** The configuration is wrong; the message lists every problem with the line that fixes it. */
-export class ConfigError extends Error {
-  constructor(problems: readonly string[]) {
-    const count = problems.length === 1 ? "a problem" : `${problems.length} problems`;
-    super(`the configuration of this stack has ${count}:\n${problems.join("\n")}`);
-  }
+/** The configuration is wrong: every problem, each with the line that fixes it. */
+export function configError(problems: readonly string[]): UserError {
+  const count = problems.length === 1 ? "a problem" : `${problems.length} problems`;
+  return new UserError("config", `the configuration of this stack has ${count}:\n${problems.join("\n")}`);
 }
 
 /**
  * Parses the stack's configuration: keys without the project's name, values as JSON would have them.
  *
  * @param secretKeys top-level keys that are stored encrypted; their values are never shown.
- * @throws ConfigError listing every problem: key, value (never a secret one), what is allowed, the line that fixes it.
+ * @throws UserError listing every problem: key, value (never a secret one), what is allowed, the line that fixes it.
  */
 export function parseConfig(
   raw: Record<string, unknown>,
@@ -32,7 +31,7 @@ export function parseConfig(
       : chartProblems(raw, secretKeys)),
     ...openSecrets(raw, secretKeys),
   ];
-  if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
+  if (!parsed.success || problems.length > 0) throw configError(problems);
   return parsed.data;
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
-import { ConfigError } from "./config";
+import { configError } from "./config";
 import { setLine } from "./config-commands";
 import { problem } from "./config-problems";
 import { KUBE_YAML } from "../kubernetes/kube-yaml";
@@ -11,12 +11,12 @@ export type Values = Record<string, unknown>;
 /**
  * Reads the value files in their order; paths are relative to the current directory, which is the project's.
  *
- * @throws ConfigError listing every file that is missing or holds no YAML map, with key, path and line.
+ * @throws UserError listing every file that is missing or holds no YAML map, with key, path and line.
  */
 export function readValueFiles(files: readonly string[]): Values[] {
   const read = files.map(readValueFile);
   const problems = read.flatMap((file, i) => (typeof file === "string" ? [fileProblem(files[i] ?? "", i, file)] : []));
-  if (problems.length > 0) throw new ConfigError(problems);
+  if (problems.length > 0) throw configError(problems);
   return read.filter((file) => typeof file !== "string");
 }
 

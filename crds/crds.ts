@@ -1,3 +1,4 @@
+import { UserError } from "../shared/user-error";
 import { z } from "zod";
 import { isDeepStrictEqual } from "node:util";
 import type { LiveCrdMetadata } from "../kubernetes/crds";
@@ -40,27 +41,24 @@ export interface PlannedCrd {
   asked?: Crd;
 }
 
-/** A document in `crds/` that is no usable CRD. */
-export class CrdError extends Error {}
-
 /**
  * Parses the CRDs of a chart. A CRD that two files bring is taken once, the first like helm does; two different ones
  * under one name are an error, because nobody can say which was meant.
  *
- * @throws CrdError naming the file.
+ * @throws UserError naming the file.
  */
 export function parseCrds(documents: SourcedObject[]): Crd[] {
   const byName = new Map<string, { crd: Crd; source: string }>();
   for (const { source, object } of documents) {
     if (object.apiVersion !== "apiextensions.k8s.io/v1") {
-      throw new CrdError(
+      throw crdError(
         `${source}: CRD ${object.metadata.name ?? "?"} is ${object.apiVersion}; the API server knows apiextensions.k8s.io/v1 only`,
       );
     }
     const parsed = crdSchema.safeParse(object);
     if (!parsed.success) {
       const issue = parsed.error.issues[0];
-      throw new CrdError(
+      throw crdError(
         `${source}: CRD ${object.metadata.name ?? "?"} is malformed: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`,
       );
     }
@@ -68,10 +66,15 @@ export function parseCrds(documents: SourcedObject[]): Crd[] {
     const seen = byName.get(crd.metadata.name);
     if (!seen) byName.set(crd.metadata.name, { crd, source });
     else if (!isDeepStrictEqual(seen.crd, crd)) {
-      throw new CrdError(`CRD ${crd.metadata.name} is in ${seen.source} and, different, in ${source}`);
+      throw crdError(`CRD ${crd.metadata.name} is in ${seen.source} and, different, in ${source}`);
     }
   }
   return [...byName.values()].map(({ crd }) => crd);
+}
+
+/** A document in `crds/` that is no usable CRD. */
+function crdError(problem: string): UserError {
+  return new UserError("crd", problem, "repair the chart's crds/ folder, or choose another version");
 }
 
 /**

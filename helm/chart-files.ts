@@ -1,9 +1,9 @@
+import { UserError } from "../shared/user-error";
 import { lstat, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { Parser, type ReadEntry } from "tar";
-import { ChartError } from "./chart-error";
 
 /** Files of a chart by their path inside it (`templates/a.yaml`). */
 export type ChartFiles = Map<string, Buffer>;
@@ -18,7 +18,7 @@ const MAX_FILES = 20_000;
  * too; more than helm allows is refused.
  *
  * @param budget one for the whole chart, archives inside archives included.
- * @throws ChartError when it cannot be read, is no gzip-compressed tar archive, or is larger than helm allows.
+ * @throws UserError when it cannot be read, is no gzip-compressed tar archive, or is larger than helm allows.
  */
 export async function readChartFiles(path: string, budget: ChartBudget): Promise<ChartFiles> {
   try {
@@ -35,9 +35,9 @@ export async function readChartFiles(path: string, budget: ChartBudget): Promise
     await walk(path, "", files, budget);
     return files;
   } catch (error) {
-    if (error instanceof ChartError) throw error;
+    if (error instanceof UserError) throw error;
     const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    throw new ChartError(`chart "${path}" cannot be read (${reason})`, "check the path and its permissions");
+    throw new UserError("chart", `chart "${path}" cannot be read (${reason})`, "check the path and its permissions");
   }
 }
 
@@ -58,8 +58,12 @@ export class ChartBudget {
     if (++this.files > MAX_FILES) throw this.tooLarge(`more than ${MAX_FILES} files`);
   }
 
-  private tooLarge(what: string): ChartError {
-    return new ChartError(`chart "${this.chart}" is too large: ${what}`, "choose a chart package within helm's limits");
+  private tooLarge(what: string): UserError {
+    return new UserError(
+      "chart",
+      `chart "${this.chart}" is too large: ${what}`,
+      "choose a chart package within helm's limits",
+    );
   }
 }
 
@@ -80,7 +84,7 @@ async function walk(root: string, folder: string, files: ChartFiles, budget: Cha
  * Reads a packaged chart from memory.
  *
  * @param where names it in errors.
- * @throws ChartError as {@link readChartFiles} does.
+ * @throws UserError as {@link readChartFiles} does.
  */
 export async function readChartArchive(archive: Buffer, where: string, budget: ChartBudget): Promise<ChartFiles> {
   const files: ChartFiles = new Map();
@@ -118,10 +122,14 @@ export async function readChartArchive(archive: Buffer, where: string, budget: C
   } catch (error) {
     fail(error);
   }
-  if (failure instanceof ChartError) throw failure;
+  if (failure instanceof UserError) throw failure;
   if (failure !== undefined) {
     const reason = failure instanceof Error ? failure.message : "unknown reason";
-    throw new ChartError(`chart "${where}" is no valid .tgz archive: ${reason}`, "fetch or package the chart again");
+    throw new UserError(
+      "chart",
+      `chart "${where}" is no valid .tgz archive: ${reason}`,
+      "fetch or package the chart again",
+    );
   }
   return files;
 }

@@ -1,7 +1,8 @@
+import { UserError } from "../shared/user-error";
 import { parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { type TemplateUses, templateUses } from "./template-uses";
-import { ChartError } from "./chart-error";
+
 import { ChartBudget, type ChartFiles, readChartArchive, readChartFiles } from "./chart-files";
 import { KUBE_YAML } from "../kubernetes/kube-yaml";
 import { isMap } from "../kubernetes/objects";
@@ -71,7 +72,7 @@ const MAX_NESTING = 10;
  * Reads a chart folder or a packaged chart (`.tgz`) without writing to disk or following links. `.helmignore` is not
  * honoured: a file too many only makes the findings more careful.
  *
- * @throws ChartError when it is no chart, is too large, or its Chart.yaml, values.yaml or values.schema.json is malformed.
+ * @throws UserError when it is no chart, is too large, or its Chart.yaml, values.yaml or values.schema.json is malformed.
  */
 export async function readChartPackage(path: string): Promise<ChartPackage> {
   const budget = new ChartBudget(path);
@@ -90,7 +91,8 @@ interface ChartTree {
 }
 
 async function parseTree(files: ChartFiles, where: string, budget: ChartBudget, depth: number): Promise<ChartTree> {
-  if (depth > MAX_NESTING) throw new ChartError(`chart "${where}" nests subcharts too deeply`, "repair the chart");
+  if (depth > MAX_NESTING)
+    throw new UserError("chart", `chart "${where}" nests subcharts too deeply`, "repair the chart");
   const meta = parsed(chartSchema, yamlOf(files, "Chart.yaml", where), where, "Chart.yaml");
   const legacy = yamlOf(files, "requirements.yaml", where);
   const requirements = z.looseObject({ dependencies: dependenciesSchema });
@@ -235,6 +237,6 @@ function parsed<T>(schema: z.ZodType<T>, value: unknown, where: string, file: st
   throw malformed(where, file, `${issue?.path.join(".") ?? ""}: ${issue?.message ?? "invalid"}`);
 }
 
-function malformed(where: string, file: string, what: string): ChartError {
-  return new ChartError(`chart "${where}": ${file}: ${what}`, `repair its ${file}, or choose another version`);
+function malformed(where: string, file: string, what: string): UserError {
+  return new UserError("chart", `chart "${where}": ${file}: ${what}`, `repair its ${file}, or choose another version`);
 }

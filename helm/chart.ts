@@ -1,10 +1,11 @@
+import { UserError } from "../shared/user-error";
 import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import { shortDigest } from "../shared/digest";
-import { ChartError } from "./chart-error";
+
 import { type ChartPackage, readChartPackage } from "./chart-package";
 import { helm, HelmError } from "./helm";
 import { type KubeObject, ManifestError, parseManifest, type SourcedObject } from "../kubernetes/objects";
@@ -76,7 +77,7 @@ export function isLocalChart(source: ChartSource): boolean {
 /**
  * Fetches the configured chart version (helm does it, with its own registry and repository credentials) and renders it.
  *
- * @throws ChartError when it cannot be fetched, read or rendered, or holds invalid YAML.
+ * @throws UserError when it cannot be fetched, read or rendered, or holds invalid YAML.
  */
 export async function loadChart(source: ChartSource, input: RenderInput): Promise<LoadedChart> {
   const scratch = await mkdtemp(join(tmpdir(), "casa-upgrade-"));
@@ -159,7 +160,8 @@ function withoutSecretData(object: KubeObject): unknown {
 async function localPath(source: ChartSource): Promise<string> {
   const found = await stat(source.chart).catch(() => undefined);
   if (!found) {
-    throw new ChartError(
+    throw new UserError(
+      "chart",
       `chart "${source.chart}" does not exist (looked from ${process.cwd()})`,
       "pulumi config set chart <folder, .tgz or oci://…>, or set `repository` when it is a name in a chart repository",
     );
@@ -174,14 +176,15 @@ async function pull(source: ChartSource, into: string): Promise<string> {
     await helm(["pull", source.chart, ...where, "--version", source.version ?? "", "--destination", into]);
   } catch (error) {
     if (!(error instanceof HelmError)) throw error;
-    throw new ChartError(
+    throw new UserError(
+      "chart",
       `chart ${what} cannot be fetched: ${error.message}`,
       `check that "helm pull ${source.chart} ${where.join(" ")} --version ${source.version ?? ""}" works here ` +
         "(registry login, proxy, spelling), then: pulumi config set version <version>",
     );
   }
   const file = (await readdir(into)).find((name) => name.endsWith(".tgz"));
-  if (!file) throw new ChartError(`helm pull of ${what} left no package`, "try the same helm pull by hand");
+  if (!file) throw new UserError("chart", `helm pull of ${what} left no package`, "try the same helm pull by hand");
   return join(into, file);
 }
 
@@ -191,17 +194,19 @@ async function readMeta(path: string, source: ChartSource): Promise<z.infer<type
     text = await helm(["show", "chart", path]);
   } catch (error) {
     if (!(error instanceof HelmError)) throw error;
-    throw new ChartError(
+    throw new UserError(
+      "chart",
       `chart "${source.chart}" cannot be read: ${error.message}`,
       "pulumi config set chart <a folder with Chart.yaml, or a chart package>",
     );
   }
   const meta = chartYaml.safeParse(parse(text));
   if (!meta.success) {
-    throw new ChartError(`chart "${source.chart}": Chart.yaml has no name or version`, "repair its Chart.yaml");
+    throw new UserError("chart", `chart "${source.chart}": Chart.yaml has no name or version`, "repair its Chart.yaml");
   }
   if (source.version !== undefined && meta.data.version !== source.version) {
-    throw new ChartError(
+    throw new UserError(
+      "chart",
       `chart "${source.chart}" is version ${meta.data.version}, the config says ${source.version}`,
       `pulumi config set version ${meta.data.version}`,
     );
@@ -228,7 +233,11 @@ async function render(
     return parseManifest(await helm(args));
   } catch (error) {
     if (!(error instanceof HelmError) && !(error instanceof ManifestError)) throw error;
-    throw new ChartError(`chart "${source.chart}" cannot be rendered: ${error.message}`, renderFix(error.message));
+    throw new UserError(
+      "chart",
+      `chart "${source.chart}" cannot be rendered: ${error.message}`,
+      renderFix(error.message),
+    );
   }
 }
 

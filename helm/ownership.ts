@@ -1,8 +1,8 @@
+import { UserError } from "../shared/user-error";
 import { z } from "zod";
 import { type KubeObject, objectKey } from "../kubernetes/objects";
 import { ApiError } from "../kubernetes/api";
 import { type ClusterClient, parseObject } from "../kubernetes/connect";
-import { PreflightError } from "../kubernetes/problem";
 
 /** An object of the chart that exists on the cluster and belongs to somebody else; helm would refuse the upgrade. */
 export interface Conflict {
@@ -83,7 +83,7 @@ export function ownershipProblem(
   conflicts: Conflict[],
   release: { name: string; namespace: string },
   context: string,
-): PreflightError | undefined {
+): UserError | undefined {
   if (conflicts.length === 0) return undefined;
   const lines = conflicts.map(({ kind, name, namespace, owner }) => {
     const whose = owner ? `belongs to release ${owner.namespace}/${owner.name}` : "belongs to no helm release";
@@ -106,7 +106,8 @@ export function ownershipProblem(
       `kubectl annotate ${flags} ${NAME}=${release.name} ${NAMESPACE}=${release.namespace}`,
     ];
   });
-  return new PreflightError(
+  return new UserError(
+    "ownership",
     `the chart brings objects that exist already and are not release ${release.namespace}/${release.name}'s:\n${lines.join("\n")}`,
     [
       ...(uninstall.length > 0 ? ["uninstall the other release, if it is no longer needed:", ...uninstall, "or"] : []),

@@ -1,10 +1,10 @@
+import { UserError } from "../shared/user-error";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { z } from "zod";
 import { isCarriedOut } from "./carried-out";
 import { ApiError } from "../kubernetes/api";
 import { type ClusterClient, parseObject } from "../kubernetes/connect";
-import { PreflightError } from "../kubernetes/problem";
 
 /** One revision of a release. What its labels do not say is decoded when it is first asked for: a record may hold 1 MB. */
 export interface Revision {
@@ -71,7 +71,7 @@ const record = z.looseObject({
  * Reads a release from helm's Secrets, its default storage. Undefined when there is none. Other storage drivers are not
  * supported; a release kept in ConfigMaps is found and refused, one in an SQL database cannot be seen.
  *
- * @throws PreflightError when the release may not be read, is kept in ConfigMaps, or its record is damaged.
+ * @throws UserError when the release may not be read, is kept in ConfigMaps, or its record is damaged.
  */
 export async function readRelease(
   client: ClusterClient,
@@ -83,7 +83,8 @@ export async function readRelease(
     .list({ apiVersion: "v1", kind: "Secret" }, namespace, record, select)
     .catch((error: unknown) => {
       if (!(error instanceof ApiError) || error.code !== 403) throw error;
-      throw new PreflightError(
+      throw new UserError(
+        "release",
         `missing permission to read helm's record of release ${namespace}/${name}: ${error.message}`,
         `let the user get, list, create, update and delete secrets in namespace ${namespace}, where helm keeps its releases ` +
           `(kubectl --context ${client.context} --namespace ${namespace} auth can-i list secrets), or use a context that may`,
@@ -165,7 +166,8 @@ export function decodeRelease(secretName: string, data: string): StoredRelease {
     value = JSON.parse((gzipped ? gunzipSync(inner) : inner).toString());
   } catch {
     // The parser's message would show pieces of the record, which holds secret values.
-    throw new PreflightError(
+    throw new UserError(
+      "release",
       `helm's record ${secretName} is damaged: it cannot be decoded`,
       "restore this Secret from a backup, or delete it if an older revision will do (helm history shows which are left)",
     );
@@ -178,7 +180,8 @@ async function refuseConfigMapDriver(client: ClusterClient, namespace: string, n
   const maps = await client.api.list({ apiVersion: "v1", kind: "ConfigMap" }, namespace, labels).catch(() => []);
   if (maps.length === 0) return;
   const kubectl = `kubectl --context ${client.context} --namespace ${namespace}`;
-  throw new PreflightError(
+  throw new UserError(
+    "release",
     `release ${namespace}/${name} is kept in ConfigMaps (HELM_DRIVER=configmap); only helm's default, Secrets, is supported`,
     `copy its history to Secrets: ${kubectl} get configmaps --selector ${labels} --output go-template='${AS_SECRETS}' | ` +
       `${kubectl} create --filename -`,
@@ -196,7 +199,7 @@ const AS_SECRETS =
  *
  * A failed upgrade is no obstacle, and neither is a failed first install: helm upgrades both.
  */
-export function releaseProblem(release: ReleaseState, context: string): PreflightError | undefined {
+export function releaseProblem(release: ReleaseState, context: string): UserError | undefined {
   const { name, namespace, latest } = release;
   const where = `--namespace ${namespace} --kube-context ${context}`;
   const back = wayBack(release, context)?.line;
@@ -206,17 +209,20 @@ export function releaseProblem(release: ReleaseState, context: string): Prefligh
     case "pending-install":
     case "pending-upgrade":
     case "pending-rollback":
-      return new PreflightError(
+      return new UserError(
+        "release",
         `${state}: another helm is at work, or one was killed`,
         `wait for the other one; if there is none: ${back ?? `${uninstall}, which removes what the first install made`}, then repeat`,
       );
     case "uninstalling":
-      return new PreflightError(
+      return new UserError(
+        "release",
         `${state}: another helm is removing it, or one was killed`,
         `finish it: ${uninstall}; to install it again after that: pulumi config set allowInstall true`,
       );
     case "uninstalled":
-      return new PreflightError(
+      return new UserError(
+        "release",
         `release ${namespace}/${name} was uninstalled and only its history is left`,
         `bring it back: helm rollback ${name} ${latest.revision} ${where}; or remove the history: ${uninstall}`,
       );
@@ -225,7 +231,8 @@ export function releaseProblem(release: ReleaseState, context: string): Prefligh
     case "deployed":
       return undefined;
     default:
-      return new PreflightError(
+      return new UserError(
+        "release",
         `release ${namespace}/${name} is in a state that helm cannot upgrade: ${latest.status} (revision ${latest.revision})`,
         `look at it (helm history ${name} ${where})${back ? `, and go back to the last good revision: ${back}` : ""}`,
       );

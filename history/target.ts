@@ -1,3 +1,4 @@
+import { UserError } from "../shared/user-error";
 import { canonicalJson } from "../shared/digest";
 import { isDefault, valueOf } from "./recorded";
 import { isGood, type RecordedValue, type Update } from "./updates";
@@ -16,9 +17,6 @@ export const KEPT_KEYS: ReadonlySet<string> = new Set([
   "backup",
   "timeouts",
 ]);
-
-/** Why there is nothing to go back to; the message says what to type. */
-export class NoTargetError extends Error {}
 
 /** Keys that say what runs. An update that changed others only (how restarts go, how long history is) is nothing to go back from. */
 const RUNS = [
@@ -59,9 +57,10 @@ export function targetOf(
   const now = runs(present);
   const found = updates.find((update) => isGood(update) && runs(update.config) !== now);
   if (found) return found;
-  throw new NoTargetError(
-    "there is no earlier successful update with another configuration\n" +
-      "  Fix: casa-upgrade history lists all; a runtime that was installed by hand has its way back in: helm history",
+  throw new UserError(
+    "history",
+    "there is no earlier successful update with another configuration",
+    "casa-upgrade history lists all; a runtime that was installed by hand has its way back in: helm history",
   );
 }
 
@@ -76,7 +75,9 @@ function namedUpdate(updates: readonly Update[], wanted: number): Update {
   if (found && isGood(found)) return found;
   const good = updates.filter(isGood).map(({ number }) => number);
   const why = found ? `is a ${found.kind} that ${found.result}` : "does not exist";
-  throw new NoTargetError(
-    `update ${wanted} ${why}\n  Fix: casa-upgrade rollback --to one of: ${good.slice(0, 20).join(", ") || "(there is none)"}`,
+  throw new UserError(
+    "history",
+    `update ${wanted} ${why}`,
+    `casa-upgrade rollback --to one of: ${good.slice(0, 20).join(", ") || "(there is none)"}`,
   );
 }

@@ -1,8 +1,8 @@
+import { UserError } from "../shared/user-error";
 import { distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { ApiError, KubeApi, UnreachableError } from "./api";
 import { ContextAccess, type Kubeconfig, loadKubeconfig } from "./kubeconfig";
-import { PreflightError } from "./problem";
 
 export interface ConnectOptions {
   /** Kubeconfig path; unset: `$KUBECONFIG` (may list several files), else `~/.kube/config`. */
@@ -47,7 +47,7 @@ export class ClusterClient {
   /**
    * Reads one object through a schema; undefined when it (or its kind) does not exist.
    *
-   * @throws PreflightError when it is not what the schema says; ApiError, UnreachableError.
+   * @throws UserError when it is not what the schema says; ApiError, UnreachableError.
    */
   async get<T>(
     type: { apiVersion: string; kind: string },
@@ -81,7 +81,8 @@ export function parseObject<T>(kind: string, value: unknown, schema: z.ZodType<T
   if (parsed.success) return parsed.data;
   const { namespace, name } = identity.safeParse(value).data?.metadata ?? {};
   const issue = parsed.error.issues[0];
-  throw new PreflightError(
+  throw new UserError(
+    "connection",
     `${kind} ${namespace ? `${namespace}/` : ""}${name ?? ""} on the cluster is not as expected: ` +
       `${issue?.path.join(".") || "the object"}: ${issue?.message ?? "invalid"}`,
     `look at it (kubectl get ${kind.toLowerCase()} ${name ?? ""}${namespace ? ` --namespace ${namespace}` : ""} --output yaml) and correct it`,
@@ -91,7 +92,7 @@ export function parseObject<T>(kind: string, value: unknown, schema: z.ZodType<T
 /**
  * Connects to the cluster of a kubeconfig context.
  *
- * @throws PreflightError when the kubeconfig is unreadable, the context unknown, the server unreachable or unwilling.
+ * @throws UserError when the kubeconfig is unreadable, the context unknown, the server unreachable or unwilling.
  */
 export async function connect(options: ConnectOptions): Promise<ClusterClient> {
   const { context } = options;
@@ -127,25 +128,27 @@ function requireContext({ contexts, files }: Kubeconfig, context: string): void 
   const known = [...contexts.keys()].sort((a, b) => distance(context, a) - distance(context, b));
   const list = known.length > 0 ? `known, nearest first: ${known.join(", ")}` : "it has none at all";
   const problem = `context "${context}" is not in the kubeconfig ${files.join(", ")} (${list})`;
-  throw new PreflightError(problem, `pulumi config set context ${known[0] ?? "<context>"}`);
+  throw new UserError("connection", problem, `pulumi config set context ${known[0] ?? "<context>"}`);
 }
 
-function connectionProblem(error: unknown, context: string, server: string): PreflightError {
+function connectionProblem(error: unknown, context: string, server: string): UserError {
   const tryIt = `make "kubectl --context ${context} get namespaces" work`;
   if (error instanceof ApiError && (error.code === 401 || error.code === 403)) {
-    return new PreflightError(
+    return new UserError(
+      "connection",
       `${server} does not accept the credentials of context "${context}": ${error.message}`,
       `log in again (the kubeconfig's user is unknown or expired), ${tryIt}, then repeat`,
     );
   }
   if (error instanceof UnreachableError || error instanceof ApiError || error instanceof z.ZodError) {
     const why = error instanceof z.ZodError ? "what answers there is no Kubernetes API server" : error.message;
-    return new PreflightError(
+    return new UserError(
+      "connection",
       `the API server of context "${context}" (${server}) cannot be reached: ${why}`,
       `${tryIt} (network, VPN, proxy, server down), then repeat`,
     );
   }
   // A credential plugin or certificate file of the kubeconfig that fails throws whatever it likes.
   const why = error instanceof Error ? error.message.trim().split("\n")[0] : String(error);
-  return new PreflightError(`context "${context}" cannot be used: ${why}`, `${tryIt}, then repeat`);
+  return new UserError("connection", `context "${context}" cannot be used: ${why}`, `${tryIt}, then repeat`);
 }

@@ -1,8 +1,8 @@
+import { UserError } from "../shared/user-error";
 import { z } from "zod";
 import { kubeObject, type KubeObject } from "./objects";
 import { ApiError } from "./api";
 import { type ClusterClient, parseObject } from "./connect";
-import { PreflightError } from "./problem";
 
 /** What others put on a CRD that exists on the cluster. */
 export interface LiveCrdMetadata {
@@ -59,11 +59,16 @@ const crd = z.looseObject({
 /**
  * The CRDs of these names that exist on the cluster, by name.
  *
- * @throws PreflightError when they may not be read.
+ * @throws UserError when they may not be read.
  */
 export async function readLiveCrds(client: ClusterClient, names: string[]): Promise<Map<string, LiveCrd>> {
   const found = await Promise.all(names.map((name) => client.api.get(CRD, "", name).catch(notAllowed)));
   return new Map(found.flatMap((live, i) => (live === undefined ? [] : [[names[i] ?? "", liveCrd(live)]])));
+}
+
+/** Whether the API server serves it. */
+export function isEstablished(crd: LiveCrd | undefined): boolean {
+  return (crd?.conditions ?? []).some(({ type, status }) => type === "Established" && status === "True");
 }
 
 function liveCrd(object: unknown): LiveCrd {
@@ -83,7 +88,8 @@ function liveCrd(object: unknown): LiveCrd {
 
 function notAllowed(error: unknown): never {
   if (!(error instanceof ApiError) || error.code !== 403) throw error;
-  throw new PreflightError(
+  throw new UserError(
+    "permission",
     `missing permission to read the chart's CRDs: ${error.message}`,
     "let the user get, create and update customresourcedefinitions.apiextensions.k8s.io, or use a context that may",
   );

@@ -1,3 +1,4 @@
+import { UserError } from "../shared/user-error";
 import { existsSync, readFileSync } from "node:fs";
 import type * as https from "node:https";
 import { homedir } from "node:os";
@@ -6,7 +7,6 @@ import { ExecAuth } from "@kubernetes/client-node/dist/exec_auth.js";
 import { parse } from "yaml";
 import { z } from "zod";
 import type { ApiAccess } from "./api";
-import { PreflightError } from "./problem";
 
 const text = z.string().nullish();
 const exec = z.looseObject({ command: z.string() });
@@ -68,7 +68,7 @@ const SET_IT = "pulumi config set kubeconfig <path>, or set KUBECONFIG";
  * Not the library's loader: it brings all generated clients along, which costs every start about 1 s, and it refuses lists of
  * files that name a cluster twice.
  *
- * @throws PreflightError naming the file; never with text of the file, which holds secrets.
+ * @throws UserError naming the file; never with text of the file, which holds secrets.
  */
 export function loadKubeconfig(path: string | undefined, environment: NodeJS.ProcessEnv = process.env): Kubeconfig {
   const listed =
@@ -77,7 +77,8 @@ export function loadKubeconfig(path: string | undefined, environment: NodeJS.Pro
   const files = candidates.filter((file) => existsSync(file));
   if (files.length === 0) {
     const plural = candidates.length > 1 ? "none of these kubeconfig files exists:" : "kubeconfig";
-    throw new PreflightError(
+    throw new UserError(
+      "kubeconfig",
       `${plural} ${candidates.join(", ")}${candidates.length > 1 ? "" : " does not exist"}`,
       SET_IT,
     );
@@ -98,7 +99,7 @@ function merge(into: Kubeconfig, file: string): void {
 
 function readFile(file: string): z.infer<typeof fileSchema> {
   const bad = (why: string) =>
-    new PreflightError(`kubeconfig ${file} cannot be read: ${why}`, `repair it, or: ${SET_IT}`);
+    new UserError("kubeconfig", `kubeconfig ${file} cannot be read: ${why}`, `repair it, or: ${SET_IT}`);
   let value: unknown;
   try {
     value = parse(readFileSync(file, "utf8"));
@@ -121,7 +122,7 @@ export class ContextAccess implements ApiAccess {
     private readonly user: Entry<User> | undefined,
   ) {}
 
-  /** @throws PreflightError when the context names a cluster or user that is not there. */
+  /** @throws UserError when the context names a cluster or user that is not there. */
   static of(kubeconfig: Kubeconfig, context: string): ContextAccess {
     const entry = kubeconfig.contexts.get(context);
     const cluster = entry && kubeconfig.clusters.get(entry.cluster);
@@ -132,7 +133,8 @@ export class ContextAccess implements ApiAccess {
         ? `user "${entry.user}"`
         : undefined;
     if (!cluster || missing) {
-      throw new PreflightError(
+      throw new UserError(
+        "kubeconfig",
         `context "${context}" names ${missing}, which is not in the kubeconfig (${kubeconfig.files.join(", ")})`,
         `kubectl config set-context ${context} --cluster <cluster> --user <user>`,
       );

@@ -1,9 +1,9 @@
+import { UserError } from "../shared/user-error";
 import { z } from "zod";
 import type { KubeObject } from "./objects";
 import { ApiError } from "./api";
 import type { ClusterClient } from "./connect";
 import type { ServedResource } from "./discovery";
-import { PreflightError } from "./problem";
 
 /** One thing that the upgrade must be allowed to do. */
 export interface Permission {
@@ -129,7 +129,7 @@ async function isAllowed(client: ClusterClient, permission: Permission): Promise
 }
 
 /** One error for all that is missing, with a role that grants it; undefined when nothing is. */
-export function permissionProblem(missing: Permission[], context: string): PreflightError | undefined {
+export function permissionProblem(missing: Permission[], context: string): UserError | undefined {
   // RBAC and `auth can-i` write a subresource the same way.
   const named = missing.map((one) =>
     one.subresource === undefined ? one : { ...one, resource: `${one.resource}/${one.subresource}` },
@@ -150,7 +150,8 @@ export function permissionProblem(missing: Permission[], context: string): Prefl
     return `      - {apiGroups: ["${group}"], resources: [${list(same, "resource")}], verbs: [${verbs}]}`;
   });
   const at = first.namespace ? ` --namespace ${first.namespace}` : "";
-  return new PreflightError(
+  return new UserError(
+    "permission",
     `the user of context "${context}" is missing permissions:\n${lines.join("\n")}`,
     [
       "use a context that may, or have an administrator bind this role to the user (kubectl create clusterrolebinding):",

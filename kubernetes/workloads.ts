@@ -1,9 +1,9 @@
+import { UserError } from "../shared/user-error";
 import { z } from "zod";
 import type { WorkloadKind } from "./workload";
 import { type Strategy, strategyOf } from "./strategy";
 import { ApiError } from "./api";
 import { type ClusterClient, parseObject } from "./connect";
-import { PreflightError } from "./problem";
 
 /** A Deployment or StatefulSet as it is on the cluster. */
 export interface LiveWorkload {
@@ -39,7 +39,7 @@ export interface LiveWorkload {
 /** An error of a request, with what to grant where it was a missing permission. */
 export function orNotAllowed(error: unknown, problem: string, fix: string[]): unknown {
   if (!(error instanceof ApiError) || error.code !== 403) return error;
-  return new PreflightError(`missing permission: ${problem}: ${error.message}`, fix.join("\n    "));
+  return new UserError("permission", `missing permission: ${problem}: ${error.message}`, fix.join("\n    "));
 }
 
 const count = z
@@ -81,7 +81,7 @@ const workload = z.looseObject({
 /**
  * Deployments and StatefulSets of these namespaces: two lists a namespace, whatever their number.
  *
- * @throws PreflightError when they may not be listed.
+ * @throws UserError when they may not be listed.
  */
 export async function readWorkloads(client: ClusterClient, namespaces: string[]): Promise<LiveWorkload[]> {
   const kinds: WorkloadKind[] = ["Deployment", "StatefulSet"];
@@ -98,7 +98,7 @@ export async function readWorkloads(client: ClusterClient, namespaces: string[])
   return (await Promise.all(lists)).flat();
 }
 
-/** Reads one Deployment or StatefulSet. @throws PreflightError when the object is not as its kind says. */
+/** Reads one Deployment or StatefulSet. @throws UserError when the object is not as its kind says. */
 export function workloadFacts(kind: WorkloadKind, item: unknown): LiveWorkload {
   const { metadata: at, spec, status } = parseObject(kind, item, workload);
   const template = spec.template.metadata;

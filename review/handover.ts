@@ -1,6 +1,7 @@
+import { UserError } from "../shared/user-error";
 import { readFileSync, writeFileSync } from "node:fs";
-import { PreflightError } from "../kubernetes/problem";
-import { parseReview, renderJson, ReviewError } from "./report/json";
+
+import { parseReview, renderJson } from "./report/json";
 import type { Review } from "./report/schema";
 import { reviewedDifferences } from "./reviewed";
 
@@ -9,14 +10,15 @@ export const REPORT_VARIABLE = "CASA_UPGRADE_REPORT";
 /** Environment variable with the path of the review that an update is bound to; `casa-upgrade up --plan` sets it. */
 export const PLAN_VARIABLE = "CASA_UPGRADE_PLAN";
 
-/** Hands the review to who asked for it. @throws PreflightError when the file cannot be written. */
+/** Hands the review to who asked for it. @throws UserError when the file cannot be written. */
 export function writeReport(review: Review, file = process.env[REPORT_VARIABLE]): void {
   if (!file) return;
   try {
     writeFileSync(file, renderJson(review));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new PreflightError(
+    throw new UserError(
+      "plan-file",
       `the review cannot be written: ${why}`,
       `set ${REPORT_VARIABLE} to a path that can be written`,
     );
@@ -27,13 +29,14 @@ export function writeReport(review: Review, file = process.env[REPORT_VARIABLE])
  * Refuses when the present differs from what was reviewed. Asked in the very run that upgrades, so nothing can change
  * between the comparison and the plan that is carried out.
  *
- * @throws PreflightError naming every difference.
+ * @throws UserError naming every difference.
  */
 export function refuseUnlessReviewed(present: Review, file = process.env[PLAN_VARIABLE]): void {
   if (!file) return;
   const found = differencesFrom(readReview(file), present);
   if (found.length === 0) return;
-  throw new PreflightError(
+  throw new UserError(
+    "plan-file",
     `this is not what was reviewed in ${file}:\n${found.map((line) => `    ${line}`).join("\n")}`,
     "look at what changed, make a new plan (npx casa-upgrade plan), have it reviewed, and use that one",
   );
@@ -63,8 +66,8 @@ function readReview(file: string): Review {
   try {
     return parseReview(readFileSync(file, "utf8"));
   } catch (error) {
-    if (error instanceof ReviewError) throw new PreflightError(`${file}: ${error.problem}`, error.fix);
+    if (error instanceof UserError) throw new UserError("plan-file", `${file}: ${error.problem}`, error.fix);
     const why = error instanceof Error ? error.message : String(error);
-    throw new PreflightError(`the plan cannot be read: ${why}`, "npx casa-upgrade plan makes one");
+    throw new UserError("plan-file", `the plan cannot be read: ${why}`, "npx casa-upgrade plan makes one");
   }
 }

@@ -13,12 +13,12 @@ export function kubectl(access: ClusterAccess, ...args: string[]): string {
   return ["kubectl", "--context", access.context, ...args].map(shellWord).join(" ");
 }
 
-/** One of this project's TypeScript programs as a command line; the working directory of a command is the project's. */
-export function program(path: string, access: ClusterAccess, ...args: string[]): string {
-  return ["node", "--require", "esbuild-register", path, "--context", access.context, ...args].map(shellWord).join(" ");
+/** One of this project's helper programs as a command line; the working directory of a command is the project's. */
+export function program(path: string, access: ClusterAccess): string {
+  return ["node", "--require", "esbuild-register", path, "--context", access.context].map(shellWord).join(" ");
 }
 
 /** Environment of a command: only what it needs beyond the one `pulumi` was started with. */
-export function environment(access: ClusterAccess, extra: Record<string, string>): Record<string, string> {
-  return { ...(access.kubeconfig ? { KUBECONFIG: access.kubeconfig } : {}), ...extra };
+export function environment(access: ClusterAccess): Record<string, string> {
+  return access.kubeconfig === undefined ? {} : { KUBECONFIG: access.kubeconfig };
 }

@@ -1,9 +1,12 @@
+import { passedEarlier, readEarlierRecord } from "../components/migration-gate/earlier-record";
+import { UserError } from "../shared/user-error";
+import { showUserErrors } from "../config/show-errors";
 import { migrationLines } from "../review/crd-migration";
 import { summarize } from "../review/report/summary";
-import { getStack, RunError } from "@pulumi/pulumi";
+import { getStack } from "@pulumi/pulumi";
 import type { ClusterClient } from "../kubernetes/connect";
-import { readLiveCrds } from "../kubernetes/crds";
-import { PreflightError } from "../kubernetes/problem";
+import { isEstablished, readLiveCrds } from "../kubernetes/crds";
+
 import { type ReleaseState, releaseWarning, type Revision } from "../helm/release";
 import { type LiveWorkload, readWorkloads } from "../kubernetes/workloads";
 import { listCasaPolicies, listMultiAgentSystems } from "../components/workload-restarts/cluster/casa-objects";
@@ -14,7 +17,7 @@ import type { RuntimeReleaseArgs } from "../components/runtime-release/component
 import type { ClusterAccess } from "../shared/shell";
 import type { WorkloadRestartsArgs } from "../components/workload-restarts/component";
 import { backupFact, type BackupPlan, backupSummary, planBackup } from "../components/database-backup/plan";
-import { ChartError } from "../helm/chart-error";
+
 import { loadChart, type LoadedChart } from "../helm/chart";
 import { sidecarDeploymentOf, type UpgradeConfig } from "../config/config";
 import type { LoadedConfig } from "../config/config-load";
@@ -22,7 +25,7 @@ import { readMigrations } from "../components/custom-resource-migration/file";
 import { customResourceJobs, refuseUnlessMigratable } from "../components/custom-resource-migration/jobs";
 import { planCrMigration } from "../components/custom-resource-migration/plan";
 import { withStoredVersions } from "../components/custom-resource-migration/transitional";
-import { CrdError, droppedCrds, keepForeign, parseCrds } from "../crds/crds";
+import { droppedCrds, keepForeign, parseCrds } from "../crds/crds";
 import { manualChange, manualRevisions, OUR_DESCRIPTION } from "../history/manual";
 import { lostValues, sameValues } from "../helm/installed-values";
 import * as live from "./preflight";
@@ -70,11 +73,7 @@ export interface UpgradePlan {
  * @throws RunError, which the engine shows without a stack trace: the problem and its fix.
  */
 export async function planUpgrade(loaded: LoadedConfig): Promise<UpgradePlan> {
-  try {
-    return await plan(loaded);
-  } catch (error) {
-    throw refusal(error);
-  }
+  return showUserErrors(() => plan(loaded));
 }
 
 async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
@@ -145,13 +144,19 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
     warnings: [...warnings(config, chart, crds.dropped, installed, values), ...migration.warnings],
   });
   refuseRejected(withoutBackup);
+  const crdsChange = withoutBackup.objects.some(({ writer }) => writer === "crds");
+  const established = !crdsChange && crds.crds.every(({ name }) => isEstablished(onCluster.get(name)));
+  const earlier =
+    newRevision || !migration.gate ? undefined : await readEarlierRecord(getStack(), "casa-migration-passed");
+  const passed =
+    migration.gate !== undefined && passedEarlier(earlier, { ...migration.gate, revision: installed?.latest.revision });
   const backup = await planBackup({
     client,
     config,
     stack: getStack(),
     installed,
     digest: chart.digest,
-    releaseWillChange: newRevision || withoutBackup.objects.some(({ writer }) => writer === "crds"),
+    releaseWillChange: newRevision || crdsChange,
   });
   const review = withBackup(withoutBackup, backup);
   writeReport(review);
@@ -163,7 +168,7 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
     before: { name: names.before, exists: records.exists.before, recorded: before },
     backup,
     customResources: customResourceJobs(config, getStack(), crds.crds, migrations, onCluster),
-    crds: { ...crds, timeoutSeconds: config.timeouts.crds },
+    crds: { ...crds, established, timeoutSeconds: config.timeouts.crds },
     release: {
       release: config.release,
       namespace: config.namespace,
@@ -179,7 +184,7 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
       timeoutSeconds: config.timeouts.release,
       explain: migration.explain,
     },
-    migrationGate: migration.gate,
+    migrationGate: migration.gate && { ...migration.gate, passed },
     restarts: config.restarts.enabled
       ? {
           plan: restarts,
@@ -231,7 +236,8 @@ function refuseRejected(review: Review): void {
   if (refusals.length === 0) return;
   writeReport(review);
   const lines = refusals.map(({ object, problem, fix }) => `    ${object}: ${problem}\n      Fix: ${fix}`);
-  throw new PreflightError(
+  throw new UserError(
+    "refused",
     `the cluster would refuse this upgrade:\n${lines.join("\n")}`,
     "each object's is above; nothing was changed",
   );
@@ -360,13 +366,4 @@ function warnings(
     found.push(`${source} holds ${object.kind} ${object.metadata.name ?? ""}, no CRD; an upgrade does not apply it`);
   }
   return found;
-}
-
-/** One text for the user: the problem with its fix, no stack trace (RunError prints none). Unknown errors keep theirs. */
-function refusal(error: unknown): unknown {
-  if (error instanceof ChartError || error instanceof PreflightError) return new RunError(error.message);
-  if (error instanceof CrdError) {
-    return new RunError(`${error.message}\n  Fix: repair the chart's crds/ folder, or choose another version`);
-  }
-  return error;
 }

@@ -1,10 +1,11 @@
+import { UserError } from "../shared/user-error";
 import execa from "execa";
 import { z } from "zod";
 import { type ClusterClient, connect } from "../kubernetes/connect";
 import { injectionProblem } from "../components/workload-restarts/cluster/injection";
 import { findConflicts, ownershipProblem } from "../helm/ownership";
 import { missingPermissions, neededPermissions, permissionProblem, permissionsFor } from "../kubernetes/permissions";
-import { PreflightError } from "../kubernetes/problem";
+
 import { readRelease, type ReleaseState, releaseProblem } from "../helm/release";
 import type { LoadedChart } from "../helm/chart";
 import type { UpgradeConfig } from "../config/config";
@@ -20,7 +21,7 @@ export async function checkTools(): Promise<void> {
   ] as const;
   const runs = await Promise.all(tools.map(([tool, args]) => execa(tool, args, { reject: false })));
   const [tool, , install] = tools.find((_tool, i) => runs[i]?.failed) ?? [];
-  if (tool) throw new PreflightError(`${tool} is not on PATH, or does not start`, `install it: ${install}`);
+  if (tool) throw new UserError("tool-missing", `${tool} is not on PATH, or does not start`, `install it: ${install}`);
 }
 
 /** Connects and makes sure that it is the cluster this stack is for. */
@@ -28,7 +29,8 @@ export async function connectTo(config: UpgradeConfig): Promise<ClusterClient> {
   const { kubeconfig, context, clusterId, timeouts } = config;
   const client = await connect({ kubeconfig, context, timeoutSeconds: timeouts.connect });
   if (clusterId !== undefined && client.uid !== clusterId) {
-    throw new PreflightError(
+    throw new UserError(
+      "wrong-cluster",
       `context "${context}" is cluster ${client.uid ?? "(its kube-system namespace may not be read)"}, ` +
         `this stack is for cluster ${clusterId} (config clusterId)`,
       "choose the right context: pulumi config set context <context>; " +
@@ -53,7 +55,8 @@ export async function installedRelease(
 ): Promise<ReleaseState | undefined> {
   const found = await readRelease(client, config.namespace, config.release);
   if (!found && !config.allowInstall) {
-    throw new PreflightError(
+    throw new UserError(
+      "not-installed",
       `release ${config.release} is not installed in namespace ${config.namespace} of context "${config.context}"`,
       "check context, release and namespace (helm list --all-namespaces); to install it: pulumi config set allowInstall true",
     );
@@ -112,7 +115,8 @@ export async function refuseUnlessInjectionReady(
   const { mode, namespace, webhook } = config;
   const problem = await injectionProblem(client, { mode, namespace, sidecarDeployment: sidecar, webhook });
   if (problem === undefined) return;
-  throw new PreflightError(
+  throw new UserError(
+    "injection",
     `workloads are left to restart, but their pods would not get the configuration: ${problem}`,
     `repair it (kubectl --context ${config.context} --namespace ${namespace} get deployments), then repeat`,
   );

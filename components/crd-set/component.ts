@@ -1,9 +1,9 @@
-import { local } from "@pulumi/command";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { shortDigest } from "../../shared/digest";
+import { helperCommand } from "../helper-command";
 import type { PlannedCrd } from "../../crds/crds";
-import { type ClusterAccess, environment, kubectl } from "../../shared/shell";
+import { type ClusterAccess, kubectl } from "../../shared/shell";
 
 /** At a preview the provider sends what it would apply as a dry-run. */
 function manifestOf({ manifest, asked }: PlannedCrd) {
@@ -16,6 +16,8 @@ export interface CrdSetArgs {
   readonly crds: readonly PlannedCrd[];
   /** CRDs on the cluster that an earlier chart version brought and this one does not ship; they stay. */
   readonly dropped: readonly string[];
+  /** No CRD changes, and all are Established already. */
+  readonly established: boolean;
   /** How the wait for `Established` reaches the cluster. */
   readonly access: ClusterAccess;
   /** Longest wait for all CRDs to be Established, in seconds. */
@@ -79,11 +81,13 @@ export class CrdSet extends pulumi.ComponentResource {
     );
     const columns = "CRD:.metadata.name,CONDITIONS:.status.conditions[*].type,MESSAGES:.status.conditions[*].message";
     const explain = kubectl(args.access, "get", ...what, "--output", `custom-columns=${columns}`);
-    return new local.Command(
+    return helperCommand(
       `${name}-established`,
       {
-        create: `${wait} || { ${explain} >&2; exit 1; }`,
-        environment: environment(args.access, { CRDS: shortDigest(args.crds.map((crd) => crd.manifest.spec)) }),
+        line: `${wait} || { ${explain} >&2; exit 1; }`,
+        access: args.access,
+        job: { specs: shortDigest(args.crds.map((crd) => crd.manifest.spec)) },
+        idle: args.established,
         logging: "none",
       },
       { parent: this, dependsOn: applied },

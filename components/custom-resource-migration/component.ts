@@ -1,9 +1,9 @@
-import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { type CrMigrationJob, type CrMigrationResult, crMigrationResult } from "./job";
 import { stepsOf } from "./plan";
-import { type ClusterAccess, environment, program } from "../../shared/shell";
+import { type ClusterAccess, program } from "../../shared/shell";
+import { helperCommand } from "../helper-command";
 
 /** What {@link CustomResourceMigration} does. */
 export interface CustomResourceMigrationArgs {
@@ -48,21 +48,17 @@ export class CustomResourceMigration extends pulumi.ComponentResource {
         ignoreChanges: idle ? ["migrations"] : [],
       },
     );
-    const done = new local.Command(
+    const done = helperCommand(
       `${name}-migrated`,
       {
-        create: idle ? "printf '[]'" : program("components/custom-resource-migration/cluster/cli.ts", access),
-        // The rules and schemas of many CRDs are more than an environment holds.
-        stdin: JSON.stringify(jobs),
-        environment: environment(access, { CASA_UPGRADE_MIGRATION_FOR: occasion }),
-        // What was done shows while it is done; stdout is the result.
-        logging: "stderr",
-        addPreviousOutputInEnv: false,
+        line: idle
+          ? "printf '[]'"
+          : program("components/custom-resource-migration/cluster/migration-program.ts", access),
+        access,
+        job: { migrations: jobs, occasion },
+        idle,
       },
-      {
-        parent: this,
-        ignoreChanges: idle ? ["create", "stdin", "environment", "logging", "addPreviousOutputInEnv"] : [],
-      },
+      { parent: this },
     );
     this.migrated = done.stdout.apply((text) => z.array(crMigrationResult).parse(JSON.parse(text)));
     this.registerOutputs({ migrated: this.migrated });

@@ -1,6 +1,7 @@
+import { UserError } from "../../shared/user-error";
 import { readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
-import { PreflightError } from "../../kubernetes/problem";
+
 import { KUBE_YAML } from "../../kubernetes/kube-yaml";
 import { type MigrationEntry, migrationFile, rulesProblems } from "./rules";
 import { MIGRATION_DOC } from "../../shared/doc-pages";
@@ -9,7 +10,7 @@ import { MIGRATION_DOC } from "../../shared/doc-pages";
  * Reads the file of `customResourceMigrations`; relative to the current directory, which is the project's.
  *
  * @param path undefined: there is none.
- * @throws PreflightError naming the file and every problem in it.
+ * @throws UserError naming the file and every problem in it.
  */
 export function readMigrations(path: string | undefined): MigrationEntry[] {
   if (path === undefined) return [];
@@ -50,15 +51,17 @@ function readText(path: string): string {
       : error instanceof Error
         ? error.message
         : String(error);
-    throw new PreflightError(
+    throw new UserError(
+      "custom-resource-migration",
       `the file of migrations ${path} cannot be read: ${why}`,
       "pulumi config set customResourceMigrations <file>, or: pulumi config rm customResourceMigrations",
     );
   }
 }
 
-function refusal(path: string, problems: readonly string[]): PreflightError {
-  return new PreflightError(
+function refusal(path: string, problems: readonly string[]): UserError {
+  return new UserError(
+    "custom-resource-migration",
     `the file of migrations ${path} is wrong:\n${problems.map((text) => `    ${text}`).join("\n")}`,
     `correct it; ${MIGRATION_DOC} shows the form`,
   );

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { destination } from "../database-backup/destination";
 import { migrationRule } from "./rules";
 
-/** What the migration of one CRD's objects does; handed to components/custom-resource-migration/cluster/cli.ts on stdin. Holds nothing secret. */
+/** What the migration of one CRD's objects does; part of what cluster/migration-program.ts is told. Holds nothing secret. */
 export const crMigrationJob = z.strictObject({
   crd: z.string(),
   from: z.array(z.string()),
@@ -18,6 +18,13 @@ export const crMigrationJob = z.strictObject({
   destination,
   /** Longest time for all of it, in seconds. */
   timeoutSeconds: z.number().positive(),
+});
+
+/** What cluster/migration-program.ts is told. */
+export const customResourcesJob = z.strictObject({
+  migrations: z.array(crMigrationJob),
+  /** Tells this run's migrations from equal ones of before, so that they run again. */
+  occasion: z.string(),
 });
 
 export type CrMigrationJob = z.infer<typeof crMigrationJob>;

@@ -1,5 +1,6 @@
+import { UserError } from "../../shared/user-error";
 import type { LiveCrd } from "../../kubernetes/crds";
-import { PreflightError } from "../../kubernetes/problem";
+
 import type { Crd } from "../../crds/crds";
 import {
   itemsOf,
@@ -40,7 +41,7 @@ export interface CrMigration {
  * - Within a version: a rule is in force when the live schema knows the field that it takes and the new one does not. So a file may
  *   hold the way forward and the way back.
  *
- * @throws PreflightError when it cannot work.
+ * @throws UserError when it cannot work.
  */
 export function planCrMigration(
   live: LiveCrd | undefined,
@@ -144,14 +145,16 @@ function refuseWhatCannotWork({ live, next, to, from, rules, underWay }: Conside
   const { name } = live;
   const webhook = [next, live.object].some((crd) => dig(crd, "spec", "conversion", "strategy") === "Webhook");
   if (webhook && from.length > 0) {
-    throw new PreflightError(
+    throw new UserError(
+      "custom-resource-migration",
       `objects of CRD ${name} are to be migrated from ${from.join(", ")} to ${to} by rules, but the CRD converts them by a webhook`,
       `leave it to the webhook: remove the migration of ${name} from the file (customResourceMigrations)`,
     );
   }
   const problems = rulesProblems(rules);
   if (problems.length > 0) {
-    throw new PreflightError(
+    throw new UserError(
+      "custom-resource-migration",
       `the migration rules for CRD ${name} do not go together: ${problems.join("; ")}`,
       `correct them in the file (customResourceMigrations); see ${MIGRATION_DOC}`,
     );
@@ -160,7 +163,8 @@ function refuseWhatCannotWork({ live, next, to, from, rules, underWay }: Conside
   const lost = live.storedVersions.filter((version) => !kept.includes(version) && !from.includes(version));
   if (lost.length === 0) return;
   const begun = underWay ? ", and a migration to another version was begun" : "";
-  throw new PreflightError(
+  throw new UserError(
+    "custom-resource-migration",
     `objects of CRD ${name} may be stored in ${lost.join(", ")}, which its new version lacks${begun}`,
     `${underWay ? "choose the version again that was being upgraded to, and finish that; or " : ""}declare the migration from ` +
       `${lost.join(", ")} to ${to} in the file (customResourceMigrations); see ${MIGRATION_DOC}`,

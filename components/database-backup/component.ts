@@ -1,9 +1,9 @@
-import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { type BackupResult, backupResult, JOB_VARIABLE } from "./job";
+import { type BackupResult, backupResult } from "./job";
 import type { BackupPlan } from "./plan";
-import { type ClusterAccess, environment, program } from "../../shared/shell";
+import { type ClusterAccess, program } from "../../shared/shell";
+import { helperCommand } from "../helper-command";
 
 /** What {@link DatabaseBackup} makes. */
 export interface DatabaseBackupArgs {
@@ -34,22 +34,15 @@ export class DatabaseBackup extends pulumi.ComponentResource {
       ...opts,
       ignoreChanges: releaseWillChange ? [] : Object.keys(inputs),
     });
-    const made = new local.Command(
+    const made = helperCommand(
       `${name}-verified`,
       {
-        create: program("components/database-backup/cluster/backup-cli.ts", access),
-        environment: environment(access, {
-          [JOB_VARIABLE]: JSON.stringify(plan.job),
-          CASA_UPGRADE_BACKUP_FOR: plan.occasion,
-        }),
-        // What was done shows while it is done; stdout is the result.
-        logging: "stderr",
-        addPreviousOutputInEnv: false,
+        line: program("components/database-backup/cluster/backup-program.ts", access),
+        access,
+        job: plan.job,
+        idle: !releaseWillChange,
       },
-      {
-        parent: this,
-        ignoreChanges: releaseWillChange ? [] : ["create", "environment", "logging", "addPreviousOutputInEnv"],
-      },
+      { parent: this },
     );
     this.backups = made.stdout.apply((text) => z.array(backupResult).parse(JSON.parse(text)));
     this.registerOutputs({ backups: this.backups });

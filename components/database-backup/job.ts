@@ -3,7 +3,7 @@ import { destination } from "./destination";
 import { backupManifest } from "./manifest";
 import { databaseTarget } from "./references";
 
-/** What one backup run does; handed to components/database-backup/cluster/backup-cli.ts through its environment. Holds no password. */
+/** What one backup run does; told to cluster/backup-program.ts. Holds no password. */
 export const backupJob = z.strictObject({
   ...backupManifest.pick({ stack: true, cluster: true, release: true }).shape,
   destination,
@@ -12,12 +12,11 @@ export const backupJob = z.strictObject({
   /** Longest time for the dump of one database, and again for its verification, in seconds. */
   timeoutSeconds: z.number().positive(),
   databases: z.array(databaseTarget),
+  /** Differs from that of every earlier backup, so that each upgrade and each attempt at one makes its own. */
+  occasion: z.string(),
 });
 
 export type BackupJob = z.infer<typeof backupJob>;
-
-/** The environment variable that the job is in, as JSON. */
-export const JOB_VARIABLE = "CASA_UPGRADE_BACKUP";
 
 /** A finished backup of one database, as the program prints it and the stack puts it out. */
 export const backupResult = z.strictObject({

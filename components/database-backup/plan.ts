@@ -1,10 +1,11 @@
+import { UserError } from "../../shared/user-error";
 import execa from "execa";
 import { openStore } from "./cluster/open-store";
 import { serverPod } from "./cluster/pods";
 import { readLogin } from "./cluster/values";
 import type { ClusterClient } from "../../kubernetes/connect";
 import { missingPermissions, permissionProblem, podStream } from "../../kubernetes/permissions";
-import { PreflightError } from "../../kubernetes/problem";
+
 import type { ReleaseState } from "../../helm/release";
 import type { UpgradeConfig } from "../../config/config";
 import type { BackupFact } from "./backup-fact";
@@ -28,8 +29,6 @@ export interface BackupPlan {
   readonly keep: number;
   /** What is done; without databases when {@link willRun} is false. */
   readonly job: BackupJob;
-  /** Differs from that of every earlier backup, so that each upgrade and each attempt at one makes its own. */
-  readonly occasion: string;
   readonly warnings: readonly string[];
 }
 
@@ -48,7 +47,7 @@ export interface BackupInput {
  * Decides what is backed up, and refuses what cannot work: no permission for `kubectl exec`, a Secret or pod that is missing, a
  * destination that cannot be used.
  *
- * @throws PreflightError
+ * @throws UserError
  */
 export async function planBackup(input: BackupInput): Promise<BackupPlan> {
   const { client, config, stack, installed, releaseWillChange } = input;
@@ -79,8 +78,8 @@ export async function planBackup(input: BackupInput): Promise<BackupPlan> {
       keep,
       timeoutSeconds,
       databases: willRun ? databases : [],
+      occasion: `revision ${installed?.latest.revision ?? 0} to ${input.digest}, after ${last}`,
     },
-    occasion: `revision ${installed?.latest.revision ?? 0} to ${input.digest}, after ${last}`,
     warnings: enabled && installed && databases.length === 0 ? [none] : [],
   };
 }
@@ -166,7 +165,8 @@ async function refuseWithoutPrograms(): Promise<void> {
   for (const program of ["psql", "pg_dump", "pg_restore"]) {
     const { failed } = await execa(program, ["--version"], { reject: false });
     if (!failed) continue;
-    throw new PreflightError(
+    throw new UserError(
+      "backup",
       `${program} is not on PATH; databases outside of the cluster are dumped from this machine`,
       "install PostgreSQL's client programs (Debian: apt-get install postgresql-client)",
     );

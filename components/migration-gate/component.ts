@@ -1,7 +1,8 @@
-import { local } from "@pulumi/command";
+import type { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { type GateReport, type GateSettings, parseReport } from "./settings";
-import { type ClusterAccess, environment, program } from "../../shared/shell";
+import { type GateJob, type GateReport, type GateSettings, parseReport } from "./settings";
+import { type ClusterAccess, program } from "../../shared/shell";
+import { helperCommand } from "../helper-command";
 
 /** What {@link MigrationGate} waits for. */
 export interface MigrationGateArgs {
@@ -15,6 +16,8 @@ export interface MigrationGateArgs {
   readonly digest: string;
   /** helm's revision of the release: the gate runs once for each. */
   readonly revision: pulumi.Input<number>;
+  /** The gate was passed for exactly this, by a version of this program that recorded it in another form. */
+  readonly passed: boolean;
   readonly access: ClusterAccess;
 }
 
@@ -44,29 +47,27 @@ export class MigrationGate extends pulumi.ComponentResource {
   readonly result: pulumi.Output<MigrationGateResult | null>;
 
   constructor(name: string, args: MigrationGateArgs, opts?: pulumi.ComponentResourceOptions) {
-    const { settings, missing, digest, access } = args;
+    const { settings, missing, digest } = args;
     const { known: _known, rollback: _rollback, ...looksAt } = settings ?? { known: [], rollback: {} };
     super("casa-upgrade:index:MigrationGate", name, { ...looksAt, missing, digest }, opts);
-    this.result = settings ? resultOf(this.gate(name, args, settings, access)) : pulumi.output(null);
+    this.result = settings ? resultOf(this.gate(name, args, settings)) : pulumi.output(null);
     this.registerOutputs({ result: this.result });
   }
 
-  private gate(name: string, args: MigrationGateArgs, settings: GateSettings, access: ClusterAccess): local.Command {
-    const { secrets = [] } = args;
-    return new local.Command(
+  private gate(name: string, args: MigrationGateArgs, settings: GateSettings): local.Command {
+    const { secrets = [], digest: chart, access, passed } = args;
+    return helperCommand(
       `${name}-passed`,
       {
-        create: program("components/migration-gate/cluster/gate-cli.ts", access),
-        environment: pulumi.output(args.revision).apply((revision) =>
-          environment(access, {
-            MIGRATION_GATE: JSON.stringify(settings),
-            CHART: args.digest,
-            REVISION: `${revision}`,
-          }),
-        ),
-        ...(secrets.length > 0 ? { stdin: pulumi.secret(JSON.stringify(secrets)) } : {}),
-        // stdout holds the report, and the text of a failure, which the engine puts into the error anyway.
-        logging: "stderr",
+        line: program("components/migration-gate/cluster/gate-program.ts", access),
+        access,
+        job: pulumi
+          .output(args.revision)
+          .apply((revision): GateJob => ({ settings, secrets: [...secrets], chart, revision })),
+        secret: secrets.length > 0,
+        idle: passed,
+        // The schema revisions that earlier gates saw.
+        readsLastOutput: true,
       },
       { parent: this },
     );
@@ -74,7 +75,7 @@ export class MigrationGate extends pulumi.ComponentResource {
 }
 
 /** The secrets on stdin make the engine treat the output as secret too; the program has masked it, so it may show. */
-function resultOf(command: local.Command): pulumi.Output<MigrationGateResult | null> {
+function resultOf(command: { stdout: pulumi.Output<string> }): pulumi.Output<MigrationGateResult | null> {
   return pulumi.unsecret(command.stdout).apply((text) => {
     const report: GateReport | undefined = parseReport(text);
     if (!report) return null;

@@ -12,7 +12,7 @@ import { findMigrationTarget } from "./target";
 /** What the gate waits for, and what an upgrade that fails in helm's own wait says of the migration. */
 export interface PlannedGate {
   /** Undefined when `migrationGate.enabled` is false. */
-  readonly gate?: Omit<MigrationGateArgs, "access" | "revision">;
+  readonly gate?: Omit<MigrationGateArgs, "access" | "revision" | "passed">;
   readonly warnings: readonly string[];
   /** Why the chart's upgrade failed: workloads, migration log lines, how to go back. */
   readonly explain: () => Promise<string>;
@@ -21,7 +21,7 @@ export interface PlannedGate {
 /**
  * Decides what the gate waits for.
  *
- * @throws PreflightError when a check that the config asks for is not permitted.
+ * @throws UserError when a check that the config asks for is not permitted.
  */
 export async function planMigrationGate(
   client: ClusterClient,

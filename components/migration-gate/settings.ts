@@ -2,7 +2,7 @@ import { z } from "zod";
 
 const objectName = z.object({ kind: z.string(), namespace: z.string(), name: z.string() });
 
-/** What the gate's program is told, in the environment variable `MIGRATION_GATE`; nothing in it is secret. */
+/** What the gate looks at, and how long; nothing in it is secret. */
 export const gateSettings = z.object({
   deployment: objectName,
   jobs: z.array(objectName.extend({ hook: z.boolean() })),
@@ -30,6 +30,18 @@ export const gateSettings = z.object({
   known: z.array(z.string()),
 });
 export type GateSettings = z.infer<typeof gateSettings>;
+
+/** What the gate's program is told. */
+export const gateJob = z.strictObject({
+  settings: gateSettings,
+  /** Configured secrets, which no text shows. */
+  secrets: z.array(z.string()),
+  /** Hash of what the chart renders: shows at preview that the gate will run. */
+  chart: z.string(),
+  /** helm's revision of the release: the gate runs once for each. */
+  revision: z.number().int(),
+});
+export type GateJob = z.infer<typeof gateJob>;
 
 /** What a gate that was passed has found; the program prints it to stdout, and the next gate of the stack reads it. */
 export const gateReport = z.object({

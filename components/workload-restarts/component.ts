@@ -1,4 +1,3 @@
-import { local } from "@pulumi/command";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { restartPatch } from "./restart-patch";
@@ -6,8 +5,10 @@ import type { RecordedStamp, RestartPlan, RestartTarget } from "./restarts";
 import { pendingGroups } from "./restarts";
 import { workloadId } from "../../kubernetes/workload";
 import { shellWord } from "../../shared/shell-word";
+import { helperCommand } from "../helper-command";
+import type { InjectionJob } from "./injection-job";
 import { windowDependencies } from "./windows";
-import { type ClusterAccess, environment, kubectl, program } from "../../shared/shell";
+import { type ClusterAccess, kubectl, program } from "../../shared/shell";
 
 /** What {@link WorkloadRestarts} restarts. */
 export interface WorkloadRestartsArgs {
@@ -21,7 +22,7 @@ export interface WorkloadRestartsArgs {
   readonly timeoutSeconds: number;
   /** The check that new pods will really get the new configuration, run before the first restart. */
   readonly injection: {
-    readonly mode: string;
+    readonly mode: InjectionJob["mode"];
     /** Namespace of the runtime. */
     readonly namespace: string;
     readonly sidecarDeployment: string;
@@ -97,18 +98,14 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
   /** Pods restarted before the injector (or the sidecar they talk to) is ready would keep the old configuration. */
   private injectionReady(name: string, args: WorkloadRestartsArgs): pulumi.Resource {
     const { mode, namespace, sidecarDeployment, webhook, timeoutSeconds } = args.injection;
-    const flags = ["--mode", mode, "--namespace", namespace, "--sidecar", sidecarDeployment, "--webhook", webhook];
-    return new local.Command(
+    const job: InjectionJob = { mode, namespace, sidecarDeployment, webhook, timeoutSeconds, stamp: args.stamp };
+    return helperCommand(
       `${name}-injection-ready`,
       {
-        create: program(
-          "components/workload-restarts/components/workload-restarts/cluster/injection-cli.ts",
-          args.access,
-          ...flags,
-          "--timeout",
-          `${timeoutSeconds}`,
-        ),
-        environment: environment(args.access, { STAMP: args.stamp }),
+        line: program("components/workload-restarts/cluster/injection-program.ts", args.access),
+        access: args.access,
+        job,
+        idle: pendingGroups(args.plan).length === 0,
         logging: "none",
       },
       { parent: this },
@@ -131,13 +128,17 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
       target.namespace,
       `--timeout=${args.timeoutSeconds}s`,
     );
-    const explain = program("diagnosis/explain-cli.ts", args.access, target.kind, target.namespace, target.name);
+    const explain = program("diagnosis/explain-program.ts", args.access);
     const failed = `echo ${shellWord(`${id} did not become available; no further workload is restarted.`)} >&2`;
-    return new local.Command(
+    const { kind, namespace, name } = target;
+    return helperCommand(
       `${id}-available`,
       {
-        create: `${wait} || { ${failed}; ${explain}; exit 1; }`,
-        environment: environment(args.access, { STAMP: args.stamp }),
+        // kubectl leaves stdin alone; what explains a failure reads there which workload it is.
+        line: `${wait} || { ${failed}; ${explain}; exit 1; }`,
+        access: args.access,
+        job: { kind, namespace, name, stamp: args.stamp },
+        idle: target.done,
         logging: "none",
       },
       { parent: this, dependsOn: [patch] },

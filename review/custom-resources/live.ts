@@ -1,3 +1,4 @@
+import { UserError } from "../../shared/user-error";
 import { storedVersions } from "../../crds/compat/extra-rules";
 import type { CrMigration } from "../../components/custom-resource-migration/plan";
 import type { Crd } from "../../crds/crds";
@@ -7,7 +8,7 @@ import { kubeObject } from "../../kubernetes/objects";
 import { ApiError } from "../../kubernetes/api";
 import type { ClusterClient } from "../../kubernetes/connect";
 import { Collector, type CustomResourcesReview } from "./findings";
-import { PreflightError } from "../../kubernetes/problem";
+
 import { ATTEMPTS, visitAll } from "../../kubernetes/visit-all";
 
 /**
@@ -17,7 +18,7 @@ import { ATTEMPTS, visitAll } from "../../kubernetes/visit-all";
  *
  * @param live the CRD on the cluster; undefined: there is none, and so no object.
  * @param migration what is done to the objects first.
- * @throws PreflightError when the objects may not be listed, or not in time.
+ * @throws UserError when the objects may not be listed, or not in time.
  */
 export async function reviewCustomResources(
   client: ClusterClient,
@@ -108,13 +109,15 @@ function nothing(unchecked: string[]): CustomResourcesReview {
 function listProblem(error: unknown, crd: string): unknown {
   if (!(error instanceof ApiError)) return error;
   if (error.code === 410) {
-    return new PreflightError(
+    return new UserError(
+      "permission",
       `the ${crd} objects could not be read: the API server took longer for each of ${ATTEMPTS} lists than it keeps one`,
       "repeat when it has less to do, or make etcd's compaction interval longer",
     );
   }
   if (error.code !== 403) return error;
-  return new PreflightError(
+  return new UserError(
+    "permission",
     `missing permission: ${crd} objects may not be listed in all namespaces, so nobody can say what the new CRD does to them: ${error.message}`,
     `let the user list ${crd} in all namespaces, or use a context that may`,
   );

@@ -1,15 +1,6 @@
+import { UserError } from "../../shared/user-error";
 import { z } from "zod";
 import { type Review, reviewSchema } from "./schema";
-
-/** A file that is no review, or none that this version reads. */
-export class ReviewError extends Error {
-  constructor(
-    readonly problem: string,
-    readonly fix: string,
-  ) {
-    super(`${problem}\n  Fix: ${fix}`);
-  }
-}
 
 const AGAIN = "make a new one: npx casa-upgrade plan";
 
@@ -27,14 +18,15 @@ export function renderJson(review: Review): string {
 /**
  * Reads what {@link renderJson} wrote.
  *
- * @throws ReviewError that says what is wrong with the file and how to get a good one.
+ * @throws UserError that says what is wrong with the file and how to get a good one.
  */
 export function parseReview(text: string): Review {
   const value = parseJson(text);
   const version = z.looseObject({ schemaVersion: z.unknown() }).safeParse(value).data?.schemaVersion;
-  if (version === undefined) throw new ReviewError("this is no review of casa-upgrade", AGAIN);
+  if (version === undefined) throw new UserError("plan-file", "this is no review of casa-upgrade", AGAIN);
   if (version !== 1) {
-    throw new ReviewError(
+    throw new UserError(
+      "plan-file",
       `this review has schema version ${JSON.stringify(version)}, this program reads version 1`,
       `use the version of casa-upgrade that made it, or ${AGAIN}`,
     );
@@ -43,7 +35,7 @@ export function parseReview(text: string): Review {
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const where = issue?.path.length ? issue.path.join(".") : "the file";
-  throw new ReviewError(`this review is damaged: ${where}: ${issue?.message ?? "invalid"}`, AGAIN);
+  throw new UserError("plan-file", `this review is damaged: ${where}: ${issue?.message ?? "invalid"}`, AGAIN);
 }
 
 function parseJson(text: string): unknown {
@@ -52,9 +44,10 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(json);
   } catch {
-    if (json.trim() === "") throw new ReviewError("this file is empty", AGAIN);
-    if (isCutOff(json)) throw new ReviewError("this review is truncated: the file ends in the middle of it", AGAIN);
-    throw new ReviewError("this is no JSON, and so no review of casa-upgrade", AGAIN);
+    if (json.trim() === "") throw new UserError("plan-file", "this file is empty", AGAIN);
+    if (isCutOff(json))
+      throw new UserError("plan-file", "this review is truncated: the file ends in the middle of it", AGAIN);
+    throw new UserError("plan-file", "this is no JSON, and so no review of casa-upgrade", AGAIN);
   }
 }
 

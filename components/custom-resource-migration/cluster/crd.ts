@@ -1,3 +1,4 @@
+import { UserError } from "../../../shared/user-error";
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
@@ -7,7 +8,6 @@ import type { Crd } from "../../../crds/crds";
 import { dig, kubeObject, type KubeObject } from "../../../kubernetes/objects";
 import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
-import { MigrationError } from "./problem";
 
 const CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const CONFLICTS = 20;
@@ -85,7 +85,8 @@ export class LiveMigration {
       } catch (error) {
         if (error instanceof ApiError && error.code === 409 && attempt < CONFLICTS) continue;
         if (!(error instanceof ApiError)) throw error;
-        throw new MigrationError(
+        throw new UserError(
+          "custom-resource-migration",
           `CRD ${this.next.metadata.name} cannot be written: ${error.message}`,
           "remove what refuses it, then: pulumi up; the objects are as they were, or in their new form",
         );
@@ -141,7 +142,8 @@ export class LiveMigration {
 
   private async pause(deadline: number): Promise<void> {
     if (Date.now() > deadline) {
-      throw new MigrationError(
+      throw new UserError(
+        "custom-resource-migration",
         `the API server does not serve the changed CRD ${this.next.metadata.name}`,
         `look at it: kubectl --context ${this.client.context} describe crd ${this.next.metadata.name}; then: pulumi up`,
       );

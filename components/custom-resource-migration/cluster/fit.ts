@@ -1,8 +1,9 @@
+import { UserError } from "../../../shared/user-error";
 import { migrate, type Migrated } from "../migrate";
 import type { Step } from "../rules";
 import type { Crd } from "../../../crds/crds";
 import { checkerOf } from "../../../crds/objects/crd-checker";
-import { MigrationError } from "./problem";
+
 import { nameOf, type StoredObject } from "./objects";
 
 /** Objects named in an error; the others are counted. */
@@ -43,11 +44,12 @@ export class Fitter {
     this.problems.length = 0;
   }
 
-  /** @throws MigrationError when an object did not fit. */
+  /** @throws UserError when an object did not fit. */
   refuse(): void {
     if (this.failed === 0) return;
     const more = this.failed > this.problems.length ? `\n    and ${this.failed - this.problems.length} more` : "";
-    throw new MigrationError(
+    throw new UserError(
+      "custom-resource-migration",
       `${this.failed} objects of CRD ${this.crd.metadata.name} cannot go to ${this.to}:\n${this.problems.join("\n")}${more}`,
       "add rules for these fields to the file (customResourceMigrations), or correct the objects; then: pulumi up",
     );

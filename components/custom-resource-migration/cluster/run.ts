@@ -1,3 +1,4 @@
+import { UserError } from "../../../shared/user-error";
 import type { CrMigrationJob, CrMigrationResult } from "../job";
 import { stepsOf } from "../plan";
 import { noteOf } from "../transitional";
@@ -10,7 +11,7 @@ import { type ObjectType, visitAll } from "../../../kubernetes/visit-all";
 import { LiveMigration } from "./crd";
 import { Fitter } from "./fit";
 import { storedObject } from "./objects";
-import { MigrationError } from "./problem";
+
 import { saveObjects } from "./save";
 import { migrateByApi } from "./storage-api";
 import { Writer } from "./write";
@@ -26,7 +27,7 @@ const MOST_ROUNDS = 10;
  * content, says by an annotation that it is one and where the objects were saved.
  *
  * @param say takes one line about what was done.
- * @throws MigrationError, BackupError, ApiError; no object has lost anything then.
+ * @throws UserError, UserError, ApiError; no object has lost anything then.
  */
 export async function migrateCustomResources(
   client: ClusterClient,
@@ -108,7 +109,8 @@ async function allRounds(
     }
     if (written === 0) return { objects, changed: writer.changed };
   }
-  throw new MigrationError(
+  throw new UserError(
+    "custom-resource-migration",
     `somebody keeps writing objects of CRD ${job.crd} in their old form while they are migrated`,
     "find who (kubectl get --show-managed-fields), stop it (a GitOps tool with the old manifests, a controller), then: pulumi up",
   );

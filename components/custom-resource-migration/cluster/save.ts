@@ -1,3 +1,4 @@
+import { UserError } from "../../../shared/user-error";
 import { randomBytes } from "node:crypto";
 import { PassThrough, type Readable } from "node:stream";
 import { createGunzip, createGzip } from "node:zlib";
@@ -5,7 +6,7 @@ import { backupId, newRun } from "../../database-backup/manifest";
 import { type BackupStore, Meter } from "../../database-backup/cluster/store";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { type ObjectType, visitAll } from "../../../kubernetes/visit-all";
-import { MigrationError } from "./problem";
+
 import { storedObject, type StoredObject } from "./objects";
 
 /** Fields of the metadata that only the cluster sets; with them the saved objects could not be put back. */
@@ -15,7 +16,7 @@ const SET_BY_SERVER = ["uid", "resourceVersion", "generation", "creationTimestam
  * Saves all objects of a kind as one JSON `List`, which `kubectl replace` takes, and reads it back.
  *
  * @returns path or URL of the file, and how many there are.
- * @throws BackupError when the destination does not take it; MigrationError when what is stored is not what was written.
+ * @throws UserError when the destination does not take it; UserError when what is stored is not what was written.
  */
 export async function saveObjects(
   client: ClusterClient,
@@ -42,7 +43,8 @@ export async function saveObjects(
     const stored = new Meter();
     const found = await countItems((await store.read(file, true)).pipe(stored));
     if (stored.result().sha256 !== written.value.sha256 || found !== objects) {
-      throw new MigrationError(
+      throw new UserError(
+        "custom-resource-migration",
         `the saved objects of CRD ${crd} at ${store.locate(file)} are not what was written`,
         "look at the destination's disk (backup.destination), then repeat",
       );

@@ -1,3 +1,4 @@
+import { UserError } from "../../../shared/user-error";
 import { isDeepStrictEqual } from "node:util";
 import type { Migrated } from "../migrate";
 import { ApiError } from "../../../kubernetes/api";
@@ -5,7 +6,6 @@ import type { ClusterClient } from "../../../kubernetes/connect";
 import type { Fitter } from "./fit";
 import { type ObjectType, visitAll } from "../../../kubernetes/visit-all";
 import { inParallel, nameOf, storedObject, type StoredObject } from "./objects";
-import { MigrationError } from "./problem";
 
 /** Writes under way at once. */
 const AT_ONCE = 8;
@@ -30,7 +30,7 @@ export class Writer {
    * Goes through all objects once.
    *
    * @param rewrite write those, too, that no rule changes, which stores them in the version of now.
-   * @throws MigrationError when an object does not fit the new schema; the others are written.
+   * @throws UserError when an object does not fit the new schema; the others are written.
    */
   async round(rewrite: boolean): Promise<{ objects: number; written: number }> {
     let todo: { namespace: string; name: string }[] = [];
@@ -68,7 +68,8 @@ export class Writer {
         if (!(error instanceof ApiError)) throw error;
         if (error.code === 404) return false; // it was deleted
         if (error.code === 409 && attempt < CONFLICTS) continue;
-        throw new MigrationError(
+        throw new UserError(
+          "custom-resource-migration",
           `${this.type.kind} ${namespace ? `${namespace}/` : ""}${name} cannot be written: ${error.message}`,
           "remove what refuses it (an admission webhook, a policy, missing permission), then: pulumi up",
         );
@@ -105,15 +106,17 @@ export class Writer {
       (key) => key !== "metadata" && stored[key] === undefined && sent[key] !== null,
     );
     if (missing.length === 0) return;
-    throw new MigrationError(
+    throw new UserError(
+      "custom-resource-migration",
       `${this.type.kind} ${nameOf(stored)} lost ${missing.join(", ")} when it was written`,
       "find the admission webhook that does it; the object as it was is in the saved file",
     );
   }
 }
 
-function tooLate(): MigrationError {
-  return new MigrationError(
+function tooLate(): UserError {
+  return new UserError(
+    "custom-resource-migration",
     "the migration of custom resources was not done in time",
     "go on with it: pulumi up; to allow more: pulumi config set --path timeouts.customResources <seconds>",
   );

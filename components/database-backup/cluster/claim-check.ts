@@ -1,3 +1,4 @@
+import { UserError } from "../../../shared/user-error";
 import { z } from "zod";
 import { claimProblem, claimSchema } from "../claim";
 import type { ClaimDestination } from "../destination";
@@ -12,7 +13,6 @@ import {
   podStream,
 } from "../../../kubernetes/permissions";
 import { createRefusal } from "./helper-problem";
-import { BackupError } from "./problem";
 
 const CLAIM = { apiVersion: "v1", kind: "PersistentVolumeClaim" };
 const named = z.looseObject({ metadata: z.looseObject({ name: z.string() }) });
@@ -31,7 +31,7 @@ export function claimPermissions(namespace: string): Permission[] {
  * Refuses a claim that backups cannot go to, as far as that can be seen without starting a pod: permissions, the claim itself, and
  * whether the API server would take the helper pod (a dry-run, so quotas and admission have their say). Changes nothing.
  *
- * @throws PreflightError
+ * @throws UserError
  */
 export async function checkClaim(client: ClusterClient, to: ClaimDestination, owner: HelperOwner): Promise<void> {
   const missing = await missingPermissions(client, claimPermissions(to.namespace));
@@ -39,7 +39,7 @@ export async function checkClaim(client: ClusterClient, to: ClaimDestination, ow
   if (denied) throw denied;
   const claim = await client.get(CLAIM, to.namespace, to.claim, claimSchema);
   const refusal = claimProblem(to, claim, claim ? [] : await claimNames(client, to.namespace));
-  if (refusal) throw new BackupError(refusal.problem, refusal.fix);
+  if (refusal) throw new UserError("backup", refusal.problem, refusal.fix);
   try {
     const path = await client.api.path({ apiVersion: "v1", kind: "Pod" }, to.namespace);
     await client.api.request("POST", path, { body: helperPod(to, owner, 60), query: { dryRun: "All" } });

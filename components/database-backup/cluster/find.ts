@@ -1,10 +1,11 @@
+import { UserError } from "../../../shared/user-error";
 import { readFile } from "node:fs/promises";
 import * as path from "node:path";
 import type { Readable } from "node:stream";
 import { type BackupManifest, parseManifest } from "../manifest";
 import { backupsOf, type BackupOwner } from "../retention";
 import { LocalStore } from "./local-store";
-import { BackupError } from "./problem";
+
 import { type BackupStore, manifestFile } from "./store";
 
 /** A verified backup that can be restored. */
@@ -20,7 +21,7 @@ export interface FoundBackup {
  * a runtime that was lost is rebuilt on another cluster.
  *
  * @param from `latest`, name, path or URL of a dump in the store, or path of one elsewhere with its manifest beside it.
- * @throws BackupError when there is none, or it is of another database.
+ * @throws UserError when there is none, or it is of another database.
  */
 export async function findBackup(store: BackupStore, owner: BackupOwner, from: string): Promise<FoundBackup> {
   const all = await store.list();
@@ -30,7 +31,8 @@ export async function findBackup(store: BackupStore, owner: BackupOwner, from: s
   };
   if (from === "latest") {
     if (own[0]) return inStore(own[0]);
-    throw new BackupError(
+    throw new UserError(
+      "backup",
       `there is no verified backup of database ${owner.name} at backup.destination`,
       "name one that is elsewhere: --from FILE",
     );
@@ -39,7 +41,8 @@ export async function findBackup(store: BackupStore, owner: BackupOwner, from: s
   const found = known ? inStore(known) : await elsewhere(from);
   if (found?.manifest.name === owner.name) return found;
   const list = own.map(({ file, at }) => `    ${store.locate(file)} (${at})`).join("\n") || "    (there is none)";
-  throw new BackupError(
+  throw new UserError(
+    "backup",
     found
       ? `${from} is a backup of database ${found.manifest.name}, not of ${owner.name}`
       : `${from} is no verified backup: it is not in the destination, and no manifest is beside it`,

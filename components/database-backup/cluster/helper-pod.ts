@@ -1,3 +1,4 @@
+import { UserError } from "../../../shared/user-error";
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -19,7 +20,6 @@ import { oneLine } from "../../../diagnosis/explanation";
 import { podSchema } from "../../../kubernetes/pods";
 import { kubectlProblem } from "../../../kubernetes/kubectl";
 import { claimId, createRefusal, notStarted } from "./helper-problem";
-import { BackupError } from "./problem";
 
 const POD = { apiVersion: "v1", kind: "Pod" };
 const leftPod = z.looseObject({
@@ -63,7 +63,7 @@ export class HelperPod {
   /**
    * Starts one and waits until commands can be run in it.
    *
-   * @throws BackupError saying why it does not start; then it is deleted.
+   * @throws UserError saying why it does not start; then it is deleted.
    */
   static async start(client: ClusterClient, to: ClaimDestination, owner: HelperOwner, limits: HelperLimits) {
     const pod = new HelperPod(client, to, await create(client, to, owner, limits.lifeSeconds));
@@ -127,7 +127,8 @@ export class HelperPod {
       if ((await ended) === 0) return;
       if (Date.now() > deadline) {
         const { why, fix } = explainClaimFailure(this.to, oneLine(kubectlProblem(await messages)));
-        throw new BackupError(
+        throw new UserError(
+          "backup",
           `the helper pod of PersistentVolumeClaim ${claimId(this.to)} cannot be used: ${why}`,
           fix,
         );

@@ -1,3 +1,4 @@
+import { UserError } from "../../../shared/user-error";
 import type { ClaimDestination } from "../destination";
 import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
@@ -10,7 +11,6 @@ import {
   podState,
 } from "../../../diagnosis/explanation";
 import { type LivePod } from "../../../kubernetes/pods";
-import { BackupError } from "./problem";
 
 /** A claim as it is named in messages. */
 export const claimId = ({ namespace, claim }: ClaimDestination) => `${namespace}/${claim}`;
@@ -18,7 +18,8 @@ export const claimId = ({ namespace, claim }: ClaimDestination) => `${namespace}
 /** A refusal of the API server to create the pod, in the user's words; anything else as it is. */
 export function createRefusal(to: ClaimDestination, error: unknown): unknown {
   if (!(error instanceof ApiError)) return error;
-  return new BackupError(
+  return new UserError(
+    "backup",
     `the helper pod that mounts PersistentVolumeClaim ${claimId(to)} may not be created: ${oneLine(error.message)}`,
     `let a small pod run in namespace ${to.namespace} (quota, Pod Security, admission webhook), or choose another ` +
       "place: pulumi config set --path backup.destination",
@@ -36,7 +37,7 @@ export async function notStarted(
   name: string,
   pod: LivePod | undefined,
   seconds: number,
-): Promise<BackupError> {
+): Promise<UserError> {
   const { claim, namespace } = to;
   const events = pod
     ? await client.list({ apiVersion: "v1", kind: "Event" }, namespace, eventSchema).catch(() => [])
@@ -49,7 +50,8 @@ export async function notStarted(
       ]
     : ["somebody deleted it"];
   const lines = about.map((line) => `\n    ${oneLine(line)}`).join("");
-  return new BackupError(
+  return new UserError(
+    "backup",
     `the helper pod that mounts PersistentVolumeClaim ${claimId(to)} does not start (it has ${seconds} s):${lines}`,
     "a claim that is ReadWriteOnce and in use on another node cannot be mounted (use ReadWriteMany, or free it: kubectl " +
       `--context ${client.context} --namespace ${namespace} describe pvc ${claim}); an image that cannot be pulled needs ` +

@@ -1,9 +1,10 @@
+import { UserError } from "../../../shared/user-error";
 import { createReadStream } from "node:fs";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
 import type { Readable } from "node:stream";
 import { type BackupManifest, isLeftOver, parseManifest } from "../manifest";
-import { BackupError } from "./problem";
+
 import { type BackupStore, manifestFile, manifestText, Meter, newestOf, type Stored } from "./store";
 
 /**
@@ -140,11 +141,12 @@ export class LocalStore implements BackupStore {
     }
   }
 
-  private refusal(what: string, error: unknown): BackupError {
-    if (error instanceof BackupError) return error;
+  private refusal(what: string, error: unknown): UserError {
+    if (error instanceof UserError) return error;
     const why = error instanceof Error ? error.message : String(error);
     const full = ["ENOSPC", "EDQUOT"].includes(codeOf(error) ?? "");
-    return new BackupError(
+    return new UserError(
+      "backup",
       `the backup destination ${this.folder} ${what}: ${full ? "the disk is full" : why}`,
       full
         ? `make room there, or choose another place: pulumi config set --path backup.destination <folder>`

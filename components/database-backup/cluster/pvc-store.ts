@@ -1,3 +1,4 @@
+import { UserError } from "../../../shared/user-error";
 import { createHash, randomBytes } from "node:crypto";
 import { PassThrough, Readable, type Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -11,7 +12,7 @@ import { kubectlProblem } from "../../../kubernetes/kubectl";
 import { checkClaim } from "./claim-check";
 import { ClaimRecord } from "./claim-record";
 import { deleteLeftPods, HelperPod, type Running, textOf } from "./helper-pod";
-import { BackupError } from "./problem";
+
 import { FINISH, KEEP, LIST, listed, PARTIAL, PREPARE, READ, REMOVE, WRITE } from "./pvc-scripts";
 import { type BackupStore, manifestFile, manifestText, Meter, type Stored } from "./store";
 
@@ -73,7 +74,7 @@ export class PvcStore implements BackupStore {
       throw this.refusal("cannot be written to", "the dump did not arrive as it was sent");
     } catch (error) {
       await this.discard(file).catch(() => undefined);
-      throw error instanceof BackupError ? error : this.refusal("cannot be written to", messageOf(error));
+      throw error instanceof UserError ? error : this.refusal("cannot be written to", messageOf(error));
     }
   }
 
@@ -169,10 +170,10 @@ export class PvcStore implements BackupStore {
     }
   }
 
-  private refusal(what: string, said: string): BackupError {
+  private refusal(what: string, said: string): UserError {
     const { why, fix } = explainClaimFailure(this.to, oneLine(said));
     const place = `${destinationText(this.to)} (namespace ${this.to.namespace})`;
-    return new BackupError(`the backup destination ${place} ${what}: ${why}`, fix);
+    return new UserError("backup", `the backup destination ${place} ${what}: ${why}`, fix);
   }
 }
 

@@ -1,8 +1,9 @@
+import { UserError } from "../../../shared/user-error";
 import type { Readable } from "node:stream";
 import { contentDifferences } from "../compare";
 import { type BackupManifest, compactTime } from "../manifest";
 import type { BackupOwner } from "../retention";
-import { BackupError } from "./problem";
+
 import { restoreAndCompare, scratchName } from "./run";
 import { DROP, INSPECT, SWAP } from "./scripts";
 import { contentOf, type DatabaseSession } from "./session";
@@ -13,7 +14,7 @@ import { contentOf, type DatabaseSession } from "./session";
  *
  * @param owner tells the new database apart from those of other stacks on the same server.
  * @returns the name that the old database is kept under.
- * @throws BackupError
+ * @throws UserError
  */
 export async function replaceDatabase(
   session: DatabaseSession,
@@ -35,7 +36,8 @@ export async function replaceDatabase(
   const facts = await session.run(INSPECT, { step: "the comparison", signal });
   const differences = contentDifferences(manifest, contentOf(facts));
   if (differences.length > 0) {
-    throw new BackupError(
+    throw new UserError(
+      "backup",
       `the restored database is in place, but differs by now: ${differences.slice(0, 5).join("; ")}`,
       `something writes to it already; the database as it was is kept as ${kept}`,
     );

@@ -1,3 +1,4 @@
+import { UserError } from "../../../shared/user-error";
 import { createHash, randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
 import { contentDifferences } from "../compare";
@@ -7,7 +8,7 @@ import { type BackupOwner, surplus } from "../retention";
 import { whereIs } from "../references";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { closeStore, openStore } from "./open-store";
-import { BackupError } from "./problem";
+
 import { DROP, DUMP, RESTORE } from "./scripts";
 import { contentOf, DatabaseSession } from "./session";
 import { type BackupStore, Meter } from "./store";
@@ -24,7 +25,7 @@ interface Dump {
  * compared. All count, or none: a run that fails anywhere leaves the destination as it found it.
  *
  * @param say takes one line about what was done.
- * @throws BackupError naming the database, the cause and the fix.
+ * @throws UserError naming the database, the cause and the fix.
  */
 export async function backUp(
   client: ClusterClient,
@@ -96,7 +97,8 @@ async function dump(
   });
   const { serverVersion = "", at = "" } = facts.find((fact) => fact.serverVersion !== undefined) ?? {};
   if (stored.bytes === 0) {
-    throw new BackupError(
+    throw new UserError(
+      "backup",
       `database ${target.name} (${whereIs(target)}): the dump is empty`,
       "look at pg_dump there, then repeat",
     );
@@ -166,7 +168,8 @@ async function compareRestored(
     differences.unshift(`the stored file has the checksum ${sha256} instead of ${manifest.sha256}`);
   }
   if (differences.length === 0) return;
-  throw new BackupError(
+  throw new UserError(
+    "backup",
     `database ${manifest.name} (${whereIs(session.target)}): the backup is not equal to the database: ` +
       differences.slice(0, 5).join("; ") +
       (differences.length > 5 ? `; and ${differences.length - 5} more` : ""),

@@ -1,8 +1,9 @@
+import { UserError } from "../../../shared/user-error";
 import { Readable } from "node:stream";
 import type { S3 } from "@aws-sdk/client-s3";
 import type { Destination } from "../destination";
 import { type BackupManifest, parseManifest } from "../manifest";
-import { BackupError } from "./problem";
+
 import { type BackupStore, manifestFile, manifestText, Meter, newestOf, type Stored } from "./store";
 
 /** Size of one part of an upload; a part is all of a dump that is in memory. 10,000 parts make 320 GB. */
@@ -67,7 +68,8 @@ export class S3Store implements BackupStore {
   async read(file: string): Promise<Readable> {
     const get = { Bucket: this.bucket, Key: this.key(file) };
     const { Body: body } = await this.ask("cannot be read", (s3) => s3.getObject(get));
-    if (!(body instanceof Readable)) throw new BackupError(`${this.locate(file)} is empty`, "choose another backup");
+    if (!(body instanceof Readable))
+      throw new UserError("backup", `${this.locate(file)} is empty`, "choose another backup");
     return body;
   }
 
@@ -129,13 +131,14 @@ export class S3Store implements BackupStore {
     try {
       return await request(await this.client());
     } catch (error) {
-      if (error instanceof BackupError) throw error;
+      if (error instanceof UserError) throw error;
       const name = error instanceof Error ? error.name : "";
       const why =
         error instanceof Error && error.message !== "UnknownError"
           ? `${name}: ${error.message}`
           : name || String(error);
-      throw new BackupError(
+      throw new UserError(
+        "backup",
         `the backup destination s3://${this.bucket}/${this.prefix} ${what}: ${why}`,
         "check bucket, backup.s3Endpoint and backup.s3Region, and the credentials in the environment (AWS_ACCESS_KEY_ID and " +
           "AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role); they need ListBucket, GetObject, PutObject and DeleteObject",

@@ -1,3 +1,4 @@
+import { UserError } from "../../../shared/user-error";
 import { spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -8,7 +9,7 @@ import type { DatabaseTarget } from "../references";
 import { whereIs } from "../references";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { serverPod } from "./pods";
-import { BackupError } from "./problem";
+
 import { FACT } from "./scripts";
 import { type Login, readLogin } from "./values";
 
@@ -50,7 +51,7 @@ export class DatabaseSession {
     private readonly env: NodeJS.ProcessEnv,
   ) {}
 
-  /** Finds the pod and reads the credentials. @throws BackupError when one of them is missing. */
+  /** Finds the pod and reads the credentials. @throws UserError when one of them is missing. */
   static async open(client: ClusterClient, target: DatabaseTarget): Promise<DatabaseSession> {
     const login = await readLogin(client, target);
     const { at } = target;
@@ -69,7 +70,7 @@ export class DatabaseSession {
   /**
    * Runs a script to its end and gives back the facts it printed.
    *
-   * @throws BackupError naming the database, the cause and the fix.
+   * @throws UserError naming the database, the cause and the fix.
    */
   async run(script: string, { step, args = [], input, output, signal }: ScriptRun): Promise<Fact[]> {
     const { at } = this.target;
@@ -98,15 +99,15 @@ export class DatabaseSession {
       return facts;
     } catch (error) {
       child.kill("SIGKILL");
-      if (signal.aborted && signal.reason instanceof BackupError) throw signal.reason;
-      if (error instanceof BackupError) throw error;
+      if (signal.aborted && signal.reason instanceof UserError) throw signal.reason;
+      if (error instanceof UserError) throw error;
       throw this.failure(step, null, [error instanceof Error ? error.message : String(error)]);
     }
   }
 
-  private failure(step: string, code: number | null, messages: readonly string[]): BackupError {
+  private failure(step: string, code: number | null, messages: readonly string[]): UserError {
     const { problem, fix } = explainFailure({ step, code, messages });
-    return new BackupError(`database ${this.target.name} (${whereIs(this.target)}): ${problem}`, fix);
+    return new UserError("backup", `database ${this.target.name} (${whereIs(this.target)}): ${problem}`, fix);
   }
 }
 

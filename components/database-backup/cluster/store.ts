@@ -12,11 +12,11 @@ export interface Stored {
 export interface BackupStore {
   /** Path or URL of a file. */
   locate(file: string): string;
-  /** Refuses a destination that cannot work; changes nothing there. @throws BackupError */
+  /** Refuses a destination that cannot work; changes nothing there. @throws UserError */
   check(): Promise<void>;
   /** Removes what killed runs left of backups of these databases. */
   cleanUp(names: readonly string[]): Promise<void>;
-  /** Stores a dump that is not yet verified; it counts for nothing. @throws BackupError when it does not fit. */
+  /** Stores a dump that is not yet verified; it counts for nothing. @throws UserError when it does not fit. */
   write(file: string, content: Readable): Promise<Stored>;
   /** @param unverified the dump as {@link write} left it. */
   read(file: string, unverified?: boolean): Promise<Readable>;

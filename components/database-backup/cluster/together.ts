@@ -1,4 +1,4 @@
-import { BackupError } from "./problem";
+import { UserError } from "../../../shared/user-error";
 
 /** Does the same for all at once; the first failure stops the rest. */
 export async function together<T, R>(
@@ -7,7 +7,8 @@ export async function together<T, R>(
   act: (item: T, signal: AbortSignal) => Promise<R>,
 ): Promise<R[]> {
   const abort = new AbortController();
-  const late = new BackupError(
+  const late = new UserError(
+    "backup",
     `the backup was not done within ${timeoutSeconds} s`,
     `allow more: pulumi config set --path backup.timeoutSeconds ${timeoutSeconds * 2}`,
   );

@@ -1,8 +1,8 @@
+import { UserError } from "../../../shared/user-error";
 import { z } from "zod";
 import type { DatabaseTarget, ValueRef } from "../references";
 import { whereIs } from "../references";
 import type { ClusterClient } from "../../../kubernetes/connect";
-import { BackupError } from "./problem";
 
 const secret = z.looseObject({ data: z.record(z.string(), z.string()).nullish() });
 const configMap = z.looseObject({ data: z.record(z.string(), z.string()).nullish() });
@@ -18,7 +18,7 @@ export interface Login {
 /**
  * Reads user, database name and password from where they are written down, now.
  *
- * @throws BackupError naming the Secret or key that is missing; ApiError, UnreachableError.
+ * @throws UserError naming the Secret or key that is missing; ApiError, UnreachableError.
  */
 export async function readLogin(client: ClusterClient, target: DatabaseTarget): Promise<Login> {
   const { namespace } = target.at;
@@ -29,7 +29,8 @@ export async function readLogin(client: ClusterClient, target: DatabaseTarget): 
     read(target.password),
   ]);
   if (password !== undefined && /[\r\n]/.test(password)) {
-    throw new BackupError(
+    throw new UserError(
+      "backup",
       `the password of database ${target.name} has a line break in it, which PostgreSQL's clients do not take`,
       "write the Secret without one (echo -n), then repeat",
     );
@@ -48,7 +49,8 @@ async function firstValue(
     const found = await valueIn(client, namespace, ref);
     if (found !== undefined) return found;
     if (!ref.optional) {
-      throw new BackupError(
+      throw new UserError(
+        "backup",
         `database ${target.name} (${whereIs(target)}) takes key ${ref.key} of ${ref.kind} ${namespace}/${ref.name}, which does not exist`,
         `create it (kubectl --context ${client.context} --namespace ${namespace} get ${ref.kind.toLowerCase()} ${ref.name}), then repeat`,
       );

@@ -14,7 +14,7 @@ interface Need {
  * Asks for the permissions of the gate: what the config asks for is refused without them, the rest is left out with a
  * warning.
  *
- * @throws PreflightError with a role that grants what is missing.
+ * @throws UserError with a role that grants what is missing.
  */
 export async function checkGatePermissions(client: ClusterClient, settings: GateSettings): Promise<string[]> {
   const needs = gateNeeds(settings);

@@ -18,7 +18,7 @@ const served = z.looseObject({
   preferredVersion: z.looseObject({ groupVersion: z.string() }).optional(),
 });
 
-/** All MultiAgentSystems; none when the cluster does not know the kind. @throws PreflightError when they may not be listed. */
+/** All MultiAgentSystems; none when the cluster does not know the kind. @throws UserError when they may not be listed. */
 export function listMultiAgentSystems(client: ClusterClient): Promise<MultiAgentSystemFacts[]> {
   return listCasa(client, "MultiAgentSystem", system, ({ metadata: at, spec }) => {
     const workloads = (spec?.apps ?? []).flatMap(({ kubernetesWorkloadName }) => kubernetesWorkloadName || []);
@@ -26,7 +26,7 @@ export function listMultiAgentSystems(client: ClusterClient): Promise<MultiAgent
   });
 }
 
-/** All CASAPolicies; none when the cluster does not know the kind. @throws PreflightError when they may not be listed. */
+/** All CASAPolicies; none when the cluster does not know the kind. @throws UserError when they may not be listed. */
 export function listCasaPolicies(client: ClusterClient): Promise<CasaPolicyFacts[]> {
   return listCasa(client, "CASAPolicy", policy, ({ metadata: at, spec }) => ({
     namespace: at.namespace,

@@ -126,14 +126,13 @@ describe("explaining why a workload is not available", function () {
   });
 
   it("as a program: prints to stderr and exits 1", async () => {
-    const context = ["--context", world.cluster.context];
-    const crash = await world.program("diagnosis/explain-cli.ts", [...context, "Deployment", "a", "crash"]);
+    const explain = (job: object) => world.program("diagnosis/explain-program.ts", job);
+    const crash = await explain({ kind: "Deployment", namespace: "a", name: "crash" });
     expect(crash.exitCode).to.equal(1);
     expect(crash.stderr).to.contain("CrashLoopBackOff");
-    expect((await world.program("diagnosis/explain-cli.ts", [...context, "Deployment", "a"])).stderr).to.contain(
-      "usage:",
-    );
-    const fine = await world.program("diagnosis/explain-cli.ts", [...context, "Deployment", "a", "fine"]);
+    const nameless = await explain({ kind: "Deployment", namespace: "a" });
+    expect(nameless.stderr).to.contain("the job on stdin is wrong: name: ").and.contain("usage:");
+    const fine = await explain({ kind: "Deployment", namespace: "a", name: "fine" });
     expect(fine).to.include({ exitCode: 1, stderr: "Deployment a/fine is available by now" });
   });
 
@@ -149,11 +148,7 @@ describe("explaining why a workload is not available", function () {
       await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
       const server = `https://127.0.0.1:${(silent.address() as AddressInfo).port}`;
       const hanging = { KUBECONFIG: await world.kubeconfig({ server }) };
-      const run = await world.program(
-        "diagnosis/explain-cli.ts",
-        ["--context", "c", "Deployment", "a", "crash"],
-        hanging,
-      );
+      const run = await world.program("diagnosis/explain-program.ts", name, { context: "c", env: hanging });
       expect(run.exitCode).to.equal(1);
       expect(run.stderr).to.contain("no answer within 5 s");
       expect(run.seconds).to.be.lessThan(12);

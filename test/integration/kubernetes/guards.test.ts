@@ -10,6 +10,7 @@ import { parseManifest } from "../../../kubernetes/objects";
 import { ClusterFixture, refusal } from "../world/cluster-fixture";
 import { chartPath } from "../world/world";
 
+const PROGRAM = "components/workload-restarts/cluster/injection-program.ts";
 const NAMESPACE = "casa-runtime";
 const LABELS = { app: "x" };
 const BASE64_CA = Buffer.from("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n").toString("base64");
@@ -109,10 +110,10 @@ describe("guards before an upgrade", function () {
       webhook: "casa-sidecar-injector",
     };
     const cilium: InjectionCheck = { ...check, mode: "cilium" };
-    const flags = (mode: string, timeout: string) => [
-      ...["--context", world.cluster.context, "--mode", mode, "--namespace", NAMESPACE],
-      ...["--sidecar", "casa-sidecar", "--webhook", "casa-sidecar-injector", "--timeout", timeout],
-    ];
+    const job = (mode: string, timeoutSeconds: number) => ({
+      ...{ mode, namespace: NAMESPACE, sidecarDeployment: "casa-sidecar", webhook: "casa-sidecar-injector" },
+      ...{ timeoutSeconds, stamp: "s" },
+    });
     const scale = (name: string, replicas: number) =>
       world.kubectl("scale", "deployment", name, "-n", NAMESPACE, `--replicas=${replicas}`);
 
@@ -159,10 +160,7 @@ describe("guards before an upgrade", function () {
 
     it("as a program: waits until it is ready, explains what is not when time is up", async () => {
       await scale("casa-sidecar", 0);
-      const waiting = world.program(
-        "components/workload-restarts/components/workload-restarts/cluster/injection-cli.ts",
-        flags("istio", "60"),
-      );
+      const waiting = world.program(PROGRAM, job("istio", 60));
       await scale("casa-sidecar", 1);
       expect(await waiting).to.include({ exitCode: 0, stderr: "" });
 
@@ -170,20 +168,14 @@ describe("guards before an upgrade", function () {
         spec: { template: { metadata: { annotations: { "sandbox.casa-upgrade.dev/behavior": "crash-loop" } } } },
       };
       await world.kubectl("patch", "deployment", "casa-sidecar", "-n", NAMESPACE, "-p", JSON.stringify(crash));
-      const late = await world.program(
-        "components/workload-restarts/components/workload-restarts/cluster/injection-cli.ts",
-        flags("istio", "3"),
-      );
+      const late = await world.program(PROGRAM, job("istio", 3));
       expect(late.exitCode).to.equal(1);
       expect(late.stderr)
         .to.contain("no workload was restarted")
         .and.contain("casa-sidecar is not rolled out")
         .and.contain("CrashLoopBackOff");
-      const wrong = await world.program(
-        "components/workload-restarts/components/workload-restarts/cluster/injection-cli.ts",
-        flags("linkerd", "3"),
-      );
-      expect(wrong.stderr).to.contain("--mode is missing or wrong").and.contain("usage:");
+      const wrong = await world.program(PROGRAM, job("linkerd", 3));
+      expect(wrong.stderr).to.contain("the job on stdin is wrong: mode: ").and.contain("usage:");
       expect(wrong.exitCode).to.equal(1);
     });
   });

@@ -9,6 +9,12 @@ import { ensureTools, type Tools } from "../../../sandbox/tools";
 import { toYaml } from "../../fixtures/mas";
 import { chartPath, ROOT } from "./world";
 
+interface ProgramOptions {
+  env?: NodeJS.ProcessEnv;
+  /** Default: the cluster's. */
+  context?: string;
+}
+
 /** A cluster without an engine: for what only reads it. */
 export class ClusterFixture {
   readonly scratch = mkdtempSync(join(tmpdir(), "cluster-test-"));
@@ -61,11 +67,12 @@ export class ClusterFixture {
     await execa("sh", ["-c", line], { env: this.env });
   }
 
-  /** Runs one of the programs under cluster/, as the commands of the upgrade do. */
-  async program(path: string, args: string[], env: NodeJS.ProcessEnv = {}) {
+  /** Runs a helper program with its job, as the commands of the upgrade do. */
+  async program(path: string, job: unknown, { env = {}, context = this.cluster.context }: ProgramOptions = {}) {
     const started = Date.now();
-    const result = await execa("node", ["--require", "esbuild-register", path, ...args], {
+    const result = await execa("node", ["--require", "esbuild-register", path, "--context", context], {
       cwd: ROOT,
+      input: JSON.stringify(job),
       env: { ...this.env, ...env },
       reject: false,
     });

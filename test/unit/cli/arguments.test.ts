@@ -1,5 +1,6 @@
+import { UserError } from "../../../shared/user-error";
 import { expect } from "chai";
-import { parseCommand, UsageError } from "../../../cli/arguments";
+import { parseCommand } from "../../../cli/arguments";
 
 describe("the command line of casa-upgrade", () => {
   const target = (...args: string[]) => {
@@ -31,7 +32,7 @@ describe("the command line of casa-upgrade", () => {
       try {
         parseCommand(args);
       } catch (error) {
-        expect(error).to.be.instanceOf(UsageError);
+        expect(error).to.be.instanceOf(UserError);
         return (error as Error).message;
       }
       throw new Error("accepted");

@@ -1,5 +1,6 @@
 import { expect } from "chai";
-import { ConfigError, parseConfig, parseWorkloadRef } from "../../../config/config";
+import { UserError } from "../../../shared/user-error";
+import { parseConfig, parseWorkloadRef } from "../../../config/config";
 
 const REMOTE = { context: "prod", chart: "oci://registry.example.com/charts/casa-runtime", version: "0.1.18" };
 const LOCAL = { context: "prod", chart: "./charts/casa-runtime" };
@@ -9,7 +10,7 @@ function refused(raw: Record<string, unknown>, secretKeys?: string[]): string {
   try {
     parseConfig(raw, secretKeys);
   } catch (error) {
-    expect(error).to.be.instanceOf(ConfigError);
+    expect(error).to.be.instanceOf(UserError);
     return (error as Error).message;
   }
   throw new Error("the configuration was accepted");

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
-import { ConfigError } from "../../../config/config";
+import { UserError } from "../../../shared/user-error";
 import { prepareConfig } from "../../../config/config-load";
 import { hasNulls, markSecretLeaves, mergeValues, readValueFiles } from "../../../config/values";
 
@@ -71,7 +71,7 @@ describe("chart values", () => {
       const list = file("list.yaml", "- hunter2\n");
       const missing = join(folder, "missing.yaml");
       expect(() => readValueFiles([good, broken, twice, list, missing]))
-        .to.throw(ConfigError)
+        .to.throw(UserError)
         .with.property("message")
         .that.includes("has 4 problems")
         .and.includes(`valueFiles[1]: is "${broken}"; line 3 is not valid YAML`)

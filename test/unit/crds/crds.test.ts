@@ -1,5 +1,6 @@
+import { UserError } from "../../../shared/user-error";
 import { expect } from "chai";
-import { CrdError, droppedCrds, keepForeign, parseCrds } from "../../../crds/crds";
+import { droppedCrds, keepForeign, parseCrds } from "../../../crds/crds";
 import { ManifestError, parseManifest } from "../../../kubernetes/objects";
 
 const crd = (name = "things.casa.io", extra = "") => `
@@ -45,14 +46,14 @@ describe("parseCrds", () => {
   it("takes a CRD that two files bring alike once and refuses two different ones of one name", () => {
     expect(parsed(`${crd()}---${crd()}`)).to.have.length(1);
     expect(() => parsed(`${crd()}---${crd(undefined, "preserveUnknownFields: false")}`)).to.throw(
-      CrdError,
+      UserError,
       "different",
     );
   });
 
   it("names CRD and field of a malformed one, and refuses v1beta1", () => {
-    expect(() => parsed(crd().replace("scope: Namespaced", "scope: Everywhere"))).to.throw(CrdError, "spec.scope");
-    expect(() => parsed(crd().replace("k8s.io/v1", "k8s.io/v1beta1"))).to.throw(CrdError, "v1beta1");
+    expect(() => parsed(crd().replace("scope: Namespaced", "scope: Everywhere"))).to.throw(UserError, "spec.scope");
+    expect(() => parsed(crd().replace("k8s.io/v1", "k8s.io/v1beta1"))).to.throw(UserError, "v1beta1");
   });
 });
 

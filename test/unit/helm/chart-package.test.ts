@@ -1,10 +1,11 @@
+import { UserError } from "../../../shared/user-error";
 import { expect } from "chai";
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { create } from "tar";
-import { ChartError } from "../../../helm/chart-error";
+
 import { readChartPackage } from "../../../helm/chart-package";
 
 const META = "apiVersion: v2\nname: c\nversion: 1.0.0\n";
@@ -38,10 +39,10 @@ describe("readChartPackage", () => {
     try {
       await readChartPackage(path);
     } catch (error) {
-      expect(error).to.be.instanceOf(ChartError);
-      return error instanceof ChartError ? error.problem : "";
+      expect(error).to.be.instanceOf(UserError);
+      return error instanceof UserError ? error.problem : "";
     }
-    throw new Error("no ChartError");
+    throw new Error("no UserError");
   }
 
   it("reads values, schema, annotations, template uses and notes, alike from a folder and a .tgz", async () => {

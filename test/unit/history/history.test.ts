@@ -1,3 +1,4 @@
+import { UserError } from "../../../shared/user-error";
 import { expect } from "chai";
 import { acknowledgements } from "../../../history/acknowledge";
 import { newConfig, stackFile } from "../../../history/config-file";
@@ -5,7 +6,7 @@ import { failedOnTop } from "../../../history/failed";
 import { lossesOf } from "../../../history/losses";
 import { manualChange, manualRevisions } from "../../../history/manual";
 import { historyRows, historyTable } from "../../../history/table";
-import { NoTargetError, targetOf, whatRuns } from "../../../history/target";
+import { targetOf, whatRuns } from "../../../history/target";
 import { chartVersionOf, parseHistory, type RecordedValue, updateMessage } from "../../../history/updates";
 
 const value = (text: string, secret = false) => ({ value: text, secret });
@@ -115,7 +116,7 @@ describe("history of the stack", () => {
     });
     it("another cluster context is no other configuration", () => {
       const moved = entry("1", { config: { ...entry("1").config, "casa-upgrade:context": value("other") } });
-      expect(() => number(history(entry("1"), moved))).to.throw(NoTargetError, "no earlier successful update");
+      expect(() => number(history(entry("1"), moved))).to.throw(UserError, "no earlier successful update");
     });
     it("the one that is named, unless it failed or is none", () => {
       const all = history(entry("1"), entry("2", { result: "failed" }), entry("3"), entry("3", { kind: "destroy" }));

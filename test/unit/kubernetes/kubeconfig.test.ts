@@ -1,3 +1,4 @@
+import { UserError } from "../../../shared/user-error";
 import { chmodSync, mkdtempSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import type * as https from "node:https";
 import { tmpdir } from "node:os";
@@ -5,7 +6,6 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { connect } from "../../../kubernetes/connect";
 import { ContextAccess, loadKubeconfig } from "../../../kubernetes/kubeconfig";
-import { PreflightError } from "../../../kubernetes/problem";
 
 describe("kubeconfig", () => {
   let dir: string;
@@ -28,7 +28,7 @@ describe("kubeconfig", () => {
     try {
       action();
     } catch (error) {
-      expect(error).to.be.instanceOf(PreflightError);
+      expect(error).to.be.instanceOf(UserError);
       return (error as Error).message;
     }
     throw new Error("nothing was refused");

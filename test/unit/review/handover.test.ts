@@ -1,6 +1,7 @@
+import { UserError } from "../../../shared/user-error";
 import { expect } from "chai";
 import type { ReleaseState } from "../../../helm/release";
-import { parseCommand, UsageError } from "../../../cli/arguments";
+import { parseCommand } from "../../../cli/arguments";
 import { differencesFrom } from "../../../review/handover";
 import { recordChanges, type RecordInput } from "../../../review/records";
 import { reviewedDifferences, reviewedHashes } from "../../../review/reviewed";
@@ -111,7 +112,7 @@ describe("the command line", () => {
     try {
       parseCommand(argv);
     } catch (error) {
-      if (error instanceof UsageError) return error.message;
+      if (error instanceof UserError) return error.message;
       throw error;
     }
     return "";

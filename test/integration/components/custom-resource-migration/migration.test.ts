@@ -26,7 +26,7 @@ import {
 import { ClusterFixture, refusal } from "../../world/cluster-fixture";
 import { ROOT } from "../../world/world";
 
-const PROGRAM = "components/custom-resource-migration/cluster/cli.ts";
+const PROGRAM = "components/custom-resource-migration/cluster/migration-program.ts";
 const COUNT = 200;
 const KILLS = 20;
 
@@ -299,7 +299,7 @@ describe("migration of custom resources", function () {
     let [said, running] = ["", true];
     child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
     child.stdin.on("error", () => undefined);
-    child.stdin.end(JSON.stringify(jobs));
+    child.stdin.end(JSON.stringify({ migrations: jobs, occasion: "test" }));
     const ended = new Promise<{ code: number | null; said: string; took: number }>((resolve) =>
       child.on("close", (code) => {
         running = false;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import execa from "execa";
-import { type BackupJob, JOB_VARIABLE } from "../../../../components/database-backup/job";
+import type { BackupJob } from "../../../../components/database-backup/job";
 import type { DatabaseTarget } from "../../../../components/database-backup/references";
 import { type Cluster, startCluster } from "../../../../sandbox/cluster/cluster";
 import { Progress } from "../../../../sandbox/progress";
@@ -108,13 +108,15 @@ describe("the backup program", function () {
       keep: 2,
       timeoutSeconds: 60,
       databases,
+      occasion: "test",
       ...more,
     };
-    const program = ["--require", "esbuild-register", "components/database-backup/cluster/backup-cli.ts"];
+    const program = ["--require", "esbuild-register", "components/database-backup/cluster/backup-program.ts"];
     const args = [...node, ...program, "--context", cluster.context];
     const options = {
       cwd: ROOT,
-      env: { ...env(), [JOB_VARIABLE]: JSON.stringify(job) },
+      env: env(),
+      input: JSON.stringify(job),
       reject: false,
       all: true,
     } as const;

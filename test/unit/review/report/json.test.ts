@@ -1,18 +1,19 @@
+import { UserError } from "../../../../shared/user-error";
 import Ajv2020 from "ajv/dist/2020";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { expect } from "chai";
-import { parseReview, renderJson, ReviewError } from "../../../../review/report/json";
+import { parseReview, renderJson } from "../../../../review/report/json";
 import { isSchemaCurrent, reviewSchemaDocument, SCHEMA_FILE } from "../../../../scripts/review-schema";
 import { bigReview, refusedReview, reviewOf, sampleReview, unchangedReview } from "../../../fixtures/review";
 
 const ROOT = resolve(__dirname, "../../../..");
 
-function problemOf(text: string): ReviewError {
+function problemOf(text: string): UserError {
   try {
     parseReview(text);
   } catch (error) {
-    if (error instanceof ReviewError) return error;
+    if (error instanceof UserError) return error;
     throw error;
   }
   throw new Error(`taken for a review: ${text.slice(0, 80)}`);

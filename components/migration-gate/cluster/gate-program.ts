@@ -1,48 +1,49 @@
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
-import { z } from "zod";
 import { Redactor, secretTexts } from "../../../kubernetes/redact";
-import { failureText, type GateReport, gateSettings, type GateSettings, parseReport, reportLines } from "../settings";
+import {
+  failureText,
+  gateJob,
+  type GateJob,
+  type GateReport,
+  type GateSettings,
+  parseReport,
+  reportLines,
+} from "../settings";
 import { kubeObject } from "../../../kubernetes/objects";
 import { ApiError, UnreachableError } from "../../../kubernetes/api";
 import { type ClusterClient, connect } from "../../../kubernetes/connect";
 import type { KubectlAccess } from "../../../kubernetes/kubectl";
+import { runHelperProgram } from "../../../shared/helper-program";
 import { checkMigration, type GateProblem } from "./check";
 import { type Mask, migrationEvidence, rollbackAdvice } from "./evidence";
 
 const POLL_MS = 1000;
 /** How long a final problem must last before the gate gives up, in milliseconds: the program may try again at once. */
 const SETTLE_MS = 5000;
-const USAGE =
-  "usage: MIGRATION_GATE=<settings as JSON> migration-gate-cli.ts --context CONTEXT < <secret texts as JSON>";
 
 /**
- * Waits until the migration of the auth service is known to have gone well. Passed: the report as JSON on stdout, in words on
- * stderr. Not passed in time: why on stdout (the engine puts it into the error once, and shows stderr while it runs), exit 1.
+ * Waits until the migration of the auth service is known to have gone well. Passed: the result is the report, in words on stderr. Not
+ * passed in time: it fails with what the cluster says.
  */
-async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { context: { type: "string" } } });
-  const settings = gateSettings.safeParse(JSON.parse(process.env["MIGRATION_GATE"] ?? "null"));
-  if (!values.context || !settings.success) throw new Error(USAGE);
-  const access = { context: values.context };
-  const client = await connect({ ...access, timeoutSeconds: 10 });
+runHelperProgram("gate-program.ts", { job: gateJob, run: pass, failureTo: "stdout" });
+
+async function pass(context: string, { settings, secrets }: GateJob): Promise<GateReport> {
+  const access = { context };
+  const client = await connect({ context, timeoutSeconds: 10 });
   const seen = parseReport(process.env["PULUMI_COMMAND_STDOUT"])?.seen ?? [];
   const started = Date.now();
-  const outcome = await wait(client, access, settings.data, seen);
+  const outcome = await wait(client, access, settings, seen);
   if (!("problem" in outcome)) {
     console.error(reportLines(outcome).join("\n"));
-    console.log(JSON.stringify(outcome));
-    return 0;
+    return outcome;
   }
-  const mask = await maskFor(client, settings.data, givenSecrets());
+  const mask = await maskFor(client, settings, secrets);
   const seconds = Math.round((Date.now() - started) / 1000);
   const [evidence, rollback] = await Promise.all([
-    migrationEvidence(client, settings.data, mask),
-    rollbackAdvice(client, settings.data.rollback),
+    migrationEvidence(client, settings, mask),
+    rollbackAdvice(client, settings.rollback),
   ]);
-  console.log(failureText(settings.data, mask(outcome.problem), seconds, evidence, rollback));
-  return 1;
+  throw new Error(failureText(settings, mask(outcome.problem), seconds, evidence, rollback));
 }
 
 async function wait(
@@ -74,13 +75,6 @@ async function look(...args: Parameters<typeof checkMigration>): Promise<GateRep
   }
 }
 
-/** The configured secrets, over stdin: arguments and the environment can be read by others. */
-function givenSecrets(): string[] {
-  const text = process.stdin.isTTY ? "" : readFileSync(0, "utf8");
-  const parsed = z.array(z.string()).safeParse(text ? JSON.parse(text) : []);
-  return parsed.success ? parsed.data : [];
-}
-
 /** Hides what was given and what the Secrets of the namespace hold, except what everybody can read in the chart. */
 async function maskFor(client: ClusterClient, { deployment, known }: GateSettings, given: string[]): Promise<Mask> {
   const select = { fieldSelector: "type!=helm.sh/release.v1" };
@@ -90,11 +84,3 @@ async function maskFor(client: ClusterClient, { deployment, known }: GateSetting
   const redactor = new Redactor([...given, ...secretTexts(secrets)], new Set(known));
   return (text) => redactor.text(text);
 }
-
-main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    console.log(error instanceof Error ? error.message : error);
-    process.exit(1);
-  },
-);

@@ -1,0 +1,16 @@
+import { z } from "zod";
+
+/** What the check before the first restart is told. */
+export const injectionJob = z.strictObject({
+  mode: z.enum(["istio", "cilium"]),
+  /** Namespace of the runtime. */
+  namespace: z.string().min(1),
+  sidecarDeployment: z.string(),
+  /** MutatingWebhookConfiguration of mode `cilium`. */
+  webhook: z.string(),
+  /** Longest wait, in seconds. */
+  timeoutSeconds: z.number().nonnegative(),
+  /** The configuration that the restarts are for; another one is checked again. */
+  stamp: z.string(),
+});
+export type InjectionJob = z.infer<typeof injectionJob>;
