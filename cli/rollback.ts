@@ -6,9 +6,10 @@ import type { Stack } from "@pulumi/pulumi/automation";
 
 import { acknowledgements } from "../history/acknowledge";
 import { type Losses, lossesOf } from "../history/losses";
-import { manualChange, OUR_DESCRIPTION } from "../history/manual";
+import { manualChange } from "../history/manual";
+import { parseDescription } from "../history/recorded-texts";
 import { targetOf, whatRuns } from "../history/target";
-import { chartVersionOf, revisionsOf, type ReleaseRevision, type Update, updateMessage } from "../history/updates";
+import { chartVersionOf, revisionsOf, type ReleaseRevision, type Update } from "../history/updates";
 import { renderJson } from "../review/report/json";
 import type { Review } from "../review/report/schema";
 import { visibleLine } from "../review/report/escape";
@@ -22,7 +23,7 @@ import { connectStack } from "./stack-config";
 import { StackFile } from "./stack-file";
 import { schemaOnTheWay } from "./schema-on-the-way";
 import { takeBackFailed } from "./take-back";
-import { userName } from "./user";
+import { messageFor, userName } from "./user";
 
 type Rollback = Extract<Command, { name: "rollback" }>;
 
@@ -82,7 +83,7 @@ async function rollback({ target, to, acceptDataLoss, yes }: Rollback, stack: St
   fs.writeFileSync(plan, renderJson(review), { mode: 0o600 });
   file.replaceBy(config);
   console.log(`the configuration of stack ${stack.name} is that of update ${goal.number} again (${file.path})`);
-  const message = updateMessage(review.identity.chart, userName(), `rollback to update ${goal.number}: `);
+  const message = messageFor(review, userName(), goal.number);
   const { ok } = await update(await openStack({ ...target, stack: stack.name }), target, plan, message);
   if (!ok)
     console.error(
@@ -100,10 +101,8 @@ function describe(goal: Update, revisions: readonly ReleaseRevision[]): string {
 
 /** The history holds the configuration, not the files that it names. */
 function inputsWarning(goal: Update, revisions: readonly ReleaseRevision[], { identity }: Review): string[] {
-  const made = revisionsOf(goal, revisions)
-    .filter(({ description }) => description.startsWith(OUR_DESCRIPTION))
-    .at(-1);
-  const digest = / rendered ([0-9a-f]+)/.exec(made?.description ?? "")?.[1];
+  const made = revisionsOf(goal, revisions).flatMap(({ description }) => parseDescription(description) ?? []);
+  const digest = made.at(-1)?.digest;
   if (digest === identity.chart.digest) return [];
   const at = goal.commit === undefined ? "" : `; the project was at commit ${goal.commit.slice(0, 12)} then`;
   const files = goal.config.get("valueFiles")?.value;

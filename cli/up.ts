@@ -4,13 +4,12 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { parseReview, renderJson } from "../review/report/json";
 import type { Review } from "../review/report/schema";
-import { updateMessage } from "../history/updates";
 import { summarize } from "../review/report/summary";
 import type { Target } from "./arguments";
 import { confirmed } from "./confirm";
 import { openStack, update } from "./engine";
 import { makeReview } from "./plan";
-import { userName } from "./user";
+import { messageFor, userName } from "./user";
 
 /**
  * Upgrades exactly what was reviewed. Without a plan file the review is made now, shown, and asked about; with one it is
@@ -34,7 +33,7 @@ export async function upCommand(target: Target, planFile: string | undefined, ye
       await openStack({ ...target, stack: target.stack ?? review.identity.stack }),
       target,
       file,
-      updateMessage(review.identity.chart, userName()),
+      messageFor(review, userName()),
     );
     return ok ? 0 : 1;
   } finally {

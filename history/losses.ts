@@ -42,8 +42,8 @@ export function lossesOf(
     .filter(({ id }) => id === "contents-deleted")
     .map(({ title, detail, fix }) => `${title}: ${detail}${fix === undefined ? "" : `\n      Fix: ${fix}`}`);
   const removed = crds.flatMap(({ name, migration }) =>
-    (migration?.rules ?? []).flatMap(({ rule, objects }) =>
-      rule.startsWith("remove ") && objects > 0
+    (migration?.rules ?? []).flatMap(({ rule, form, objects }) =>
+      form === "remove" && objects > 0
         ? [`CRD ${name}, by a declared rule: ${rule} (${count(objects, "object")})`]
         : [],
     ),

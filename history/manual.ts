@@ -1,9 +1,7 @@
 import { isCarriedOut } from "../helm/carried-out";
 import { shorten, visibleLine } from "../review/report/escape";
+import { parseDescription } from "./recorded-texts";
 import type { ReleaseRevision } from "./updates";
-
-/** How the descriptions of our own revisions begin. */
-export const OUR_DESCRIPTION = "casa-upgrade ";
 
 /**
  * Revisions newer than our newest one: somebody changed the release by hand. Empty when all before were made by hand, too. Those that
@@ -12,7 +10,7 @@ export const OUR_DESCRIPTION = "casa-upgrade ";
 export function manualRevisions<T extends ReleaseRevision>(revisions: readonly T[]): T[] {
   const carriedOut = revisions.filter(isCarriedOut);
   const newestFirst = carriedOut.sort((a, b) => b.revision - a.revision);
-  const ours = newestFirst.findIndex(({ description }) => description.startsWith(OUR_DESCRIPTION));
+  const ours = newestFirst.findIndex(({ description }) => parseDescription(description) !== undefined);
   return ours < 0 ? [] : newestFirst.slice(0, ours).reverse();
 }
 

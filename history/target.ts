@@ -1,6 +1,7 @@
 import { UserError } from "../shared/user-error";
 import { canonicalJson } from "../shared/digest";
 import { isDefault, valueOf } from "./recorded";
+import { parseMessage } from "./recorded-texts";
 import { isGood, type RecordedValue, type Update } from "./updates";
 
 /**
@@ -66,8 +67,7 @@ export function targetOf(
 
 function begunRollback(latest: Update | undefined): number | undefined {
   if (!latest || latest.result === "succeeded") return undefined;
-  const number = /^rollback to update (\d+): /.exec(latest.message)?.[1];
-  return number === undefined ? undefined : Number(number);
+  return parseMessage(latest.message)?.rollbackTo;
 }
 
 function namedUpdate(updates: readonly Update[], wanted: number): Update {

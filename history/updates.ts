@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseMessage } from "./recorded-texts";
 
 const configValue = z.looseObject({
   value: z.string().optional(),
@@ -75,20 +76,10 @@ function parseTime(text: string): Date {
 
 /** Who began it: our own commands say so; else the CI system's run, else who made the commit. */
 function whoOf(message: string, environment: Record<string, string>): string {
-  const named = /, by (\S+)$/.exec(message.split("\n")[0] ?? "")?.[1];
+  const named = parseMessage(message.split("\n")[0] ?? "")?.user;
   const { "ci.system": ci, "ci.build.id": build, "git.committer": committer } = environment;
   const run = ci === undefined ? undefined : `${ci}${build === undefined ? "" : ` ${build}`}`;
   return named ?? run ?? (committer === undefined ? "" : `${committer} (commit)`);
-}
-
-/** The message that our own commands give an update. */
-export function updateMessage(
-  chart: { name: string; before: string | null; after: string },
-  user: string,
-  what = "",
-): string {
-  const from = chart.before === null || chart.before === chart.after ? "" : `${chart.before} -> `;
-  return `${what}${chart.name} ${from}${chart.after}, by ${user.replaceAll(/\s+/g, "-")}`;
 }
 
 /** An update whose configuration was carried out. */

@@ -51,7 +51,7 @@ export function migrationReview(
   backup: string,
 ): CrMigrationReview {
   const { from, to, storage, underWay } = migration;
-  const rules = stepsOf(migration).map(({ text }, i) => ({ rule: text, objects: changedBy[i] ?? 0 }));
+  const rules = stepsOf(migration).map(({ text, form }, i) => ({ rule: text, form, objects: changedBy[i] ?? 0 }));
   return { from: [...from], to, rules, changed, storage, underWay, backup };
 }
 

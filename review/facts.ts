@@ -59,7 +59,7 @@ export async function runtimeFacts(input: ReviewInput, state: RuntimeState, reda
 /** All MAS workloads that somebody names and that exist, restarted or not. */
 export function masWorkloads({ groups, skipped }: RestartPlan): { namespace: string }[] {
   const named = skipped
-    .filter(({ reason }) => !reason.startsWith("not found"))
+    .filter(({ why }) => why.code !== "not-found")
     .map(({ workload }) => ({ namespace: workload.split("/").at(-2) ?? "" }));
   return [...groups.flatMap(({ targets }) => targets), ...named].filter(({ namespace }) => namespace !== "");
 }

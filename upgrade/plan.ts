@@ -1,3 +1,4 @@
+import { formatDescription, parseDescription } from "../history/recorded-texts";
 import { passedEarlier, readEarlierRecord } from "../components/migration-gate/earlier-record";
 import { UserError } from "../shared/user-error";
 import { showUserErrors } from "../config/show-errors";
@@ -26,7 +27,7 @@ import { customResourceJobs, refuseUnlessMigratable } from "../components/custom
 import { planCrMigration } from "../components/custom-resource-migration/plan";
 import { withStoredVersions } from "../components/custom-resource-migration/transitional";
 import { droppedCrds, keepForeign, parseCrds } from "../crds/crds";
-import { manualChange, manualRevisions, OUR_DESCRIPTION } from "../history/manual";
+import { manualChange, manualRevisions } from "../history/manual";
 import { lostValues, sameValues } from "../helm/installed-values";
 import * as live from "./preflight";
 import { planMigrationGate } from "../components/migration-gate/plan";
@@ -101,7 +102,7 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
   const installedStamp = installedObjects && configStamp(installedObjects, chart.unstable, rules);
   const records = await live.restartRecords(client, config);
   // A release of ours without any record was installed by a run that was killed before it wrote one.
-  const startedUnder = installed?.latest.description.startsWith(OUR_DESCRIPTION) ? undefined : installedStamp;
+  const startedUnder = installed && parseDescription(installed.latest.description) ? undefined : installedStamp;
   const recorded = records.after ?? records.before ?? { stamp: startedUnder ?? "none", stale: [] };
   const { restarts, workloads } = await planWorkloads(client, config, stamp, recorded);
 
@@ -212,12 +213,12 @@ async function plan(loaded: LoadedConfig): Promise<UpgradePlan> {
  * same reason it names the revision that somebody made by hand after ours: else `up` would find its inputs unchanged and leave that.
  */
 function revisionDescription({ version, digest }: LoadedChart, installed: ReleaseState | undefined): string {
-  const description = `${OUR_DESCRIPTION}${version} rendered ${digest}`;
   const manual = installed && manualRevisions(installed.revisions).at(-1);
-  if (manual) return `${description}, after revision ${manual.revision}`;
+  if (manual) return formatDescription({ version, digest, afterRevision: manual.revision });
   // What an earlier run said of it stays: nothing changed since.
-  const latest = installed?.latest.description ?? "";
-  return latest.startsWith(`${description}, after revision `) ? latest : description;
+  const latest = installed && parseDescription(installed.latest.description);
+  const same = latest?.version === version && latest.digest === digest;
+  return formatDescription({ version, digest, afterRevision: same ? latest.afterRevision : undefined });
 }
 
 /** What a preview says at its end: the essence of the review, the backup, the migrations of custom resources. */
@@ -332,7 +333,7 @@ function versionBefore(installed: ReleaseState | undefined, configured: string):
   const earlier = [...installed.revisions].sort((a, b) => b.revision - a.revision);
   const other = earlier.find((revision) => revision.chartVersion !== configured)?.chartVersion;
   const first = earlier.at(-1);
-  const ours = first?.revision === 1 && first.description.startsWith(OUR_DESCRIPTION);
+  const ours = first?.revision === 1 && parseDescription(first.description) !== undefined;
   return other ?? (ours ? undefined : configured);
 }
 

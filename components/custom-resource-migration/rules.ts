@@ -53,8 +53,13 @@ export const migrationFile = z.strictObject({ migrations: z.array(migrationEntry
 export type MigrationRule = z.infer<typeof migrationRule>;
 export type MigrationEntry = z.infer<typeof migrationEntry>;
 
+/** What a rule does. */
+export const ruleForm = z.enum(["rename", "move", "remove", "default"]);
+export type RuleForm = z.infer<typeof ruleForm>;
+
 /** A rule in one form, its paths parsed. */
 export interface Step {
+  readonly form: RuleForm;
   /** What is taken away there, and with a `to` put elsewhere. */
   readonly from?: readonly Segment[];
   readonly to?: readonly Segment[];
@@ -69,19 +74,25 @@ export function stepOf(rule: MigrationRule): Step {
   if (rule.rename) {
     const from = parsePath(rule.rename.path);
     const to: Segment[] = [...from.slice(0, -1), { kind: "field", name: rule.rename.to }];
-    return { from, to, ifBoth: rule.rename.ifBoth, text: `rename ${pathText(from)} to ${rule.rename.to}` };
+    return {
+      form: "rename",
+      from,
+      to,
+      ifBoth: rule.rename.ifBoth,
+      text: `rename ${pathText(from)} to ${rule.rename.to}`,
+    };
   }
   if (rule.move) {
     const [from, to] = [parsePath(rule.move.from), parsePath(rule.move.to)];
-    return { from, to, ifBoth: rule.move.ifBoth, text: `move ${pathText(from)} to ${pathText(to)}` };
+    return { form: "move", from, to, ifBoth: rule.move.ifBoth, text: `move ${pathText(from)} to ${pathText(to)}` };
   }
   if (rule.remove) {
     const from = parsePath(rule.remove.path);
-    return { from, text: `remove ${pathText(from)}: ${rule.remove.reason}` };
+    return { form: "remove", from, text: `remove ${pathText(from)}: ${rule.remove.reason}` };
   }
   const { path: at = "", value } = rule.default ?? {};
   const to = parsePath(at);
-  return { to, value, text: `default ${pathText(to)}` };
+  return { form: "default", to, value, text: `default ${pathText(to)}` };
 }
 
 /**

@@ -7,6 +7,7 @@ import { workloadId } from "../../kubernetes/workload";
 import { shellWord } from "../../shared/shell-word";
 import { helperCommand } from "../helper-command";
 import type { InjectionJob } from "./injection-job";
+import { skippedInWords } from "./skipped";
 import { windowDependencies } from "./windows";
 import { type ClusterAccess, kubectl, program } from "../../shared/shell";
 
@@ -61,7 +62,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
         maxConcurrent: args.maxConcurrent,
         timeoutSeconds: args.timeoutSeconds,
         groups: args.plan.groups.map(({ name: group, targets }) => ({ group, workloads: targets.map(workloadId) })),
-        skipped: args.plan.skipped,
+        skipped: skippedInWords(args.plan.skipped),
       },
       opts,
     );
@@ -71,7 +72,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
     const gates = withoutStackTraces(() => this.restartAll(args, start));
     this.record(args, gates);
     this.restarted = pulumi.output(all.map(workloadId).sort());
-    this.skipped = pulumi.output(args.plan.skipped);
+    this.skipped = pulumi.output(skippedInWords(args.plan.skipped));
     this.registerOutputs({ restarted: this.restarted, skipped: this.skipped });
   }
 

@@ -1,3 +1,4 @@
+import { skipText } from "./skipped";
 import { pendingGroups, type RestartPlan, type RestartTarget } from "./restarts";
 import { workloadId } from "../../kubernetes/workload";
 import type { RestartReview } from "./restart-review";
@@ -74,7 +75,7 @@ export function estimateRestarts(
         };
       }),
     })),
-    skipped: plan.skipped,
+    skipped: plan.skipped.map(({ workload, why }) => ({ workload, reason: skipText(why), code: why.code })),
     estimate: {
       seconds: tenths(endOf(starts, durations)),
       worstSeconds: tenths(endOf(startTimes(waits, limits), limits)),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { skipCode } from "./skipped";
 
 /** What a review says of the restarts. */
 export const restartsSchema = z.strictObject({
@@ -18,7 +19,13 @@ export const restartsSchema = z.strictObject({
       ),
     }),
   ),
-  skipped: z.array(z.strictObject({ workload: z.string(), reason: z.string() })),
+  skipped: z.array(
+    z.strictObject({
+      workload: z.string(),
+      reason: z.string(),
+      code: skipCode.optional().meta({ description: "the reason as a code; absent in reviews of 0.1" }),
+    }),
+  ),
   estimate: z.strictObject({
     seconds: z.number(),
     worstSeconds: z.number().meta({ description: "until the time limit of every workload in its turn" }),

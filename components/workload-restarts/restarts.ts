@@ -1,5 +1,6 @@
 import { matches, type WorkloadKind, workloadId, type WorkloadRef } from "../../kubernetes/workload";
 import type { LiveWorkload } from "../../kubernetes/workloads";
+import { keepsOldPods, type SkippedWorkload, type SkipReason } from "./skipped";
 
 /** A workload as it is on the cluster; what the restart decision needs of it. */
 export type WorkloadFacts = Pick<
@@ -48,12 +49,6 @@ export interface RestartGroup {
   targets: RestartTarget[];
 }
 
-export interface SkippedWorkload {
-  /** `Kind/namespace/name`, or `namespace/name` where the kind is not known. */
-  workload: string;
-  reason: string;
-}
-
 export interface RestartPlan {
   /** What runs under this configuration in the end, in order; the same before and after the restarts. */
   groups: RestartGroup[];
@@ -79,10 +74,10 @@ export function planRestarts(
     const current = runsUnder(facts, recorded) === desiredStamp;
     const obstacle = whyNot(facts, settings.exclude);
     if (obstacle) {
-      plan.skipped.push({ workload: id, reason: obstacle.reason });
-      if (!current && obstacle.keepsOldPods) plan.stale.push(id);
+      plan.skipped.push({ workload: id, why: obstacle });
+      if (!current && keepsOldPods(obstacle.code)) plan.stale.push(id);
     } else if (current && facts.stamp === undefined) {
-      plan.skipped.push({ workload: id, reason: "its injected configuration does not change" });
+      plan.skipped.push({ workload: id, why: { code: "unchanged" } });
     } else {
       const at = settings.canaries.some((ref) => matches(ref, facts)) ? CANARIES : group;
       const { kind, namespace, name } = facts;
@@ -125,16 +120,11 @@ function resolve(named: NamedWorkload[], live: WorkloadFacts[], skipped: Skipped
       taken.add(written);
       skipped.push({
         workload: written,
-        reason: known ? `not found (named by ${group})` : notRestartable(kind, group),
+        why: known ? { code: "not-found", namedBy: group } : { code: "not-restartable", kind, namedBy: group },
       });
     }
   }
   return found;
-}
-
-function notRestartable(kind: string, group: string): string {
-  if (kind === "Pod") return `a Pod without a controller cannot be restarted; delete and create it (named by ${group})`;
-  return `${kind} is not restarted, only Deployments and StatefulSets are (named by ${group})`;
 }
 
 function runsUnder(facts: WorkloadFacts, recorded: RecordedStamp): string | undefined {
@@ -142,27 +132,19 @@ function runsUnder(facts: WorkloadFacts, recorded: RecordedStamp): string | unde
   return recorded.stale.includes(workloadId(facts)) ? undefined : recorded.stamp;
 }
 
-/** Why a workload must be left alone; `keepsOldPods` when its pods go on running under the old configuration. */
-function whyNot(facts: WorkloadFacts, exclude: WorkloadRef[]): { reason: string; keepsOldPods: boolean } | undefined {
-  if (exclude.some((ref) => matches(ref, facts))) {
-    return { reason: "excluded by restarts.exclude", keepsOldPods: true };
-  }
-  if (facts.replicas === 0) {
-    return { reason: "has no replicas; pods started later get the new configuration", keepsOldPods: false };
-  }
-  if (facts.paused) {
-    return { reason: "its rollout is paused; kubectl rollout resume, then pulumi up again", keepsOldPods: true };
-  }
-  if (facts.updateStrategy === "OnDelete") {
-    return { reason: "its update strategy is OnDelete; delete its pods one by one", keepsOldPods: true };
-  }
+/** Why a workload must be left alone. */
+function whyNot(facts: WorkloadFacts, exclude: WorkloadRef[]): SkipReason | undefined {
+  if (exclude.some((ref) => matches(ref, facts))) return { code: "excluded" };
+  if (facts.replicas === 0) return { code: "no-replicas" };
+  if (facts.paused) return { code: "paused" };
+  if (facts.updateStrategy === "OnDelete") return { code: "on-delete" };
   return undefined;
 }
 
 function canariesNotFound(canaries: WorkloadRef[], live: WorkloadFacts[]): SkippedWorkload[] {
   return canaries
     .filter((ref) => !live.some((facts) => matches(ref, facts)))
-    .map((ref) => ({ workload: refText(ref), reason: "not found (named by restarts.canaries)" }));
+    .map((ref) => ({ workload: refText(ref), why: { code: "not-found", namedBy: "restarts.canaries" } }));
 }
 
 function refText(ref: WorkloadRef): string {

@@ -1,3 +1,4 @@
+import { keepsOldPods, type SkipCode } from "../../components/workload-restarts/skipped";
 import { crdRisks } from "./crd-risks";
 import { atMost, named, risk, type RiskSections } from "./risk";
 import type { Breaking, ImageFinding, ObjectChange, Risk, Roll, ValuesFinding } from "./schema";
@@ -261,15 +262,14 @@ function imageRisks(images: readonly ImageFinding[]): Risk[] {
   ];
 }
 
-/** Reasons to skip a workload that leave nothing old running (components/workload-restarts/restarts.ts); any other counts as a risk. */
-const HARMLESS = /^(its injected configuration does not change|has no replicas)/;
-const NOT_FOUND = /^not found/;
-
 function restartRisks({ restarts, objects }: RiskSections): Risk[] {
   const { enabled, skipped, estimate, maxConcurrent } = restarts;
-  const of = (match: (reason: string) => boolean) =>
-    skipped.filter(({ reason }) => match(reason)).map(({ workload, reason }) => `${workload}: ${reason}`);
-  const old = of((reason) => !HARMLESS.test(reason) && !NOT_FOUND.test(reason));
+  const of = (match: (code: SkipCode) => boolean) =>
+    skipped
+      // A review of 0.1 has no code; what is not known may keep old pods.
+      .filter(({ code = "not-restartable" }) => match(code))
+      .map(({ workload, reason }) => `${workload}: ${reason}`);
+  const old = of(keepsOldPods);
   const off = !enabled && ownChanges(objects).length > 0;
   return [
     ...risk(
@@ -290,7 +290,7 @@ function restartRisks({ restarts, objects }: RiskSections): Risk[] {
       "low",
       "restarts-not-found",
       "workloads that are named and do not exist",
-      of((r) => NOT_FOUND.test(r)),
+      of((code) => code === "not-found"),
     ),
     ...longRestarts(pendingRestarts(restarts).length, maxConcurrent, estimate),
   ];

@@ -1,3 +1,4 @@
+import { ruleForm } from "../../components/custom-resource-migration/rules";
 import { z } from "zod";
 import { restartsSchema } from "../../components/workload-restarts/restart-review";
 import { crdFindingSchema } from "../../crds/compat/finding";
@@ -126,7 +127,13 @@ const crMigrationSchema = z.strictObject({
     .array(text)
     .meta({ description: "versions that objects come from; the same as `to` for a migration within one" }),
   to: text,
-  rules: z.array(z.strictObject({ rule: text, objects: count.meta({ description: "objects that it changes" }) })),
+  rules: z.array(
+    z.strictObject({
+      rule: text,
+      form: ruleForm.optional().meta({ description: "absent in reviews of 0.1" }),
+      objects: count.meta({ description: "objects that it changes" }),
+    }),
+  ),
   changed: count.meta({ description: "objects that some rule changes" }),
   storage: z.boolean().meta({ description: "every object is written again, and status.storedVersions reduced" }),
   underWay: z.boolean().meta({ description: "an earlier run began it" }),

@@ -1,3 +1,4 @@
+import { formatMessage } from "../../../history/recorded-texts";
 import { UserError } from "../../../shared/user-error";
 import { expect } from "chai";
 import { acknowledgements } from "../../../history/acknowledge";
@@ -7,7 +8,7 @@ import { lossesOf } from "../../../history/losses";
 import { manualChange, manualRevisions } from "../../../history/manual";
 import { historyRows, historyTable } from "../../../history/table";
 import { targetOf, whatRuns } from "../../../history/target";
-import { chartVersionOf, parseHistory, type RecordedValue, updateMessage } from "../../../history/updates";
+import { chartVersionOf, parseHistory, type RecordedValue } from "../../../history/updates";
 
 const value = (text: string, secret = false) => ({ value: text, secret });
 const entry = (version: string, more: object = {}) => ({
@@ -49,7 +50,7 @@ describe("history of the stack", () => {
   });
   it("who: what our own commands say, else the CI run, else the commit's", () => {
     const who = (more: object) => history(entry("1", more))[0]?.who;
-    expect(who({ message: updateMessage({ name: "casa", before: "1", after: "2" }, "ann") })).to.equal("ann");
+    expect(who({ message: formatMessage({ chart: "casa", before: "1", after: "2", user: "ann" }) })).to.equal("ann");
     expect(who({ environment: { "ci.system": "GitHub", "ci.build.id": "7" } })).to.equal("GitHub 7");
     expect(who({})).to.equal("Ann (commit)");
     expect(who({ environment: null })).to.equal("");

@@ -15,7 +15,7 @@ function plan(...groups: string[][]): RestartPlan {
         return { kind: "Deployment" as const, namespace: "mas", name, done: text.endsWith("!") };
       }),
     })),
-    skipped: [{ workload: "Deployment/mas/left", reason: "excluded" }],
+    skipped: [{ workload: "Deployment/mas/left", why: { code: "excluded" as const } }],
     stale: [],
   };
 }
@@ -72,7 +72,8 @@ describe("estimateRestarts", () => {
     const review = estimateRestarts(plan(["a", "b"], ["c"], ["d"]), own, { ...limits, maxConcurrent: 5 });
     expect(starts(review)).to.deep.equal({ a: 0, b: 0, c: 20, d: 30 });
     expect(review.groups.map(({ name }) => name)).to.deep.equal(["group 0", "group 1", "group 2"]);
-    expect(review.skipped).to.deep.equal([{ workload: "Deployment/mas/left", reason: "excluded" }]);
+    const reason = "excluded by restarts.exclude";
+    expect(review.skipped).to.deep.equal([{ workload: "Deployment/mas/left", reason, code: "excluded" }]);
   });
 
   it("what is done takes no time and no place", () => {

@@ -1,3 +1,4 @@
+import { skipText } from "../../../../components/workload-restarts/skipped";
 import { expect } from "chai";
 import {
   type NamedWorkload,
@@ -38,7 +39,7 @@ describe("planRestarts", () => {
   it("restarts nothing when the configuration does not change", () => {
     const plan = planRestarts([named("a")], [facts("a")], "old", old, none);
     expect(pendingGroups(plan)).to.deep.equal([]);
-    expect(plan.skipped[0]?.reason).to.contain("does not change");
+    expect(plan.skipped[0]?.why).to.deep.equal({ code: "unchanged" });
   });
 
   it("keeps a workload that an earlier run finished, and goes on with one that it left half-way", () => {
@@ -62,7 +63,7 @@ describe("planRestarts", () => {
       exclude: [{ namespace: "mas", name: "left-out" }],
     });
     expect(pendingGroups(plan)).to.deep.equal([]);
-    const reasons = Object.fromEntries(plan.skipped.map(({ workload, reason }) => [workload, reason]));
+    const reasons = Object.fromEntries(plan.skipped.map(({ workload, why }) => [workload, skipText(why)]));
     expect(reasons["mas/missing"]).to.contain("not found");
     expect(reasons["Pod/mas/pod"]).to.contain("cannot be restarted");
     expect(reasons["Deployment/mas/paused"]).to.contain("kubectl rollout resume");
@@ -101,7 +102,7 @@ describe("planRestarts", () => {
 
   it("says so when a canary does not exist", () => {
     const plan = planRestarts([], [], "new", old, { canaries: [{ namespace: "mas", name: "x" }], exclude: [] });
-    expect(plan.skipped).to.deep.equal([{ workload: "mas/x", reason: "not found (named by restarts.canaries)" }]);
+    expect(plan.skipped).to.deep.equal([{ workload: "mas/x", why: { code: "not-found", namedBy: "restarts.canaries" } }]);
   });
 });
 

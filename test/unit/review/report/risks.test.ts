@@ -1,3 +1,4 @@
+import type { SkipCode } from "../../../../components/workload-restarts/skipped";
 import { expect } from "chai";
 import { rankRisks } from "../../../../review/report/risks";
 import type { Review, Risk } from "../../../../review/report/schema";
@@ -168,12 +169,16 @@ describe("risks of a review", () => {
   });
 
   it("skipped workloads are a risk when they keep something old", () => {
-    const skipped = (reason: string) => ids({ restarts: { ...restarts([]), skipped: [{ workload: "a/b", reason }] } });
-    expect(skipped("its injected configuration does not change")).to.deep.equal([]);
-    expect(skipped("has no replicas; pods started later get the new configuration")).to.deep.equal([]);
-    expect(skipped("excluded by restarts.exclude")).to.deep.equal(["restarts-skipped"]);
-    expect(skipped("DaemonSet is not restarted, only Deployments are")).to.deep.equal(["restarts-skipped"]);
-    expect(skipped("not found (named by restarts.canaries)")).to.deep.equal(["restarts-not-found"]);
+    const skipped = (code: SkipCode | undefined) =>
+      ids({ restarts: { ...restarts([]), skipped: [{ workload: "a/b", reason: "any words", code }] } });
+    expect(skipped("unchanged")).to.deep.equal([]);
+    expect(skipped("no-replicas")).to.deep.equal([]);
+    expect(skipped("excluded")).to.deep.equal(["restarts-skipped"]);
+    expect(skipped("paused")).to.deep.equal(["restarts-skipped"]);
+    expect(skipped("on-delete")).to.deep.equal(["restarts-skipped"]);
+    expect(skipped("not-restartable")).to.deep.equal(["restarts-skipped"]);
+    expect(skipped("not-found")).to.deep.equal(["restarts-not-found"]);
+    expect(skipped(undefined), "a review of 0.1 has no code").to.deep.equal(["restarts-skipped"]);
   });
 
   it("restarts that are switched off are a risk when something changes", () => {
