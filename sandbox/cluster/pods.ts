@@ -155,7 +155,13 @@ export async function servePods(services: PodServices): Promise<void> {
     if (!uid || served.has(uid)) return;
     served.add(uid);
     Promise.all([serveLogs(services, pod), servePort(services, pod), servePostgres(services, pod)]).catch(
-      (error: Error) => services.log(`pod ${pod.metadata?.namespace}/${pod.metadata?.name}: ${error.message}`),
+      (error: Error) => {
+        services.log(`pod ${pod.metadata?.namespace}/${pod.metadata?.name}, trying again: ${error.message}`);
+        // PostgreSQL makes one database at a time, and two of its pods may start together.
+        setTimeout(() => {
+          if (served.delete(uid)) serve(pod);
+        }, 500);
+      },
     );
   };
   const informer = k8s.makeInformer(services.kubeconfig, "/api/v1/pods", () => api.listPodForAllNamespaces());
