@@ -3,7 +3,7 @@ import { findBackup } from "../components/database-backup/cluster/find";
 import { closeStore, openStore } from "../components/database-backup/cluster/open-store";
 import { replaceDatabase } from "../components/database-backup/cluster/replace";
 import { DatabaseSession } from "../components/database-backup/cluster/session";
-import type { ClusterClient } from "../kubernetes/connect";
+import type { ClusterWriter } from "../kubernetes/connect";
 
 import { readRelease } from "../helm/release";
 import { rowsOf } from "../components/database-backup/manifest";
@@ -13,7 +13,7 @@ import type { UpgradeConfig } from "../config/config";
 import type { Command } from "./arguments";
 import { confirmed } from "./confirm";
 import { openStack } from "./engine";
-import { connectStack } from "./stack-config";
+import { connectStackForWriting } from "./stack-config";
 
 /**
  * Puts a verified backup in the place of a database. The stored dump is restored into a new database and compared with its manifest
@@ -24,7 +24,7 @@ import { connectStack } from "./stack-config";
  */
 export async function restoreCommand(command: Extract<Command, { name: "restore" }>): Promise<number> {
   const stack = await openStack(command.target);
-  const { config, client } = await connectStack(stack);
+  const { config, client } = await connectStackForWriting(stack);
   return restore(command, stack.name, config, client);
 }
 
@@ -32,7 +32,7 @@ async function restore(
   { database, from, yes }: Extract<Command, { name: "restore" }>,
   stack: string,
   config: UpgradeConfig,
-  client: ClusterClient,
+  client: ClusterWriter,
 ): Promise<number> {
   const installed = await readRelease(client, config.namespace, config.release);
   if (!installed)

@@ -176,6 +176,6 @@ export async function readLog(
     ...(log.previous ? { previous: "true" } : {}),
   };
   const path = `/api/v1/namespaces/${log.namespace}/pods/${log.pod}/log`;
-  const text = await client.api.request("GET", path, { query, text: true });
+  const text = await client.api.read(path, { query, text: true });
   return typeof text === "string" ? text : "";
 }

@@ -72,6 +72,12 @@ interface Answer {
   retryAfter?: number;
 }
 
+/** What can be asked of a cluster without changing it; whoever holds only this cannot write. */
+export type ApiReader = Pick<
+  KubeApi,
+  "requestCount" | "read" | "dryRun" | "ask" | "resource" | "allKinds" | "path" | "get" | "list" | "count" | "eachPage"
+>;
+
 /**
  * A small client for any kind of object. The library's generated clients cover built-in kinds only, and loading them all costs
  * more than a preview's other work.
@@ -107,6 +113,21 @@ export class KubeApi {
     if (code < 400) return answer;
     const status = statusSchema.safeParse(answer);
     throw new ApiError(code, status.data?.reason ?? "", status.data?.message || text || `HTTP status ${code}`);
+  }
+
+  /** Sends a GET request; errors as in {@link request}. */
+  read(path: string, options: RequestOptions = {}): Promise<unknown> {
+    return this.request("GET", path, options);
+  }
+
+  /** Asks what a writing request would do: the API server answers as if it had been carried out, and keeps nothing. */
+  dryRun(method: "POST" | "PUT" | "PATCH" | "DELETE", path: string, options: RequestOptions = {}): Promise<unknown> {
+    return this.request(method, path, { ...options, query: { ...options.query, dryRun: "All" } });
+  }
+
+  /** Has the API server answer a question that is put as an object, such as a SelfSubjectAccessReview; none is stored. */
+  ask(path: string, body: object): Promise<unknown> {
+    return this.request("POST", path, { body });
   }
 
   private async sendPatiently(method: string, url: URL, options: RequestOptions): Promise<Answer> {

@@ -1,7 +1,7 @@
 import { UserError } from "../shared/user-error";
 import { distance } from "fastest-levenshtein";
 import { z } from "zod";
-import { ApiError, KubeApi, UnreachableError } from "./api";
+import { ApiError, type ApiReader, KubeApi, UnreachableError } from "./api";
 import { ContextAccess, type Kubeconfig, loadKubeconfig } from "./kubeconfig";
 
 export interface ConnectOptions {
@@ -15,10 +15,10 @@ export interface ConnectOptions {
 const version = z.looseObject({ gitVersion: z.string(), major: z.string(), minor: z.string() });
 const named = z.looseObject({ metadata: z.looseObject({ uid: z.string() }) });
 
-/** The cluster of the stack, read-only. */
-export class ClusterClient {
+/** The cluster of the stack. Reading and writing are two types: pre-flight and review hold this one, and cannot write. */
+export class ClusterClient<Api extends ApiReader = ApiReader> {
   constructor(
-    readonly api: KubeApi,
+    readonly api: Api,
     readonly context: string,
     /** As configured; undefined: the default ones. */
     readonly kubeconfigPath: string | undefined,
@@ -71,6 +71,9 @@ export class ClusterClient {
   }
 }
 
+/** The cluster of the stack for the steps that change it. */
+export type ClusterWriter = ClusterClient<KubeApi>;
+
 const identity = z.looseObject({
   metadata: z.looseObject({ namespace: z.string().optional(), name: z.string().optional() }).optional(),
 });
@@ -94,7 +97,12 @@ export function parseObject<T>(kind: string, value: unknown, schema: z.ZodType<T
  *
  * @throws UserError when the kubeconfig is unreadable, the context unknown, the server unreachable or unwilling.
  */
-export async function connect(options: ConnectOptions): Promise<ClusterClient> {
+export function connect(options: ConnectOptions): Promise<ClusterClient> {
+  return connectForWriting(options);
+}
+
+/** The same for a step that changes the cluster. */
+export async function connectForWriting(options: ConnectOptions): Promise<ClusterWriter> {
   const { context } = options;
   const kubeconfig = loadKubeconfig(options.kubeconfig);
   requireContext(kubeconfig, context);
@@ -102,7 +110,7 @@ export async function connect(options: ConnectOptions): Promise<ClusterClient> {
   const api = new KubeApi(access, options.timeoutSeconds);
   try {
     const [{ gitVersion, major, minor }, uid] = await Promise.all([
-      api.request("GET", "/version").then((answer) => version.parse(answer)),
+      api.read("/version").then((answer) => version.parse(answer)),
       clusterUid(api),
     ]);
     // Managed clusters have versions such as 1.34+.
@@ -115,7 +123,7 @@ export async function connect(options: ConnectOptions): Promise<ClusterClient> {
 
 async function clusterUid(api: KubeApi): Promise<string | undefined> {
   try {
-    return named.parse(await api.request("GET", "/api/v1/namespaces/kube-system")).metadata.uid;
+    return named.parse(await api.read("/api/v1/namespaces/kube-system")).metadata.uid;
   } catch (error) {
     // Nobody is logged in: every later request would fail the same way.
     if (!(error instanceof ApiError) || error.code !== 403 || error.message.includes('"system:anonymous"')) throw error;

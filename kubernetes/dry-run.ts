@@ -11,12 +11,12 @@ export interface DryRun {
   after?: KubeObject;
 }
 
-const DRY_RUN = { dryRun: "All", fieldManager: "casa-upgrade" };
+const AS_US = { fieldManager: "casa-upgrade" };
 
 /** Asks what creating an object would make. */
 export async function dryRunCreate(client: ClusterClient, object: KubeObject, namespace: string): Promise<DryRun> {
   return ask(client, object, namespace, async (collection) =>
-    client.api.request("POST", collection, { body: object, query: DRY_RUN }),
+    client.api.dryRun("POST", collection, { body: object, query: AS_US }),
   );
 }
 
@@ -28,10 +28,10 @@ export async function dryRunPatch(
   patch: Record<string, unknown>,
 ): Promise<DryRun> {
   return ask(client, object, namespace, async (collection, name) =>
-    client.api.request("PATCH", `${collection}/${name}`, {
+    client.api.dryRun("PATCH", `${collection}/${name}`, {
       body: patch,
       contentType: "application/merge-patch+json",
-      query: DRY_RUN,
+      query: AS_US,
     }),
   );
 }
@@ -39,15 +39,15 @@ export async function dryRunPatch(
 /** Asks what replacing an object as a whole would make; the way CRDs are updated. */
 export async function dryRunReplace(client: ClusterClient, object: KubeObject, namespace: string): Promise<DryRun> {
   return ask(client, object, namespace, async (collection, name) =>
-    client.api.request("PUT", `${collection}/${name}`, { body: object, query: DRY_RUN }),
+    client.api.dryRun("PUT", `${collection}/${name}`, { body: object, query: AS_US }),
   );
 }
 
 /** Asks whether an object may be deleted. */
 export async function dryRunDelete(client: ClusterClient, object: KubeObject, namespace: string): Promise<ObjectCheck> {
   const { check } = await ask(client, object, namespace, async (collection, name) => {
-    await client.api.request("DELETE", `${collection}/${name}`, {
-      query: { dryRun: "All", propagationPolicy: "Background" },
+    await client.api.dryRun("DELETE", `${collection}/${name}`, {
+      query: { propagationPolicy: "Background" },
     });
     return object;
   });

@@ -125,7 +125,7 @@ async function isAllowed(client: ClusterClient, permission: Permission): Promise
     spec: { resourceAttributes: permission },
   };
   const path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-  return review.parse(await client.api.request("POST", path, { body })).status.allowed;
+  return review.parse(await client.api.ask(path, body)).status.allowed;
 }
 
 /** One error for all that is missing, with a role that grants it; undefined when nothing is. */

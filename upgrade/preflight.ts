@@ -1,7 +1,7 @@
 import { UserError } from "../shared/user-error";
 import execa from "execa";
 import { z } from "zod";
-import { type ClusterClient, connect } from "../kubernetes/connect";
+import { type ClusterClient, type ClusterWriter, connectForWriting } from "../kubernetes/connect";
 import { injectionProblem } from "../components/workload-restarts/cluster/injection";
 import { findConflicts, ownershipProblem } from "../helm/ownership";
 import { missingPermissions, neededPermissions, permissionProblem, permissionsFor } from "../kubernetes/permissions";
@@ -24,10 +24,15 @@ export async function checkTools(): Promise<void> {
   if (tool) throw new UserError("tool-missing", `${tool} is not on PATH, or does not start`, `install it: ${install}`);
 }
 
-/** Connects and makes sure that it is the cluster this stack is for. */
-export async function connectTo(config: UpgradeConfig): Promise<ClusterClient> {
+/** Connects and makes sure that it is the cluster this stack is for. What it returns cannot write. */
+export function connectTo(config: UpgradeConfig): Promise<ClusterClient> {
+  return connectForWritingTo(config);
+}
+
+/** The same for a command that changes the cluster. */
+export async function connectForWritingTo(config: UpgradeConfig): Promise<ClusterWriter> {
   const { kubeconfig, context, clusterId, timeouts } = config;
-  const client = await connect({ kubeconfig, context, timeoutSeconds: timeouts.connect });
+  const client = await connectForWriting({ kubeconfig, context, timeoutSeconds: timeouts.connect });
   if (clusterId !== undefined && client.uid !== clusterId) {
     throw new UserError(
       "wrong-cluster",

@@ -1,4 +1,4 @@
-import { openStore } from "../database-backup/cluster/open-store";
+import { lookAtStore } from "../database-backup/cluster/open-store";
 import type { ClusterClient } from "../../kubernetes/connect";
 import type { LiveCrd } from "../../kubernetes/crds";
 import { missingPermissions, type Permission, permissionProblem, permissions } from "../../kubernetes/permissions";
@@ -58,7 +58,5 @@ export async function refuseUnlessMigratable(
   if (needed.length === 0) return;
   const problem = permissionProblem(await missingPermissions(client, needed), client.context);
   if (problem) throw problem;
-  const { timeoutSeconds } = config.backup;
-  const access = { client, release: config.release, timeoutSeconds, purpose: "backup" } as const;
-  await openStore(destinationOf(config), stack, access).check();
+  await lookAtStore(destinationOf(config), stack, { client, release: config.release, purpose: "backup" }).check();
 }

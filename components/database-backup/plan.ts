@@ -1,6 +1,6 @@
 import { UserError } from "../../shared/user-error";
 import execa from "execa";
-import { openStore } from "./cluster/open-store";
+import { lookAtStore } from "./cluster/open-store";
 import { serverPod } from "./cluster/pods";
 import { readLogin } from "./cluster/values";
 import type { ClusterClient } from "../../kubernetes/connect";
@@ -155,8 +155,7 @@ async function refuseUnlessPossible(
   await Promise.all(databases.map((target) => readLogin(client, target)));
   await Promise.all(inside.map((target) => serverPod(client, target)));
   if (inside.length < databases.length) await refuseWithoutPrograms();
-  const access = { client, release: config.release, timeoutSeconds: config.backup.timeoutSeconds };
-  const store = openStore(destinationOf(config), stack, { ...access, purpose: "backup" });
+  const store = lookAtStore(destinationOf(config), stack, { client, release: config.release, purpose: "backup" });
   await store.check();
   return (await store.newestRun()) ?? "none";
 }

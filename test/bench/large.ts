@@ -1,6 +1,6 @@
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
-import { connect } from "../../kubernetes/connect";
+import { connectForWriting } from "../../kubernetes/connect";
 import { chartPath, mustSucceed, World } from "../integration/world/world";
 import { populate } from "./population";
 import { watchUsage } from "./usage";
@@ -54,7 +54,7 @@ async function fill(world: World): Promise<void> {
   await world.kubectl(["apply", "--server-side", "-f", `${chartPath("casa-runtime-0.2.0")}/crds`]);
   await world.helmInstall("0.1.0");
   const { kubeconfig, context } = world.cluster;
-  const { api } = await connect({ kubeconfig, context, timeoutSeconds: 60 });
+  const { api } = await connectForWriting({ kubeconfig, context, timeoutSeconds: 60 });
   const size = { workloads: WORKLOADS, systems: SYSTEMS, policiesPerWorkload: CRS_PER_WORKLOAD };
   await populate(api, size, (created) => console.log(`  ${created} objects`));
   for (let i = 0; i < SYSTEMS; i++) {

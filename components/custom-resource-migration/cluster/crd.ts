@@ -7,7 +7,7 @@ import { type MigrationNote, noteOf, transitionalCrd } from "../transitional";
 import type { Crd } from "../../../crds/crds";
 import { dig, kubeObject, type KubeObject } from "../../../kubernetes/objects";
 import { ApiError } from "../../../kubernetes/api";
-import type { ClusterClient } from "../../../kubernetes/connect";
+import type { ClusterWriter } from "../../../kubernetes/connect";
 
 const CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const CONFLICTS = 20;
@@ -22,7 +22,7 @@ const slices = z.looseObject({
 /** The CRD on the cluster while its objects are migrated. */
 export class LiveMigration {
   constructor(
-    private readonly client: ClusterClient,
+    private readonly client: ClusterWriter,
     private readonly next: Crd,
     private readonly to: string,
   ) {}
@@ -32,7 +32,7 @@ export class LiveMigration {
   }
 
   async read(): Promise<KubeObject> {
-    return kubeObject.parse(await this.client.api.request("GET", this.path));
+    return kubeObject.parse(await this.client.api.read(this.path));
   }
 
   storedVersions(live: KubeObject): string[] {
@@ -132,7 +132,7 @@ export class LiveMigration {
     const path = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
     const query = { labelSelector: "kubernetes.io/service-name=kubernetes" };
     try {
-      const { items } = slices.parse(await this.client.api.request("GET", path, { query }));
+      const { items } = slices.parse(await this.client.api.read(path, { query }));
       const addresses = items.flatMap(({ endpoints }) => (endpoints ?? []).flatMap((one) => one.addresses));
       return new Set(addresses).size !== 1;
     } catch {

@@ -1,5 +1,5 @@
 import { UnreachableError } from "../../../kubernetes/api";
-import { connect } from "../../../kubernetes/connect";
+import { connectForWriting } from "../../../kubernetes/connect";
 import { messageOf, runHelperProgram } from "../../../shared/helper-program";
 import { type CrMigrationResult, customResourcesJob } from "../job";
 import { migrateCustomResources } from "./run";
@@ -8,7 +8,7 @@ import { migrateCustomResources } from "./run";
 runHelperProgram("migration-program.ts", {
   job: customResourcesJob,
   run: async (context, { migrations }) => {
-    const client = await connect({ context, timeoutSeconds: 30 });
+    const client = await connectForWriting({ context, timeoutSeconds: 30 });
     const done: CrMigrationResult[] = [];
     for (const one of migrations) done.push(await migrateCustomResources(client, one, (line) => console.error(line)));
     return done;

@@ -6,7 +6,7 @@ import { parseCrds } from "../../../crds/crds";
 import { shortDigest } from "../../../shared/digest";
 import { kubeObject } from "../../../kubernetes/objects";
 import { closeStore, openStore } from "../../database-backup/cluster/open-store";
-import type { ClusterClient } from "../../../kubernetes/connect";
+import type { ClusterWriter } from "../../../kubernetes/connect";
 import { type ObjectType, visitAll } from "../../../kubernetes/visit-all";
 import { LiveMigration } from "./crd";
 import { Fitter } from "./fit";
@@ -30,7 +30,7 @@ const MOST_ROUNDS = 10;
  * @throws UserError, UserError, ApiError; no object has lost anything then.
  */
 export async function migrateCustomResources(
-  client: ClusterClient,
+  client: ClusterWriter,
   job: CrMigrationJob,
   say: (line: string) => void,
 ): Promise<CrMigrationResult> {
@@ -81,7 +81,7 @@ export async function migrateCustomResources(
   };
 }
 
-async function saved(client: ClusterClient, job: CrMigrationJob, type: ObjectType, say: (line: string) => void) {
+async function saved(client: ClusterWriter, job: CrMigrationJob, type: ObjectType, say: (line: string) => void) {
   const { timeoutSeconds, release, destination, stack, crd } = job;
   const store = openStore(destination, stack, { client, release: release.name, timeoutSeconds, purpose: "backup" });
   try {

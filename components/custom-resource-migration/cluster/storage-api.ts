@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import type { Crd } from "../../../crds/crds";
 import { ApiError } from "../../../kubernetes/api";
-import type { ClusterClient } from "../../../kubernetes/connect";
+import type { ClusterWriter } from "../../../kubernetes/connect";
 
 const GROUP = "storagemigration.k8s.io";
 /**
@@ -32,7 +32,7 @@ const migration = z.looseObject({
  * @returns false when it has no such API, may not be asked, or did not do it: then it is done object by object.
  */
 export async function migrateByApi(
-  client: ClusterClient,
+  client: ClusterWriter,
   { spec: { group, names } }: Crd,
   version: string,
   deadline: number,
@@ -63,15 +63,15 @@ export async function migrateByApi(
   }
 }
 
-async function servedForm(client: ClusterClient, forms: readonly string[]): Promise<string | undefined> {
+async function servedForm(client: ClusterWriter, forms: readonly string[]): Promise<string | undefined> {
   for (const form of forms) if (await client.api.resource(`${GROUP}/${form}`, KIND)) return form;
   return undefined;
 }
 
-async function waitFor(client: ClusterClient, path: string, deadline: number, beginMs: number): Promise<string> {
+async function waitFor(client: ClusterWriter, path: string, deadline: number, beginMs: number): Promise<string> {
   const begun = Date.now();
   for (;;) {
-    const { status } = migration.parse(await client.api.request("GET", path));
+    const { status } = migration.parse(await client.api.read(path));
     const holds = (type: string) => status?.conditions?.find((one) => one.type === type && one.status === "True");
     if (holds("Succeeded")) return "done";
     const failed = holds("Failed");

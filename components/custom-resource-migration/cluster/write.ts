@@ -2,7 +2,7 @@ import { UserError } from "../../../shared/user-error";
 import { isDeepStrictEqual } from "node:util";
 import type { Migrated } from "../migrate";
 import { ApiError } from "../../../kubernetes/api";
-import type { ClusterClient } from "../../../kubernetes/connect";
+import type { ClusterWriter } from "../../../kubernetes/connect";
 import type { Fitter } from "./fit";
 import { type ObjectType, visitAll } from "../../../kubernetes/visit-all";
 import { inParallel, nameOf, storedObject, type StoredObject } from "./objects";
@@ -20,7 +20,7 @@ export class Writer {
   private readonly ours = new Map<string, string>();
 
   constructor(
-    private readonly client: ClusterClient,
+    private readonly client: ClusterWriter,
     private readonly type: ObjectType,
     private readonly fitter: Fitter,
     private readonly deadline: number,
@@ -78,7 +78,7 @@ export class Writer {
   }
 
   private async writeOnce(path: string, rewrite: boolean): Promise<boolean> {
-    const object = storedObject.parse(await this.client.api.request("GET", path));
+    const object = storedObject.parse(await this.client.api.read(path));
     const result = this.fitter.fit(object);
     if (!result || !this.needsWrite(object, result, rewrite)) return false;
     const changes = result.applied.length > 0;

@@ -1,4 +1,4 @@
-import { connect } from "../../../kubernetes/connect";
+import { connectForWriting } from "../../../kubernetes/connect";
 import { messageOf, runHelperProgram } from "../../../shared/helper-program";
 import { backupJob } from "../job";
 import { backUp } from "./run";
@@ -7,7 +7,7 @@ import { backUp } from "./run";
 runHelperProgram("backup-program.ts", {
   job: backupJob,
   run: async (context, job) => {
-    const client = await connect({ context, timeoutSeconds: 30 });
+    const client = await connectForWriting({ context, timeoutSeconds: 30 });
     return backUp(client, job, (line) => console.error(line));
   },
   failure: (error) => `no verified backup, so nothing was upgraded: ${messageOf(error)}`,

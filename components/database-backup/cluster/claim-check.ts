@@ -42,7 +42,7 @@ export async function checkClaim(client: ClusterClient, to: ClaimDestination, ow
   if (refusal) throw new UserError("backup", refusal.problem, refusal.fix);
   try {
     const path = await client.api.path({ apiVersion: "v1", kind: "Pod" }, to.namespace);
-    await client.api.request("POST", path, { body: helperPod(to, owner, 60), query: { dryRun: "All" } });
+    await client.api.dryRun("POST", path, { body: helperPod(to, owner, 60) });
   } catch (error) {
     // A webhook that cannot say what it would do has not said no.
     if (error instanceof ApiError && error.message.includes("does not support dry run")) return;

@@ -15,7 +15,7 @@ import {
   ownerHash,
 } from "../helper-pod-spec";
 import { ApiError } from "../../../kubernetes/api";
-import type { ClusterClient } from "../../../kubernetes/connect";
+import type { ClusterWriter } from "../../../kubernetes/connect";
 import { oneLine } from "../../../diagnosis/explanation";
 import { podSchema } from "../../../kubernetes/pods";
 import { kubectlProblem } from "../../../kubernetes/kubectl";
@@ -55,7 +55,7 @@ const EXEC_MS = 10_000;
 /** A running pod that has the claim mounted. */
 export class HelperPod {
   private constructor(
-    private readonly client: ClusterClient,
+    private readonly client: ClusterWriter,
     private readonly to: ClaimDestination,
     readonly name: string,
   ) {}
@@ -65,7 +65,7 @@ export class HelperPod {
    *
    * @throws UserError saying why it does not start; then it is deleted.
    */
-  static async start(client: ClusterClient, to: ClaimDestination, owner: HelperOwner, limits: HelperLimits) {
+  static async start(client: ClusterWriter, to: ClaimDestination, owner: HelperOwner, limits: HelperLimits) {
     const pod = new HelperPod(client, to, await create(client, to, owner, limits.lifeSeconds));
     try {
       await pod.ready(Date.now() + limits.startSeconds * 1000, limits.startSeconds);
@@ -143,7 +143,7 @@ export class HelperPod {
  * end by themselves.
  */
 export async function deleteLeftPods(
-  client: ClusterClient,
+  client: ClusterWriter,
   to: ClaimDestination,
   owner: HelperOwner,
   inUse?: string,
@@ -171,7 +171,7 @@ export async function textOf(stream: Readable, most = Infinity): Promise<string>
   return Buffer.concat(chunks).toString();
 }
 
-async function create(client: ClusterClient, to: ClaimDestination, owner: HelperOwner, seconds: number) {
+async function create(client: ClusterWriter, to: ClaimDestination, owner: HelperOwner, seconds: number) {
   try {
     const path = await client.api.path(POD, to.namespace);
     const answer = await client.api.request("POST", path, { body: helperPod(to, owner, seconds) });
@@ -181,7 +181,7 @@ async function create(client: ClusterClient, to: ClaimDestination, owner: Helper
   }
 }
 
-async function deletePods(client: ClusterClient, { namespace }: ClaimDestination, names: readonly string[]) {
+async function deletePods(client: ClusterWriter, { namespace }: ClaimDestination, names: readonly string[]) {
   await Promise.all(
     names.map(async (name) => {
       const path = await client.api.path(POD, namespace, name);

@@ -1,3 +1,6 @@
+import type { ClusterClient } from "../../../kubernetes/connect";
+import { checkClaim } from "./claim-check";
+import { readNewestRun } from "./claim-record";
 import type { ClaimDestination, Destination } from "../destination";
 import { LocalStore } from "./local-store";
 import { type ClaimAccess, PvcStore } from "./pvc-store";
@@ -12,6 +15,22 @@ export function openStore(to: Destination, stack: string, access?: ClaimAccess):
   if (to.kind === "s3") return new S3Store(to, stack);
   if (!access) throw new Error("a claim is only reached through the cluster");
   return new PvcStore(to, stack, access);
+}
+
+/** What a preview asks of a destination: nothing is written, and no pod is started. */
+export type StoreLook = Pick<BackupStore, "check" | "newestRun">;
+
+/** Looks at a destination without opening it for backups. */
+export function lookAtStore(to: Destination, stack: string, { client, release, purpose }: LookAccess): StoreLook {
+  if (to.kind !== "pvc") return openStore(to, stack);
+  return {
+    check: () => checkClaim(client, to, { stack, release, purpose }),
+    newestRun: () => readNewestRun(client, { namespace: to.namespace, release, stack }),
+  };
+}
+
+interface LookAccess extends Pick<ClaimAccess, "release" | "purpose"> {
+  client: ClusterClient;
 }
 
 /** What is stored is safe, and what could not be given back ends by itself: it must not hide how the work went. */

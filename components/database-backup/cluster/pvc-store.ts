@@ -6,11 +6,11 @@ import { explainClaimFailure } from "../claim";
 import { type ClaimDestination, destinationText } from "../destination";
 import type { HelperOwner } from "../helper-pod-spec";
 import { type BackupManifest, isLeftOver, parseManifest } from "../manifest";
-import type { ClusterClient } from "../../../kubernetes/connect";
+import type { ClusterWriter } from "../../../kubernetes/connect";
 import { oneLine } from "../../../diagnosis/explanation";
 import { kubectlProblem } from "../../../kubernetes/kubectl";
 import { checkClaim } from "./claim-check";
-import { ClaimRecord } from "./claim-record";
+import { type ClaimRecord, readNewestRun, writeNewestRun } from "./claim-record";
 import { deleteLeftPods, HelperPod, type Running, textOf } from "./helper-pod";
 
 import { FINISH, KEEP, LIST, listed, PARTIAL, PREPARE, READ, REMOVE, WRITE } from "./pvc-scripts";
@@ -18,7 +18,7 @@ import { type BackupStore, manifestFile, manifestText, Meter, type Stored } from
 
 /** What a claim as destination needs beside its name. */
 export interface ClaimAccess extends Pick<HelperOwner, "release" | "purpose"> {
-  client: ClusterClient;
+  client: ClusterWriter;
   /** Longest time of all dumps, and again of their verification: config `backup.timeoutSeconds`. */
   timeoutSeconds: number;
   /** Longest wait for the helper pod; an image may have to be pulled, a volume attached. Default 180. */
@@ -45,7 +45,7 @@ export class PvcStore implements BackupStore {
   ) {
     this.folder = [to.folder, stack].filter(Boolean).join("/");
     this.owner = { stack, release: access.release, purpose: access.purpose };
-    this.record = new ClaimRecord(access.client, to.namespace, access.release, stack);
+    this.record = { namespace: to.namespace, release: access.release, stack };
   }
 
   locate(file: string): string {
@@ -87,7 +87,7 @@ export class PvcStore implements BackupStore {
 
   async finish(manifest: BackupManifest): Promise<void> {
     // First: a record of a backup that then fails costs another backup, one that is missing would save a needed one.
-    await this.record.write(manifest.run).catch((error: unknown) => {
+    await writeNewestRun(this.access.client, this.record, manifest.run).catch((error: unknown) => {
       throw this.refusal("cannot be recorded on the cluster", messageOf(error));
     });
     const text = Buffer.from(manifestText(manifest));
@@ -117,7 +117,7 @@ export class PvcStore implements BackupStore {
   }
 
   newestRun(): Promise<string | undefined> {
-    return this.record.newestRun();
+    return readNewestRun(this.access.client, this.record);
   }
 
   async close(): Promise<void> {

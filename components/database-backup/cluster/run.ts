@@ -6,7 +6,7 @@ import { type BackupJob, type BackupResult } from "../job";
 import { backupId, type BackupManifest, newRun, rowsOf } from "../manifest";
 import { type BackupOwner, surplus } from "../retention";
 import { whereIs } from "../references";
-import type { ClusterClient } from "../../../kubernetes/connect";
+import type { ClusterWriter } from "../../../kubernetes/connect";
 import { closeStore, openStore } from "./open-store";
 
 import { DROP, DUMP, RESTORE } from "./scripts";
@@ -28,7 +28,7 @@ interface Dump {
  * @throws UserError naming the database, the cause and the fix.
  */
 export async function backUp(
-  client: ClusterClient,
+  client: ClusterWriter,
   job: BackupJob,
   say: (line: string) => void,
 ): Promise<BackupResult[]> {
@@ -49,7 +49,7 @@ export async function backUp(
 
 async function backUpTo(
   store: BackupStore,
-  client: ClusterClient,
+  client: ClusterWriter,
   job: BackupJob,
   say: (line: string) => void,
 ): Promise<BackupResult[]> {

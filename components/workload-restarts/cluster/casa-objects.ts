@@ -43,7 +43,7 @@ async function listCasa<T, F>(
   factsOf: (object: T) => F,
 ): Promise<F[]> {
   try {
-    const group = served.parse(await client.api.request("GET", "/apis/casa.io"));
+    const group = served.parse(await client.api.read("/apis/casa.io"));
     const versions = group.versions.map(({ groupVersion }) => groupVersion);
     for (const apiVersion of new Set([group.preferredVersion?.groupVersion ?? [], ...versions].flat())) {
       if (!(await client.api.resource(apiVersion, kind))) continue;

@@ -77,7 +77,7 @@ export class ChangeWatcher {
     const all = path.replace("/namespaces//", "/");
     let start: z.infer<typeof list>;
     try {
-      start = list.parse(await client.api.request("GET", all));
+      start = list.parse(await client.api.read(all));
     } catch (error) {
       // Some kinds can only be created (reviews), not listed.
       if (error instanceof ApiError && (error.code === 405 || error.code === 404)) return;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import execa from "execa";
-import { type ClusterClient, connect } from "../../../kubernetes/connect";
+import { type ClusterWriter, connectForWriting } from "../../../kubernetes/connect";
 import { type Cluster, type ClusterOptions, startCluster } from "../../../sandbox/cluster/cluster";
 import { Progress } from "../../../sandbox/progress";
 import { ensureTools, type Tools } from "../../../sandbox/tools";
@@ -23,7 +23,7 @@ export class ClusterFixture {
     readonly tools: Tools,
     readonly cluster: Cluster,
     /** Connected as cluster administrator. */
-    readonly client: ClusterClient,
+    readonly client: ClusterWriter,
   ) {}
 
   static async start(options: Pick<ClusterOptions, "storageMigration"> = {}): Promise<ClusterFixture> {
@@ -31,7 +31,7 @@ export class ClusterFixture {
     const tools = await ensureTools(progress);
     const cluster = await startCluster(tools, { ...options, progress });
     const { kubeconfig, context } = cluster;
-    return new ClusterFixture(tools, cluster, await connect({ kubeconfig, context, timeoutSeconds: 10 }));
+    return new ClusterFixture(tools, cluster, await connectForWriting({ kubeconfig, context, timeoutSeconds: 10 }));
   }
 
   async stop(): Promise<void> {
@@ -95,11 +95,15 @@ export class ClusterFixture {
   }
 
   /** A client with the rights of a service account that has this cluster role, or none. */
-  async clientOf(account: string, clusterRole?: string): Promise<ClusterClient> {
+  async clientOf(account: string, clusterRole?: string): Promise<ClusterWriter> {
     await this.kubectl("create", "serviceaccount", account, "--namespace", "default");
     if (clusterRole) await this.bind(account, clusterRole);
     const token = await this.kubectl("create", "token", account, "--namespace", "default");
-    return connect({ kubeconfig: await this.kubeconfig({ user: { token } }), context: "c", timeoutSeconds: 10 });
+    return connectForWriting({
+      kubeconfig: await this.kubeconfig({ user: { token } }),
+      context: "c",
+      timeoutSeconds: 10,
+    });
   }
 
   async bind(account: string, clusterRole: string): Promise<void> {

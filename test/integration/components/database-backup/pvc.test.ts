@@ -8,7 +8,7 @@ import execa from "execa";
 import { openStore } from "../../../../components/database-backup/cluster/open-store";
 import type { ClaimAccess } from "../../../../components/database-backup/cluster/pvc-store";
 import type { BackupStore } from "../../../../components/database-backup/cluster/store";
-import type { ClusterClient } from "../../../../kubernetes/connect";
+import type { ClusterWriter } from "../../../../kubernetes/connect";
 import { volumeDir } from "../../../../sandbox/cluster/kwok";
 import { runSql } from "../../../../sandbox/postgres";
 import { behavesAsStore, contentOf, manifest, refusal, RUNS } from "../../../fixtures/backup-store";
@@ -54,7 +54,7 @@ describe("backups in a PersistentVolumeClaim", function () {
   interface At {
     claim?: string;
     folder?: string;
-    client?: ClusterClient;
+    client?: ClusterWriter;
   }
   function open({ claim = "backups", folder = "deep/er", client }: At = {}, access: Partial<ClaimAccess> = {}) {
     const to = { kind: "pvc" as const, namespace: "db", claim, folder, image: IMAGE };

@@ -102,7 +102,9 @@ describe("planRestarts", () => {
 
   it("says so when a canary does not exist", () => {
     const plan = planRestarts([], [], "new", old, { canaries: [{ namespace: "mas", name: "x" }], exclude: [] });
-    expect(plan.skipped).to.deep.equal([{ workload: "mas/x", why: { code: "not-found", namedBy: "restarts.canaries" } }]);
+    expect(plan.skipped).to.deep.equal([
+      { workload: "mas/x", why: { code: "not-found", namedBy: "restarts.canaries" } },
+    ]);
   });
 });
 
