@@ -36,7 +36,7 @@ const MANAGED_BY = "app.kubernetes.io/managed-by";
 export async function findConflicts(
   client: ClusterClient,
   objects: KubeObject[],
-  installed: KubeObject[],
+  installed: readonly KubeObject[],
   release: { name: string; namespace: string },
 ): Promise<Conflict[]> {
   const own = new Set(installed.map((object) => objectKey(object, release.namespace)));

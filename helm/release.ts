@@ -2,7 +2,7 @@ import { UserError } from "../shared/user-error";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { z } from "zod";
-import { isCarriedOut } from "./carried-out";
+import { lastCarriedOut } from "./carried-out";
 import { ApiError } from "../kubernetes/api";
 import { type ClusterClient, parseObject } from "../kubernetes/connect";
 
@@ -269,7 +269,7 @@ export function comparedRevision({ revisions, latest }: ReleaseState): Revision 
 
 /** The newest revision that was deployed, and the line that goes back to it; undefined when there never was one. */
 function wayBack({ name, namespace, revisions }: ReleaseState, context: string) {
-  const good = [...revisions].reverse().find(isCarriedOut);
+  const good = lastCarriedOut(revisions);
   if (!good) return undefined;
   const line = `helm rollback ${name} ${good.revision} --namespace ${namespace} --kube-context ${context}`;
   return { revision: good.revision, line };

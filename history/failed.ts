@@ -1,4 +1,4 @@
-import { isCarriedOut } from "../helm/carried-out";
+import { lastCarriedOut } from "../helm/carried-out";
 import type { ReleaseRevision } from "./updates";
 
 /**
@@ -6,9 +6,8 @@ import type { ReleaseRevision } from "./updates";
  * one added (a container, a variable, an annotation) would stay on the cluster; `helm rollback` compares with the failed one.
  */
 export function failedOnTop<T extends ReleaseRevision>(revisions: readonly T[]): { failed: T; good: T } | undefined {
-  const newestFirst = [...revisions].sort((a, b) => b.revision - a.revision);
-  const failed = newestFirst[0];
+  const failed = [...revisions].sort((a, b) => b.revision - a.revision)[0];
   if (failed?.status !== "failed") return undefined;
-  const good = newestFirst.find(isCarriedOut);
+  const good = lastCarriedOut(revisions);
   return good && { failed, good };
 }

@@ -1,17 +1,15 @@
-import { UserError } from "../shared/user-error";
 import execa from "execa";
-import { z } from "zod";
-import { type ClusterClient, type ClusterWriter, connectForWriting } from "../kubernetes/connect";
 import { injectionProblem } from "../components/workload-restarts/cluster/injection";
-import { findConflicts, ownershipProblem } from "../helm/ownership";
-import { missingPermissions, neededPermissions, permissionProblem, permissionsFor } from "../kubernetes/permissions";
-
-import { readRelease, type ReleaseState, releaseProblem } from "../helm/release";
-import type { LoadedChart } from "../helm/chart";
+import type { RestartPlan } from "../components/workload-restarts/restarts";
 import type { UpgradeConfig } from "../config/config";
+import type { LoadedChart } from "../helm/chart";
+import { findConflicts, ownershipProblem } from "../helm/ownership";
+import { type ClusterClient, type ClusterWriter, connectForWriting } from "../kubernetes/connect";
 import type { KubeObject } from "../kubernetes/objects";
-import { parseRecord, recordNames } from "../components/workload-restarts/restart-record";
-import type { RecordedStamp, RestartPlan } from "../components/workload-restarts/restarts";
+import { missingPermissions, neededPermissions, permissionProblem, permissionsFor } from "../kubernetes/permissions";
+import { writeReport } from "../review/handover";
+import type { Review } from "../review/report/schema";
+import { UserError } from "../shared/user-error";
 
 /** Checks the command line tools that the upgrade itself runs. */
 export async function checkTools(): Promise<void> {
@@ -53,47 +51,11 @@ export async function refuseWithoutBasicPermissions(client: ClusterClient, confi
   if (problem) throw problem;
 }
 
-/** The installed release, fit to be upgraded; undefined when there is none and installing is allowed. */
-export async function installedRelease(
-  client: ClusterClient,
-  config: UpgradeConfig,
-): Promise<ReleaseState | undefined> {
-  const found = await readRelease(client, config.namespace, config.release);
-  if (!found && !config.allowInstall) {
-    throw new UserError(
-      "not-installed",
-      `release ${config.release} is not installed in namespace ${config.namespace} of context "${config.context}"`,
-      "check context, release and namespace (helm list --all-namespaces); to install it: pulumi config set allowInstall true",
-    );
-  }
-  const problem = found && releaseProblem(found, config.context);
-  if (problem) throw problem;
-  return found;
-}
-
-const configMap = z.looseObject({ data: z.unknown() });
-
-/** The two restart records, as far as they exist. */
-export async function restartRecords(
-  client: ClusterClient,
-  config: UpgradeConfig,
-): Promise<{ before?: RecordedStamp; after?: RecordedStamp; exists: { before: boolean; after: boolean } }> {
-  const names = recordNames(config.release);
-  const read = (name: string) => client.api.get({ apiVersion: "v1", kind: "ConfigMap" }, config.namespace, name);
-  const [before, after] = await Promise.all([read(names.before), read(names.after)]);
-  const data = (object: unknown) => (object === undefined ? undefined : parseRecord(configMap.parse(object).data));
-  return {
-    before: data(before),
-    after: data(after),
-    exists: { before: before !== undefined, after: after !== undefined },
-  };
-}
-
 /** Refuses what the API server or helm would refuse half-way: missing permissions, objects of others, in one error. */
 export async function refuseWhatCannotWork(
   client: ClusterClient,
   config: UpgradeConfig,
-  upgrade: { chart: LoadedChart; hasCrds: boolean; installedObjects?: KubeObject[]; restarts: RestartPlan },
+  upgrade: { chart: LoadedChart; hasCrds: boolean; installedObjects?: readonly KubeObject[]; restarts: RestartPlan },
 ): Promise<void> {
   const { chart, hasCrds, installedObjects = [], restarts } = upgrade;
   const release = { name: config.release, namespace: config.namespace };
@@ -124,5 +86,18 @@ export async function refuseUnlessInjectionReady(
     "injection",
     `workloads are left to restart, but their pods would not get the configuration: ${problem}`,
     `repair it (kubectl --context ${config.context} --namespace ${namespace} get deployments), then repeat`,
+  );
+}
+
+/** What the API server refused as a dry-run it would refuse half-way through the upgrade. */
+export function refuseRejected(review: Review): void {
+  const { refusals } = review;
+  if (refusals.length === 0) return;
+  writeReport(review);
+  const lines = refusals.map(({ object, problem, fix }) => `    ${object}: ${problem}\n      Fix: ${fix}`);
+  throw new UserError(
+    "refused",
+    `the cluster would refuse this upgrade:\n${lines.join("\n")}`,
+    "each object's is above; nothing was changed",
   );
 }

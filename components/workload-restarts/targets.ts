@@ -21,9 +21,9 @@ export interface CasaPolicyFacts {
  * then targets of policies that no system covers, then the ones of `restarts.workloads`.
  */
 export function nameWorkloads(
-  systems: MultiAgentSystemFacts[],
-  policies: CasaPolicyFacts[],
-  explicit: WorkloadRef[],
+  systems: readonly MultiAgentSystemFacts[],
+  policies: readonly CasaPolicyFacts[],
+  explicit: readonly WorkloadRef[],
 ): NamedWorkload[] {
   const fromSystems = [...systems]
     .sort(byName)

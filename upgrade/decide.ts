@@ -1,0 +1,142 @@
+import type { CustomResourceMigrationArgs } from "../components/custom-resource-migration/component";
+import { customResourceJobs } from "../components/custom-resource-migration/jobs";
+import { type CrMigration, planCrMigration } from "../components/custom-resource-migration/plan";
+import { withStoredVersions } from "../components/custom-resource-migration/transitional";
+import { passedEarlier } from "../components/migration-gate/earlier-record";
+import { decideMigrationGate, type GateDecision } from "../components/migration-gate/decide";
+import {
+  pendingGroups,
+  planRestarts,
+  type RecordedStamp,
+  type RestartPlan,
+} from "../components/workload-restarts/restarts";
+import { configStamp, stampOn, type StampRules } from "../components/workload-restarts/stamp";
+import { nameWorkloads } from "../components/workload-restarts/targets";
+import { sidecarDeploymentOf, type UpgradeConfig } from "../config/config";
+import type { LoadedConfig } from "../config/config-load";
+import { type Crd, droppedCrds, keepForeign, parseCrds, type PlannedCrd } from "../crds/crds";
+import { parseDescription } from "../history/recorded-texts";
+import { lastCarriedOut } from "../helm/carried-out";
+import type { Revision } from "../helm/release";
+import { type KubeObject, parseManifest } from "../kubernetes/objects";
+import { crdsOf, isInstalled, refuseUnfitRelease, revisionDescription, versionBefore } from "./release-state";
+import type { Snapshot } from "./snapshot";
+import { upgradeWarnings } from "./warnings";
+
+/** What is decided about the chart's CRDs. */
+export interface CrdDecision {
+  /** Ready to be applied. */
+  readonly planned: readonly PlannedCrd[];
+  /** CRDs on the cluster that an earlier chart version brought and this one does not ship; they stay. */
+  readonly dropped: readonly string[];
+  /** As the installed chart version ships them. */
+  readonly installed: readonly Crd[];
+  /** Of custom resources, before the new schema is served. */
+  readonly migrations: readonly CrMigration[];
+}
+
+/** Every decision of one upgrade that follows from the snapshot alone, as plain data. */
+export interface Decisions {
+  /** Chart versions; `before` is the last different one, so that a repeated run says the same. */
+  readonly versions: { readonly before?: string; readonly after: string };
+  readonly crds: CrdDecision;
+  readonly customResources: Omit<CustomResourceMigrationArgs, "access">;
+  /** Hash of the configuration that is injected into MAS pods. */
+  readonly stamp: string;
+  readonly stampRules: StampRules;
+  /** What the ConfigMap says that is written before the chart changes. */
+  readonly recordBefore: RecordedStamp;
+  readonly restarts: RestartPlan;
+  /** Restarts are left over from an earlier run, and nothing else is to be done first. */
+  readonly onlyRestarts: boolean;
+  readonly gate: GateDecision;
+  /** The gate was passed for exactly this, as an earlier version of this program recorded. */
+  readonly gatePassed: boolean;
+  /** Description of the revision that helm writes. */
+  readonly description: string;
+  /** helm writes a new revision. */
+  readonly newRevision: boolean;
+  /** Objects of the installed revision; undefined when it is not installed. */
+  readonly installedObjects?: readonly KubeObject[];
+  /** What a reviewer should know although it stops nothing. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Decides what the upgrade does. Looks at nothing but its arguments.
+ *
+ * @throws UserError for what the snapshot says cannot work.
+ */
+export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
+  const { config, values } = loaded;
+  const { installed, chart, records, stack } = snapshot;
+  refuseUnfitRelease(installed, config);
+  const crds = decideCrds(snapshot);
+  const stampRules: StampRules = {
+    namespace: config.namespace,
+    sidecarDeployment: sidecarDeploymentOf(config),
+    inputs: config.restarts.inputs,
+  };
+  const stamp = configStamp(chart.objects, chart.unstable, stampRules);
+  const installedObjects = installed && objectsOf(installed.latest);
+  // Not what a failed revision holds: it may never have been applied, and pods that are left old would be the worse mistake.
+  const running = installed && lastCarriedOut(installed.revisions);
+  const installedStamp = running && configStamp(objectsOf(running), chart.unstable, stampRules);
+  // A release of ours without any record was installed by a run that was killed before it wrote one.
+  const startedUnder = installed && parseDescription(installed.latest.description) ? undefined : installedStamp;
+  const recorded = records.after ?? records.before ?? { stamp: startedUnder ?? "none", stale: [] };
+  const restarts = decideRestarts(config, snapshot, stamp, recorded);
+
+  const unchanged = isInstalled(installed, chart, values);
+  const description = revisionDescription(chart, installed);
+  const newRevision = !unchanged || installed?.latest.description !== description;
+  const gate = decideMigrationGate(loaded, chart);
+  const revision = installed?.latest.revision;
+  return {
+    versions: { before: versionBefore(installed, chart.version), after: chart.version },
+    crds,
+    customResources: customResourceJobs(config, stack, crds.planned, crds.migrations, snapshot.liveCrds),
+    ...{ stamp, stampRules, restarts, gate, description, newRevision, installedObjects },
+    recordBefore: records.before ?? recorded,
+    onlyRestarts: unchanged && pendingGroups(restarts).length > 0,
+    gatePassed:
+      !newRevision && gate.gate !== undefined && passedEarlier(snapshot.earlierGate, { ...gate.gate, revision }),
+    warnings: [...upgradeWarnings(config, values, snapshot, crds.dropped), ...gate.warnings],
+  };
+}
+
+function objectsOf({ manifest }: Revision): KubeObject[] {
+  return parseManifest(manifest).map(({ object }) => object);
+}
+
+function decideCrds({ chart, installed, liveCrds, migrationEntries }: Snapshot): CrdDecision {
+  const shipped = parseCrds(chart.crds);
+  const before = crdsOf(installed?.latest);
+  const next = shipped.map((crd): PlannedCrd => {
+    const name = crd.metadata.name;
+    const old = before.find((candidate) => candidate.metadata.name === name);
+    return { name, manifest: keepForeign(crd, liveCrds.get(name), old), exists: liveCrds.has(name) };
+  });
+  const migrations = next.flatMap(
+    ({ name, manifest }) => planCrMigration(liveCrds.get(name), manifest, migrationEntries) ?? [],
+  );
+  const planned = next.map((one) => {
+    const live = migrations.some(({ crd }) => crd === one.name) ? liveCrds.get(one.name) : undefined;
+    return live ? { ...one, asked: withStoredVersions(one.manifest, live.object, live.storedVersions) } : one;
+  });
+  // Of every revision that helm remembers: a repeated run must say the same as the one that left a CRD behind.
+  const ever = droppedCrds((installed?.revisions ?? []).flatMap(crdsOf), shipped);
+  return { planned, dropped: ever.filter((name) => liveCrds.has(name)), installed: before, migrations };
+}
+
+function decideRestarts(
+  { restarts: { enabled, workloads, canaries, exclude } }: UpgradeConfig,
+  snapshot: Snapshot,
+  stamp: string,
+  recorded: RecordedStamp,
+): RestartPlan {
+  if (!enabled) return { groups: [], skipped: [], stale: [] };
+  const named = nameWorkloads(snapshot.systems, snapshot.policies, workloads);
+  const facts = snapshot.workloads.map((one) => ({ ...one, stamp: stampOn(one) }));
+  return planRestarts(named, facts, stamp, recorded, { canaries, exclude });
+}

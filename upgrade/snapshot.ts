@@ -1,0 +1,119 @@
+import { z } from "zod";
+import { type EarlierRecord, readEarlierRecord } from "../components/migration-gate/earlier-record";
+import { readMigrations } from "../components/custom-resource-migration/file";
+import type { MigrationEntry } from "../components/custom-resource-migration/rules";
+import { listCasaPolicies, listMultiAgentSystems } from "../components/workload-restarts/cluster/casa-objects";
+import { parseRecord, recordNames } from "../components/workload-restarts/restart-record";
+import type { RecordedStamp } from "../components/workload-restarts/restarts";
+import {
+  type CasaPolicyFacts,
+  type MultiAgentSystemFacts,
+  nameWorkloads,
+} from "../components/workload-restarts/targets";
+import type { UpgradeConfig } from "../config/config";
+import type { LoadedConfig } from "../config/config-load";
+import { droppedCrds, parseCrds } from "../crds/crds";
+import { type LoadedChart, loadChart } from "../helm/chart";
+import { sameValues } from "../helm/installed-values";
+import { readRelease, type ReleaseState } from "../helm/release";
+import type { ClusterClient } from "../kubernetes/connect";
+import { type LiveCrd, readLiveCrds } from "../kubernetes/crds";
+import { type LiveWorkload, readWorkloads } from "../kubernetes/workloads";
+import { crdsOf, refuseUnfitRelease } from "./release-state";
+
+/** The two ConfigMaps that remember what workloads run under; see workload-restarts/restart-record.ts. */
+export interface RestartRecords {
+  readonly before?: RecordedStamp;
+  readonly after?: RecordedStamp;
+  readonly exists: { readonly before: boolean; readonly after: boolean };
+}
+
+/** Everything that the decisions of one upgrade rest on, as plain data. */
+export interface Snapshot {
+  readonly stack: string;
+  readonly cluster: { readonly context: string; readonly id: string; readonly version: string };
+  /** The release as helm has it; undefined when it is not installed. */
+  readonly installed?: ReleaseState;
+  /** The configured chart version, rendered. */
+  readonly chart: LoadedChart;
+  /** The file of custom resource migrations. */
+  readonly migrationEntries: readonly MigrationEntry[];
+  /** CRDs on the cluster that the chart ships, or that any revision helm remembers has shipped. */
+  readonly liveCrds: ReadonlyMap<string, LiveCrd>;
+  readonly records: RestartRecords;
+  /** None when `restarts.discovery` or `restarts.enabled` is false. */
+  readonly systems: readonly MultiAgentSystemFacts[];
+  readonly policies: readonly CasaPolicyFacts[];
+  /** All Deployments and StatefulSets of the namespaces that somebody names workloads in. */
+  readonly workloads: readonly LiveWorkload[];
+  /** What an earlier version of this program recorded of its gate. */
+  readonly earlierGate?: EarlierRecord;
+}
+
+/**
+ * Reads the snapshot: all that is read before anything is decided.
+ *
+ * @throws UserError when something cannot be read, or the release cannot be upgraded at all.
+ */
+export async function readSnapshot(client: ClusterClient, loaded: LoadedConfig, stack: string): Promise<Snapshot> {
+  const { config } = loaded;
+  const installed = await readRelease(client, config.namespace, config.release);
+  // Without a release that can be upgraded the rest need not be read.
+  refuseUnfitRelease(installed, config);
+  const migrationEntries = readMigrations(config.customResourceMigrations);
+  const chart = await renderChart(client, loaded, installed);
+  const shipped = parseCrds(chart.crds);
+  const ever = droppedCrds((installed?.revisions ?? []).flatMap(crdsOf), shipped);
+  const [liveCrds, records, named, earlierGate] = await Promise.all([
+    readLiveCrds(client, [...shipped.map((crd) => crd.metadata.name), ...ever]),
+    readRestartRecords(client, config),
+    readMasWorkloads(client, config),
+    readEarlierRecord(stack, "casa-migration-passed"),
+  ]);
+  return {
+    stack,
+    cluster: { context: config.context, id: client.uid ?? "unknown", version: client.gitVersion },
+    ...{ installed, chart, migrationEntries, liveCrds, records, ...named, earlierGate },
+  };
+}
+
+async function renderChart(client: ClusterClient, { config, values }: LoadedConfig, installed?: ReleaseState) {
+  const oldValues = installed && !sameValues(installed.latest.config, values) ? installed.latest.config : undefined;
+  return loadChart(config, {
+    release: config.release,
+    namespace: config.namespace,
+    values,
+    kubeVersion: client.gitVersion,
+    apiVersions: await client.apiVersions(),
+    isUpgrade: installed !== undefined,
+    oldValues,
+    access: { context: config.context, kubeconfig: config.kubeconfig },
+  });
+}
+
+const configMap = z.looseObject({ data: z.unknown() });
+
+async function readRestartRecords(client: ClusterClient, config: UpgradeConfig): Promise<RestartRecords> {
+  const names = recordNames(config.release);
+  const read = (name: string) => client.api.get({ apiVersion: "v1", kind: "ConfigMap" }, config.namespace, name);
+  const [before, after] = await Promise.all([read(names.before), read(names.after)]);
+  const data = (object: unknown) => (object === undefined ? undefined : parseRecord(configMap.parse(object).data));
+  return {
+    before: data(before),
+    after: data(after),
+    exists: { before: before !== undefined, after: after !== undefined },
+  };
+}
+
+async function readMasWorkloads(
+  client: ClusterClient,
+  { restarts }: UpgradeConfig,
+): Promise<Pick<Snapshot, "systems" | "policies" | "workloads">> {
+  if (!restarts.enabled) return { systems: [], policies: [], workloads: [] };
+  const [systems, policies] = restarts.discovery
+    ? await Promise.all([listMultiAgentSystems(client), listCasaPolicies(client)])
+    : [[], []];
+  const named = nameWorkloads(systems, policies, restarts.workloads);
+  const namespaces = [...new Set(named.map(({ namespace }) => namespace))];
+  return { systems, policies, workloads: await readWorkloads(client, namespaces) };
+}
