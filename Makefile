@@ -8,7 +8,9 @@ NAME ?= casa
 NODE_CHECK := const [a, b] = process.versions.node.split("."); \
   if (a < 20 || (a == 20 && b < 19)) { console.error("Node.js 20.19 or newer is needed, this is " + process.version); process.exit(1); }
 
-.PHONY: help setup demo test bench bench-large start stop status clean
+ONLY ?=
+
+.PHONY: help setup demo test check unit conformance integration docs bench bench-large start stop status clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -26,10 +28,26 @@ setup: $(NPM_MARKER) ## Install npm packages, check system packages, find or bui
 demo: $(NPM_MARKER) ## Upgrade a running CASA runtime on a real API server
 	@$(TS) sandbox/demo.ts
 
-test: $(NPM_MARKER) ## Type check, lint, and all tests
-	@npm run --silent check
+test: check ## Type check, lint, and all tests
 	@$(TS) sandbox/main.ts setup
-	@npx --no-install mocha 'test/unit/**/*.test.ts' 'test/conformance/**/*.test.ts' 'test/integration/**/*.test.ts'
+	@$(TS) test/runner/main.ts test/unit test/conformance test/integration
+
+check: $(NPM_MARKER) ## Types, lint, format, who imports whom, generated docs
+	@npm run --silent check
+
+unit: $(NPM_MARKER) ## Tests that need no cluster and no engine: half a minute
+	@$(TS) test/runner/main.ts test/unit
+
+conformance: $(NPM_MARKER) ## Tests of the embedded plugins (ONLY=release.test.ts for one file)
+	@$(TS) sandbox/main.ts setup
+	@$(TS) test/runner/main.ts test/conformance/$(ONLY)
+
+integration: $(NPM_MARKER) ## Tests on the embedded cluster, of one room with ONLY=components/migration-gate
+	@$(TS) sandbox/main.ts setup
+	@$(TS) test/runner/main.ts test/integration/$(ONLY)
+
+docs: $(NPM_MARKER) ## Write what is generated: config, CRD rules, policies, review schema, rooms
+	@npm run --silent docs
 
 bench: $(NPM_MARKER) ## Compare with helm and kubectl by hand; time previews
 	@$(TS) sandbox/main.ts setup
