@@ -1,6 +1,6 @@
 import type { Environment } from "@marcbachmann/cel-js";
 import { parseGoDuration } from "./durations";
-import { goRegExp } from "./go-regexp";
+import { goRegExp, type GoRegExp } from "./go-regexp";
 
 /** An evaluation that fails on the server, too: the object is refused. */
 export class RuleTrips extends Error {}
@@ -133,18 +133,15 @@ function substring(text: string, from: bigint, to?: bigint): string {
 
 function regularExpressions(add: Add): void {
   add("string.casa_matches(string): bool", (text: string, pattern: string) => expression(pattern).test(text));
-  add("string.find(string): string", (text: string, pattern: string) => expression(pattern).exec(text)?.[0] ?? "");
-  const all = (text: string, pattern: string) => {
-    const { source, flags } = expression(pattern);
-    return [...text.matchAll(new RegExp(source, `g${flags}`))].map(([found]) => found);
-  };
+  add("string.find(string): string", (text: string, pattern: string) => expression(pattern).findAll(text)[0] ?? "");
+  const all = (text: string, pattern: string) => expression(pattern).findAll(text);
   add("string.findAll(string): list<string>", all);
   add("string.findAll(string, int): list<string>", (text: string, pattern: string, most: bigint) =>
     all(text, pattern).slice(0, most < 0n ? undefined : Number(most)),
   );
 }
 
-function expression(pattern: string): RegExp {
+function expression(pattern: string): GoRegExp {
   const found = goRegExp(pattern);
   if (!found) throw new NotHere();
   return found;
