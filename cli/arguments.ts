@@ -1,10 +1,11 @@
-import { UserError } from "../shared/user-error";
-import { parseArgs } from "node:util";
+import { Command as Program, CommanderError, InvalidArgumentError, Option } from "commander";
 import { distance } from "fastest-levenshtein";
+import { UserError } from "../shared/user-error";
 
 /** What the user typed. */
 export type Command =
-  | { name: "help" }
+  /** `text`: the help that was asked for. */
+  | { name: "help"; text: string }
   | { name: "plan"; target: Target; out?: string }
   | { name: "up"; target: Target; plan?: string; yes: boolean }
   | { name: "history"; target: Target; all: boolean; json: boolean }
@@ -25,127 +26,146 @@ export interface Target {
   policyConfig?: string;
 }
 
-export const USAGE = `casa-upgrade: review and upgrade a CASA runtime
+const HELP = "see casa-upgrade --help";
 
-  npx casa-upgrade plan [--out DIR]       review the upgrade; writes plan.md, plan.json and plan.svg into DIR (default: .)
-                                          exit code 0: nothing to do, 2: there are changes, 1: refused
-  npx casa-upgrade up [--plan FILE]       upgrade; with FILE (plan.json) only what was reviewed: refused when cluster,
-                                          chart or config differ from it
-  npx casa-upgrade history [--all] [--json]
-                                          updates of this stack: time, result, chart version, who
-  npx casa-upgrade rollback [--to UPDATE] [--accept-data-loss]
-                                          go back to an earlier update's configuration (default: the last good one before
-                                          the latest): previews it, refuses what would lose data, asks, then upgrades to it
-  npx casa-upgrade restore --database NAME [--from FILE]
-                                          put a backup in the place of a database (default: the latest one)
-Options
-  -s, --stack NAME      stack (default: the selected one)
-  -C, --cwd DIR         folder of Pulumi.yaml (default: here)
-      --policy-config FILE
-                        settings of this project's policies (docs/policies.md), as JSON
-      --policy-pack DIR a further policy pack to enforce; may be repeated
-      --no-policies     do not enforce this project's policies
-  -y, --yes             do not ask (up, rollback, restore)
-  -h, --help            show this
-`;
-
-/** Options that one command has. */
-const OWN_OPTIONS = {
-  database: "restore",
-  from: "restore",
-  to: "rollback",
-  "accept-data-loss": "rollback",
-  all: "history",
-  json: "history",
-} as const;
-const COMMANDS = ["plan", "up", "history", "rollback", "restore", "help"];
-
-/** @throws UserError for anything that is not understood. */
-export function parseCommand(argv: readonly string[]): Command {
-  const { values, positionals } = parse(argv);
-  const [name = "help", ...more] = positionals;
-  if (values.help || name === "help") return { name: "help" };
-  if (more.length > 0)
-    throw new UserError("usage", `"${more[0]}" is not expected after ${name}; see casa-upgrade --help`);
-  const target = {
-    cwd: values.cwd,
-    stack: values.stack,
-    policyPacks: values["policy-pack"],
-    ownPolicies: !values["no-policies"],
-    policyConfig: values["policy-config"],
-  };
-  refuse(
-    !target.ownPolicies && target.policyConfig !== undefined,
-    "--policy-config and --no-policies do not go together",
-  );
-  for (const [option, of] of Object.entries(OWN_OPTIONS)) {
-    const given = values[option as keyof typeof OWN_OPTIONS];
-    const wrong = given !== undefined && given !== false && of !== name && COMMANDS.includes(name);
-    refuse(wrong, `--${option} belongs to ${of}; see casa-upgrade --help`);
-  }
-  switch (name) {
-    case "plan":
-      refuse(values.plan !== undefined, "--plan belongs to up: casa-upgrade up --plan FILE");
-      return { name, target, out: values.out };
-    case "up":
-      refuse(values.out !== undefined, "--out belongs to plan: casa-upgrade plan --out DIR");
-      return { name, target, plan: values.plan, yes: values.yes };
-    case "history":
-      return { name, target, all: values.all, json: values.json };
-    case "rollback":
-      return {
-        name,
-        target,
-        to: values.to === undefined ? undefined : updateNumber(values.to),
-        acceptDataLoss: values["accept-data-loss"],
-        yes: values.yes,
-      };
-    case "restore":
-      if (values.database === undefined)
-        throw new UserError("usage", "which database? casa-upgrade restore --database auth");
-      return { name, target, database: values.database, from: values.from ?? "latest", yes: values.yes };
-    default:
-      throw new UserError("usage", `there is no command "${name}"; did you mean: casa-upgrade ${nearest(name)}`);
-  }
+/** Options of all commands, before or after the command's name. */
+interface CommonOptions {
+  cwd: string;
+  stack?: string;
+  policyPack: string[];
+  policies: boolean;
+  policyConfig?: string;
+  yes: boolean;
 }
 
-function parse(argv: readonly string[]) {
+/** Options that one command has; the others say whose they are. */
+const OPTIONS = {
+  plan: [new Option("--out <dir>", "folder for plan.md, plan.json and plan.svg (default: here)")],
+  up: [new Option("--plan <file>", "plan.json: only what was reviewed")],
+  history: [
+    new Option("--all", "all updates, not only the newest 20").default(false),
+    new Option("--json", "as JSON").default(false),
+  ],
+  rollback: [
+    new Option("--to <update>", "number of the update (default: the last good one before the latest)").argParser(
+      updateNumber,
+    ),
+    new Option("--accept-data-loss", "go back although data is lost").default(false),
+  ],
+  restore: [
+    new Option("--database <name>", "which database"),
+    new Option("--from <file>", "which backup").default("latest"),
+  ],
+} as const;
+
+const SUMMARIES: Readonly<Record<keyof typeof OPTIONS, string>> = {
+  plan: "review the upgrade; writes plan.md, plan.json and plan.svg. Exit code 0: nothing to do, 2: there are changes, 1: refused",
+  up: "upgrade; with --plan only what was reviewed: refused when cluster, chart or config differ from it",
+  history: "updates of this stack: time, result, chart version, who",
+  rollback:
+    "go back to an earlier update's configuration: previews it, refuses what would lose data, asks, then upgrades to it",
+  restore: "put a backup in the place of a database",
+};
+
+/** @throws UserError for anything that is not understood; the message ends with what to type. */
+export function parseCommand(argv: readonly string[]): Command {
+  let found: Command | undefined;
+  const program = programFor((command) => (found = command));
   try {
-    return parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: {
-        stack: { type: "string", short: "s" },
-        cwd: { type: "string", short: "C", default: "." },
-        out: { type: "string" },
-        plan: { type: "string" },
-        database: { type: "string" },
-        from: { type: "string" },
-        to: { type: "string" },
-        all: { type: "boolean", default: false },
-        json: { type: "boolean", default: false },
-        "accept-data-loss": { type: "boolean", default: false },
-        "policy-config": { type: "string" },
-        "no-policies": { type: "boolean", default: false },
-        "policy-pack": { type: "string", multiple: true, default: [] },
-        yes: { type: "boolean", short: "y", default: false },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
+    program.parse([...argv], { from: "user" });
   } catch (error) {
-    throw new UserError("usage", `${error instanceof Error ? error.message : String(error)}; see casa-upgrade --help`);
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.code === "commander.helpDisplayed" || error.code === "commander.help") {
+      return { name: "help", text: helpOf(program, argv) };
+    }
+    throw refusal(error, argv);
   }
+  return found ?? { name: "help", text: helpOf(program, argv) };
+}
+
+function programFor(done: (command: Command) => void): Program {
+  const program = new Program("casa-upgrade")
+    .description("Review and upgrade a CASA runtime.")
+    .exitOverride()
+    .configureOutput({ writeOut: () => undefined, writeErr: () => undefined })
+    .option("-s, --stack <name>", "stack (default: the selected one)")
+    .option("-C, --cwd <dir>", "folder of Pulumi.yaml", ".")
+    .option("--policy-config <file>", "settings of this project's policies (docs/policies.md), as JSON")
+    .option("--policy-pack <dir>", "a further policy pack to enforce; may be repeated", collect, [])
+    .option("--no-policies", "do not enforce this project's policies")
+    .option("-y, --yes", "do not ask (up, rollback, restore)", false)
+    .configureHelp({ showGlobalOptions: true })
+    .helpCommand("help [command]", "show this, or the help of a command");
+  const add = <Own extends object>(name: keyof typeof OPTIONS, make: (own: Own, common: CommonOptions) => Command) => {
+    const command = program.command(name).description(SUMMARIES[name]).allowExcessArguments(false);
+    for (const option of OPTIONS[name]) command.addOption(option);
+    command.action(() => done(make(command.opts<Own>(), program.opts<CommonOptions>())));
+  };
+  add<{ out?: string }>("plan", ({ out }, common) => ({ name: "plan", target: targetOf(common), out }));
+  add<{ plan?: string }>("up", ({ plan }, common) => ({ name: "up", target: targetOf(common), plan, yes: common.yes }));
+  add<{ all: boolean; json: boolean }>("history", ({ all, json }, common) => ({
+    ...{ name: "history", target: targetOf(common), all, json },
+  }));
+  add<{ to?: number; acceptDataLoss: boolean }>("rollback", ({ to, acceptDataLoss }, common) => ({
+    ...{ name: "rollback", target: targetOf(common), to, acceptDataLoss, yes: common.yes },
+  }));
+  add<{ database?: string; from: string }>("restore", ({ database, from }, common) => {
+    if (database === undefined) throw new UserError("usage", "which database? casa-upgrade restore --database auth");
+    return { name: "restore", target: targetOf(common), database, from, yes: common.yes };
+  });
+  return program;
+}
+
+function targetOf({ cwd, stack, policyPack, policies, policyConfig }: CommonOptions): Target {
+  if (!policies && policyConfig !== undefined) {
+    throw new UserError("usage", "--policy-config and --no-policies do not go together");
+  }
+  return { cwd, stack, policyPacks: policyPack, ownPolicies: policies, policyConfig };
+}
+
+/** The help of the command that is named, else of all. */
+function helpOf(program: Program, argv: readonly string[]): string {
+  const named = program.commands.find((command) => argv.includes(command.name()));
+  return (named ?? program).helpInformation();
+}
+
+/** What is wrong in our words, where the library's do not say what to type. */
+function refusal(error: CommanderError, argv: readonly string[]): UserError {
+  const [, option] = /unknown option '(--[\w-]+)/.exec(error.message) ?? [];
+  if (error.code === "commander.unknownOption" && option !== undefined) {
+    const [owner, options] = Object.entries(OPTIONS).find(([, list]) => list.some(({ long }) => long === option)) ?? [];
+    const flags = options
+      ?.find(({ long }) => long === option)
+      ?.flags.replace(/<(\w+)>/, (_, name: string) => name.toUpperCase());
+    if (owner !== undefined) {
+      return new UserError("usage", `${option} belongs to ${owner}: casa-upgrade ${owner} ${flags}; ${HELP}`);
+    }
+  }
+  if (error.code === "commander.unknownCommand") {
+    const [, name = ""] = /'([^']*)'/.exec(error.message) ?? [];
+    return new UserError("usage", `there is no command "${name}"; did you mean: casa-upgrade ${nearest(name)}`);
+  }
+  if (error.code === "commander.excessArguments") {
+    const known = Object.keys(OPTIONS);
+    const at = argv.findIndex((word) => known.includes(word));
+    const more = argv.slice(at + 1).find((word) => !word.startsWith("-")) ?? "";
+    return new UserError("usage", `"${more}" is not expected after ${argv[at] ?? ""}; ${HELP}`);
+  }
+  if (error.code === "commander.invalidArgument") {
+    return new UserError("usage", error.message.replace(/^error: .*? is invalid\. /, ""));
+  }
+  return new UserError("usage", `${error.message.replace(/^error: /, "").split("\n")[0] ?? ""}; ${HELP}`);
 }
 
 function updateNumber(text: string): number {
   if (/^[1-9]\d*$/.test(text)) return Number(text);
-  throw new UserError("usage", `--to takes the number of an update, not "${text}": casa-upgrade history shows them`);
+  throw new InvalidArgumentError(`--to takes the number of an update, not "${text}": casa-upgrade history shows them`);
 }
 
-function refuse(wrong: boolean, message: string): void {
-  if (wrong) throw new UserError("usage", message);
+function collect(one: string, before: readonly string[]): string[] {
+  return [...before, one];
 }
 
 function nearest(name: string): string {
-  return [...COMMANDS].sort((a, b) => distance(name, a) - distance(name, b))[0] ?? "plan";
+  return Object.keys(OPTIONS).sort((a, b) => distance(name, a) - distance(name, b))[0] ?? "plan";
 }

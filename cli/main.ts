@@ -1,6 +1,6 @@
 import { UserError } from "../shared/user-error";
 import "../shared/stack-traces";
-import { type Command, parseCommand, USAGE } from "./arguments";
+import { type Command, parseCommand } from "./arguments";
 
 import { historyCommand } from "./history";
 import { planCommand } from "./plan";
@@ -11,7 +11,7 @@ import { upCommand } from "./up";
 async function run(command: Command): Promise<number> {
   switch (command.name) {
     case "help":
-      process.stdout.write(USAGE);
+      console.log(command.text.trimEnd());
       return 0;
     case "plan":
       return planCommand(command.target, command.out);

@@ -129,8 +129,11 @@ describe("the command line", () => {
       plan: "f",
       yes: true,
     });
-    expect(parseCommand(["plan", "--help"])).to.deep.equal({ name: "help" });
-    expect(parseCommand([])).to.deep.equal({ name: "help" });
+    const help = parseCommand(["plan", "--help"]);
+    expect(help.name === "help" && help.text)
+      .to.contain("--out <dir>")
+      .and.contain("--stack <name>");
+    expect(parseCommand([])).to.include({ name: "help" });
   });
 
   it("says what is wrong and what to type", () => {
