@@ -1,8 +1,14 @@
+import stylistic from "@stylistic/eslint-plugin";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
   { ignores: ["node_modules/", ".sandbox/", "**/*.mjs", "**/*.cjs"] },
   ...tseslint.configs.recommendedTypeChecked,
+  {
+    plugins: { "@stylistic": stylistic },
+    // Prettier wraps code; comments are nobody's but ours.
+    rules: { "@stylistic/max-len": ["error", { code: 1000, comments: 120, ignoreUrls: true }] },
+  },
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {

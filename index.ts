@@ -7,8 +7,8 @@ import { showUserErrors } from "./config/show-errors";
 import { planUpgrade, previewLines } from "./upgrade/plan";
 
 /**
- * The upgrade of a CASA runtime, for `pulumi preview` and `pulumi up` alike:
- * config -> pre-flight and plan -> verified backup -> custom resources -> CRDs -> chart release -> migration gate -> MAS restarts.
+ * The upgrade of a CASA runtime, for `pulumi preview` and `pulumi up` alike: config -> pre-flight and plan -> verified
+ * backup -> custom resources -> CRDs -> chart release -> migration gate -> MAS restarts.
  */
 export = async () => {
   // A wrong key or value stops here, with the line that fixes it.
@@ -18,8 +18,8 @@ export = async () => {
   const plan = await planUpgrade(loaded);
   for (const warning of plan.warnings) await pulumi.log.warn(warning);
 
-  // Before anything changes, a verified backup. Custom resources get their next form, then CRDs, the chart next, its migration seen
-  // to end well, the MAS workloads gently last; each step waits for the one before.
+  // Before anything changes, a verified backup. Custom resources get their next form, then CRDs, the chart next, its
+  // migration seen to end well, the MAS workloads gently last; each step waits for the one before.
   const upgrade = new CasaUpgrade("casa", { plan });
   // A reviewer reads the essence at the end of the preview; `casa-upgrade plan` writes the whole review.
   if (pulumi.runtime.isDryRun()) {

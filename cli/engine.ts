@@ -53,7 +53,10 @@ export function preview(stack: Stack, target: Target, report: string, configFile
   return run((onEvent) => stack.preview({ onEvent, color: "never", configFile, ...policies(target) }));
 }
 
-/** Runs an update that is bound to a reviewed plan; the engine's output goes to the terminal, the message to the stack's history. */
+/**
+ * Runs an update that is bound to a reviewed plan; the engine's output goes to the terminal, the message to the stack's
+ * history.
+ */
 export function update(stack: Stack, target: Target, plan: string, message: string): Promise<EngineRun> {
   stack.workspace.envVars = { ...stack.workspace.envVars, [PLAN_VARIABLE]: path.resolve(plan) };
   const onOutput = (text: string) => void process.stdout.write(text);

@@ -13,8 +13,8 @@ import { connectStack } from "./stack-config";
 const NEWEST = 20;
 
 /**
- * Prints the updates of the stack, the newest first. Which chart version an update brought is told by its configuration, or by the
- * revision of helm that it made; a cluster that cannot be reached leaves that open.
+ * Prints the updates of the stack, the newest first. Which chart version an update brought is told by its
+ * configuration, or by the revision of helm that it made; a cluster that cannot be reached leaves that open.
  *
  * @returns the exit code, always 0.
  */

@@ -16,8 +16,8 @@ import { openStack } from "./engine";
 import { connectStackForWriting } from "./stack-config";
 
 /**
- * Puts a verified backup in the place of a database. The stored dump is restored into a new database and compared with its manifest
- * first; only then the two change places, in one transaction. The old one is kept under another name.
+ * Puts a verified backup in the place of a database. The stored dump is restored into a new database and compared with
+ * its manifest first; only then the two change places, in one transaction. The old one is kept under another name.
  *
  * @returns the exit code: 0 done, 1 not wanted.
  * @throws UserError naming what is wrong and its fix; the database is as it was, unless the message says otherwise.

@@ -28,9 +28,10 @@ import { messageFor, userName } from "./user";
 type Rollback = Extract<Command, { name: "rollback" }>;
 
 /**
- * Goes back to the configuration of an earlier update: shows what that does, refuses what would lose data, asks, and upgrades to it.
- * Until the answer is yes nothing is changed, the stack's configuration included (a release whose newest revision failed is asked about
- * first, apart); from then on that is the old one, so an update that stops half-way goes on with `pulumi up`.
+ * Goes back to the configuration of an earlier update: shows what that does, refuses what would lose data, asks, and
+ * upgrades to it. Until the answer is yes nothing is changed, the stack's configuration included (a release whose
+ * newest revision failed is asked about first, apart); from then on that is the old one, so an update that stops
+ * half-way goes on with `pulumi up`.
  *
  * @returns the exit code: 0 done, 1 failed or not wanted.
  * @throws UserError naming what is wrong and its fix.

@@ -14,8 +14,8 @@ import type { Review } from "../review/report/schema";
 import type { ConnectedStack } from "./stack-config";
 
 /**
- * Compares the schema revision of the auth service's database with the one that the old version ran with. That is known from the
- * backups: each was made while a version ran, and says its revision.
+ * Compares the schema revision of the auth service's database with the one that the old version ran with. That is known
+ * from the backups: each was made while a version ran, and says its revision.
  */
 export async function schemaOnTheWay(
   stack: string,

@@ -8,8 +8,8 @@ import { shellWord } from "../shared/shell-word";
 import { confirmed } from "./confirm";
 
 /**
- * Takes a failed revision of the release back by `helm rollback`, before anything is previewed: an upgrade from here would leave on the
- * cluster what only that revision added.
+ * Takes a failed revision of the release back by `helm rollback`, before anything is previewed: an upgrade from here
+ * would leave on the cluster what only that revision added.
  *
  * @param yes do not ask.
  * @returns false when the user does not want it.

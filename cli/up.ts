@@ -12,8 +12,8 @@ import { makeReview } from "./plan";
 import { messageFor, userName } from "./user";
 
 /**
- * Upgrades exactly what was reviewed. Without a plan file the review is made now, shown, and asked about; with one it is
- * the file's. Either way the update itself refuses when anything differs from that review.
+ * Upgrades exactly what was reviewed. Without a plan file the review is made now, shown, and asked about; with one it
+ * is the file's. Either way the update itself refuses when anything differs from that review.
  *
  * @returns the exit code: 0 done (or nothing to do), 1 refused, failed, or not wanted.
  */

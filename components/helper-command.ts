@@ -8,20 +8,20 @@ export interface HelperCommandArgs {
   readonly line: string;
   readonly access: ClusterAccess;
   /**
-   * What the command is told, as JSON on stdin. It runs again whenever this differs from what it was told when it last succeeded, so
-   * everything that makes another run necessary is in it.
+   * What the command is told, as JSON on stdin. It runs again whenever this differs from what it was told when it last
+   * succeeded, so everything that makes another run necessary is in it.
    */
   readonly job: pulumi.Input<object>;
   /** The job holds secrets, so the engine encrypts it. Default false. */
   readonly secret?: boolean;
   /**
-   * This run has nothing for the command to do. What the last one that had was told and put out is kept then, or the record would
-   * change after every upgrade. A command that never succeeded runs all the same.
+   * This run has nothing for the command to do. What the last one that had was told and put out is kept then, or the
+   * record would change after every upgrade. A command that never succeeded runs all the same.
    */
   readonly idle: boolean;
   /**
-   * What shows while it runs. `stderr` for a program that tells what it does; `none` for a wait that is silent until it fails, whose
-   * output is in the error. Default `stderr`.
+   * What shows while it runs. `stderr` for a program that tells what it does; `none` for a wait that is silent until it
+   * fails, whose output is in the error. Default `stderr`.
    */
   readonly logging?: "stderr" | "none";
   /** The command reads what it put out the last time. Default false. */

@@ -14,8 +14,8 @@ function stepText(step: PropertyKey, first: boolean): string {
 }
 
 /**
- * The line that sets a key to text, a number or a boolean. A secret's line has no value: the CLI asks for it, which keeps
- * it out of the shell's history.
+ * The line that sets a key to text, a number or a boolean. A secret's line has no value: the CLI asks for it, which
+ * keeps it out of the shell's history.
  */
 export function setLine(path: readonly PropertyKey[], value: unknown, secret = false): string {
   const words = ["pulumi config set"];

@@ -28,8 +28,8 @@ export function loadConfig(): LoadedConfig {
 }
 
 /**
- * {@link loadConfig} on given input: full keys (`project:key`) to the text the engine hands over, and the full keys that
- * are stored encrypted.
+ * {@link loadConfig} on given input: full keys (`project:key`) to the text the engine hands over, and the full keys
+ * that are stored encrypted.
  *
  * @throws UserError listing every problem.
  */
@@ -58,8 +58,8 @@ function parseSecretKeys(text = "[]"): string[] {
 }
 
 /**
- * The engine hands every value over as text: maps and lists as JSON, numbers and booleans as they are written. Text stays
- * text where the schema wants text, even when it looks like a number.
+ * The engine hands every value over as text: maps and lists as JSON, numbers and booleans as they are written. Text
+ * stays text where the schema wants text, even when it looks like a number.
  */
 function fromText(key: string, text: string): unknown {
   if (schemaAt([key])?.type === "string") return text;

@@ -36,7 +36,10 @@ function unknownKey(above: Path, key: string): string {
   return problem(path, `is not a key of this project; ${hint}`, removeLine(path));
 }
 
-/** The known key that was probably meant, here or elsewhere in the schema (`maxConcurrent` for `restarts.maxConcurrent`). */
+/**
+ * The known key that was probably meant, here or elsewhere in the schema (`maxConcurrent` for
+ * `restarts.maxConcurrent`).
+ */
 function nearestKey(above: Path, key: string): string | undefined {
   const isHere = (path: string[]) => keyText(path.slice(0, -1)) === keyText(above);
   const candidates = allKeys()

@@ -2,8 +2,9 @@ import { RunError } from "@pulumi/pulumi";
 import { UserError } from "../shared/user-error";
 
 /**
- * Runs a part of the Pulumi program, and hands what the user can repair to the engine as a RunError, which it shows without a stack
- * trace. The only place of the program where errors are caught for the user; any other error keeps its stack trace.
+ * Runs a part of the Pulumi program, and hands what the user can repair to the engine as a RunError, which it shows
+ * without a stack trace. The only place of the program where errors are caught for the user; any other error keeps its
+ * stack trace.
  */
 export async function showUserErrors<T>(action: () => T | Promise<T>): Promise<T> {
   try {

@@ -69,8 +69,8 @@ export function mergeValues(...layers: readonly Values[]): Values {
 }
 
 /**
- * The same tree with `mark` applied to exactly the leaves that the secret part brings, so that a preview hides those and
- * shows the rest. The secret part must have been merged last.
+ * The same tree with `mark` applied to exactly the leaves that the secret part brings, so that a preview hides those
+ * and shows the rest. The secret part must have been merged last.
  */
 export function markSecretLeaves(merged: Values, secretPart: Values, mark: (value: unknown) => unknown): Values {
   return Object.fromEntries(

@@ -35,8 +35,8 @@ export interface PlannedCrd {
   /** It exists on the cluster, so it is adopted instead of created. */
   exists: boolean;
   /**
-   * What a preview asks the API server about in its place: the manifest drops versions that objects are still stored in, which it would
-   * refuse; when it is applied they have been migrated.
+   * What a preview asks the API server about in its place: the manifest drops versions that objects are still stored
+   * in, which it would refuse; when it is applied they have been migrated.
    */
   asked?: Crd;
 }
@@ -79,7 +79,7 @@ function crdError(problem: string): UserError {
 
 /**
  * Joins a chart's CRD with what others put on the live one. The provider replaces CRDs whole, so labels, annotations
- * and an injected CA bundle that are not in the inputs would be lost (DESIGN section 5). Keys that the installed chart
+ * and an injected CA bundle that are not in the inputs would be lost. Keys that the installed chart
  * version brought are not "others'": when the new version drops them, they go.
  */
 export function keepForeign(crd: Crd, live: LiveCrdMetadata | undefined, installed: Crd | undefined): Crd {

@@ -28,7 +28,10 @@ export interface WorkloadName {
 export interface ExplainOptions {
   /** Longest time for all explanations, in milliseconds; what is not known by then is left out. Default 10 s. */
   limitMs?: number;
-  /** What to show of the logs of a workload's pods, whether they crashed or not. Default: the end of a crashed one's log. */
+  /**
+   * What to show of the logs of a workload's pods, whether they crashed or not. Default: the end of a crashed one's
+   * log.
+   */
   linesOf?: (workload: WorkloadName) => ((log: string) => string[]) | undefined;
   /** Also explain workloads that are rolled out, with their newest pods. Default false. */
   evenComplete?: boolean;
@@ -37,7 +40,9 @@ export interface ExplainOptions {
 /** Bytes and lines of a log that are asked for at most. */
 export const LOG_LIMITS = { short: { bytes: 65_536, lines: LIMITS.logLines }, long: { bytes: 1_048_576, lines: 2000 } };
 
-/** Why a release is not fully rolled out: each workload that lags, with its pods, their logs and events. Never throws. */
+/**
+ * Why a release is not fully rolled out: each workload that lags, with its pods, their logs and events. Never throws.
+ */
 export async function explainRelease(
   client: ClusterClient,
   namespace: string,
@@ -51,7 +56,9 @@ export async function explainRelease(
   return text || "every workload of the release is rolled out; the cause is in the error above";
 }
 
-/** One paragraph for each workload that is not fully rolled out; empty when all are. Never throws: it explains errors. */
+/**
+ * One paragraph for each workload that is not fully rolled out; empty when all are. Never throws: it explains errors.
+ */
 export async function explainWorkloads(
   client: ClusterClient,
   workloads: WorkloadName[],

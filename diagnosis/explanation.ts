@@ -94,7 +94,8 @@ export function eventsToShow(events: LiveEvent[], rollout: { kind: string; name:
     .filter(({ involvedObject: { kind, name } }) => {
       if (kind === "Pod") return podNames.has(name);
       if (kind === "PersistentVolumeClaim") return claims.has(name);
-      // Where pods cannot even be created (quota, admission), the ReplicaSet says why; its name is the Deployment's and a hash.
+      // Where pods cannot even be created (quota, admission), the ReplicaSet says why; its name is the Deployment's and
+      // a hash.
       if (kind === "ReplicaSet") return rollout.kind === "Deployment" && name.replace(/-[^-]+$/, "") === rollout.name;
       return kind === rollout.kind && name === rollout.name;
     })

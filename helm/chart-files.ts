@@ -14,8 +14,8 @@ const MAX_FILE_BYTES = 5 * 1024 * 1024;
 const MAX_FILES = 20_000;
 
 /**
- * Reads the files of a chart folder, or of a packaged chart, into memory. Links and special files are left out, in archives
- * too; more than helm allows is refused.
+ * Reads the files of a chart folder, or of a packaged chart, into memory. Links and special files are left out, in
+ * archives too; more than helm allows is refused.
  *
  * @param budget one for the whole chart, archives inside archives included.
  * @throws UserError when it cannot be read, is no gzip-compressed tar archive, or is larger than helm allows.

@@ -72,7 +72,8 @@ const MAX_NESTING = 10;
  * Reads a chart folder or a packaged chart (`.tgz`) without writing to disk or following links. `.helmignore` is not
  * honoured: a file too many only makes the findings more careful.
  *
- * @throws UserError when it is no chart, is too large, or its Chart.yaml, values.yaml or values.schema.json is malformed.
+ * @throws UserError when it is no chart, is too large, or its Chart.yaml, values.yaml or values.schema.json is
+ * malformed.
  */
 export async function readChartPackage(path: string): Promise<ChartPackage> {
   const budget = new ChartBudget(path);
@@ -186,7 +187,9 @@ function dependenciesOf(tree: ChartTree, shared: readonly string[]): ChartDepend
   ];
 }
 
-/** Where one entry of `import-values` puts a subchart's values: a parent path, or the keys that the subchart exports. */
+/**
+ * Where one entry of `import-values` puts a subchart's values: a parent path, or the keys that the subchart exports.
+ */
 function importTargets(entry: unknown, chart: ChartPackage | undefined): string[][] {
   if (isMap(entry)) return typeof entry["parent"] === "string" ? [entry["parent"].split(".")] : [];
   const exported = isMap(chart?.defaults["exports"]) ? chart.defaults["exports"][String(entry)] : undefined;
@@ -200,7 +203,9 @@ function textOf(files: ChartFiles, name: string): string | undefined {
     .replace(/^\uFEFF/, "");
 }
 
-/** A YAML file as helm reads it: the first document, the last one of repeated keys. Undefined: there is no such file. */
+/**
+ * A YAML file as helm reads it: the first document, the last one of repeated keys. Undefined: there is no such file.
+ */
 function yamlOf(files: ChartFiles, name: string, where: string): unknown {
   const content = textOf(files, name);
   if (content === undefined) return undefined;

@@ -30,8 +30,8 @@ const MANAGED_BY = "app.kubernetes.io/managed-by";
 
 /**
  * Finds what helm would refuse to take over: objects that are new in the chart, exist already, and do not carry this
- * release's ownership marks. Objects that the installed revision rendered are the release's own. Objects that may not be read
- * are passed over; that is for the permission check to say.
+ * release's ownership marks. Objects that the installed revision rendered are the release's own. Objects that may not
+ * be read are passed over; that is for the permission check to say.
  */
 export async function findConflicts(
   client: ClusterClient,

@@ -6,7 +6,9 @@ import { lastCarriedOut } from "./carried-out";
 import { ApiError } from "../kubernetes/api";
 import { type ClusterClient, parseObject } from "../kubernetes/connect";
 
-/** One revision of a release. What its labels do not say is decoded when it is first asked for: a record may hold 1 MB. */
+/**
+ * One revision of a release. What its labels do not say is decoded when it is first asked for: a record may hold 1 MB.
+ */
 export interface Revision {
   readonly revision: number;
   /** helm's status: `deployed`, `superseded`, `failed`, `pending-upgrade`, … */
@@ -154,7 +156,8 @@ class StoredRevision implements Revision {
 }
 
 /**
- * Decodes helm's record as it stands in a Secret: base64 of gzip of JSON (very old ones: of JSON), and base64 once more.
+ * Decodes helm's record as it stands in a Secret: base64 of gzip of JSON (very old ones: of JSON), and base64 once
+ * more.
  *
  * @param secretName named in the error.
  */
@@ -242,9 +245,9 @@ export function releaseProblem(release: ReleaseState, context: string): UserErro
 /**
  * What to know before a failed revision is upgraded; undefined when the newest one did not fail.
  *
- * helm compares with the last *deployed* revision: a field that only the failed one added (an annotation, a container) is in
- * neither side of that comparison, so an upgrade leaves it on the cluster. A rollback compares with the failed revision and
- * takes it away (seen with helm 3.22 on a real API server).
+ * helm compares with the last *deployed* revision: a field that only the failed one added (an annotation, a container)
+ * is in neither side of that comparison, so an upgrade leaves it on the cluster. A rollback compares with the failed
+ * revision and takes it away (seen with helm 3.22 on a real API server).
  */
 export function releaseWarning(release: ReleaseState, context: string): string | undefined {
   const { name, namespace, latest } = release;

@@ -1,4 +1,6 @@
-/** What a chart's templates do with `.Values`, as far as their text shows it without running them. Paths are key lists. */
+/**
+ * What a chart's templates do with `.Values`, as far as their text shows it without running them. Paths are key lists.
+ */
 export interface TemplateUses {
   /** Paths that are read. */
   mentioned: string[][];
@@ -6,7 +8,9 @@ export interface TemplateUses {
   open: string[][];
   /** Maps handed to other templates inside a `dict`, which read single keys of them (`.values.image`). */
   passed: string[][];
-  /** Every field name and every word of a string in the templates: a key that is none of them is read by name nowhere. */
+  /**
+   * Every field name and every word of a string in the templates: a key that is none of them is read by name nowhere.
+   */
   words: Set<string>;
   /** Names of fields that are used as a whole somewhere (`toYaml .values.resources` gives `resources`). */
   wholeFields: Set<string>;
@@ -29,7 +33,9 @@ interface Chain {
 const TOKEN =
   /(?<string>"(?:[^"\\]|\\.)*"|`[^`]*`)|(?<tail>\)(?:\.[A-Za-z_]\w*)+)|(?<fields>\$\w*(?:\.[A-Za-z_]\w*)*|(?:\.[A-Za-z_]\w*)+)|(?<word>[A-Za-z_]\w*)|(?<punct>:=|[=|(),])|(?<other>[\d.]+)/g;
 const KEYWORDS = new Set(["if", "else", "with", "range", "define", "block", "template", "end"]);
-/** Functions that look at a value without its keys being read; an `if` made of these says nothing about the keys below. */
+/**
+ * Functions that look at a value without its keys being read; an `if` made of these says nothing about the keys below.
+ */
 const TESTS = new Set(
   (
     "if else and or not eq ne lt le gt ge empty hasKey index get len default " +
@@ -40,8 +46,9 @@ const TESTS = new Set(
 const KEY_READERS = new Set(["index", "get", "hasKey", "set", "unset"]);
 
 /**
- * Collects the uses of `.Values` in template texts. It knows fields (`$.Values.a.b`), `index`, `get`, `hasKey`, brackets
- * (`(.Values.a).b`) and variables (`$x := .Values.a`). What it cannot follow counts as "every key may be read".
+ * Collects the uses of `.Values` in template texts. It knows fields (`$.Values.a.b`), `index`, `get`, `hasKey`,
+ * brackets (`(.Values.a).b`) and variables (`$x := .Values.a`). What it cannot follow counts as "every key may be
+ * read".
  *
  * @param templates texts of the files; variables are followed inside one file.
  */
@@ -109,7 +116,8 @@ class Collector {
       // All values under their own name: what the other template reads of them is seen there.
       if (as !== "Values" || chain.path.length > 0) this.passed.push({ path: chain.path, as });
     } else if (chain.path.length === 0) {
-      // All values handed on: taken literally it would make every key known, so single keys are still looked for by name.
+      // All values handed on: taken literally it would make every key known, so single keys are still looked for by
+      // name.
       this.passed.push({ path: [], as: "" });
     } else {
       this.open.push(chain.path);

@@ -4,8 +4,9 @@ import { lt, valid } from "semver";
 const ABOUT_GOING_BACK = ["version-steps", "crds-compatible"];
 
 /**
- * What a rollback acknowledges, for today only. Who types `rollback` has said that the version goes back, and with it the CRDs; which
- * objects lose data by that is judged apart, and refused. A policy pack may still forbid acknowledgements.
+ * What a rollback acknowledges, for today only. Who types `rollback` has said that the version goes back, and with it
+ * the CRDs; which objects lose data by that is judged apart, and refused. A policy pack may still forbid
+ * acknowledgements.
  *
  * @param from installed version, @param to version after the rollback; undefined: not known.
  */

@@ -24,8 +24,8 @@ export interface NewConfig {
  * What the stack's file must hold to have the recorded configuration again.
  *
  * - Keys of {@link KEPT_KEYS} stay as they are. A recorded value that is the project's own default is left out.
- * - The history does not say which parts of a value were encrypted. An encrypted part is always text, so every text of a value that was
- *   encrypted in part is encrypted again: rather more than before than less.
+ * - The history does not say which parts of a value were encrypted. An encrypted part is always text, so every text of
+ *   a value that was encrypted in part is encrypted again: rather more than before than less.
  *
  * @param defaults the project's defaults, by key; the engine records them like values that were set.
  */
@@ -67,7 +67,8 @@ function withoutTexts(value: unknown): unknown {
 }
 
 /**
- * The stack's file with another configuration. Keys that keep their value keep their text (encrypted as it is), comments stay.
+ * The stack's file with another configuration. Keys that keep their value keep their text (encrypted as it is),
+ * comments stay.
  *
  * @param present values in force, decrypted, by key without the project's name.
  * @param acknowledge policies to acknowledge in addition; one that is acknowledged already keeps its words.

@@ -4,8 +4,9 @@ import { parseDescription } from "./recorded-texts";
 import type { ReleaseRevision } from "./updates";
 
 /**
- * Revisions newer than our newest one: somebody changed the release by hand. Empty when all before were made by hand, too. Those that
- * failed or never ended are passed over: helm gives them a description of its own, so nobody can say whose they are, and they run nothing.
+ * Revisions newer than our newest one: somebody changed the release by hand. Empty when all before were made by hand,
+ * too. Those that failed or never ended are passed over: helm gives them a description of its own, so nobody can say
+ * whose they are, and they run nothing.
  */
 export function manualRevisions<T extends ReleaseRevision>(revisions: readonly T[]): T[] {
   const carriedOut = revisions.filter(isCarriedOut);

@@ -1,6 +1,6 @@
 /**
- * Texts that this program writes and reads back: the description of helm's revisions and the message of the stack's updates. Both are in
- * histories that older versions wrote, so a text that was ever written must stay readable.
+ * Texts that this program writes and reads back: the description of helm's revisions and the message of the stack's
+ * updates. Both are in histories that older versions wrote, so a text that was ever written must stay readable.
  */
 
 /** What the description of one of our revisions says. */

@@ -10,7 +10,10 @@ export function valueOf(value: unknown): unknown {
   }
 }
 
-/** Whether a value is the project's default for its key; the engine records a default as text where it is no map or list. */
+/**
+ * Whether a value is the project's default for its key; the engine records a default as text where it is no map or
+ * list.
+ */
 export function isDefault(value: unknown, byDefault: unknown): boolean {
   if (byDefault === undefined) return false;
   const text = typeof byDefault === "string" ? byDefault : JSON.stringify(byDefault);

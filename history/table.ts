@@ -27,7 +27,10 @@ export function historyRows(updates: readonly Update[], revisions: readonly Rele
   }));
 }
 
-/** Columns as wide as what is in them; the message is last and is not cut. Nothing in a message moves the terminal's cursor. */
+/**
+ * Columns as wide as what is in them; the message is last and is not cut. Nothing in a message moves the terminal's
+ * cursor.
+ */
 export function historyTable(rows: readonly HistoryRow[]): string {
   const head = ["UPDATE", "TIME", "KIND", "RESULT", "CHART", "REVISION", "WHO", "MESSAGE"];
   const lines = rows.map(({ update, time, kind, result, chartVersion, revisions, who, message }) => {

@@ -5,8 +5,9 @@ import { parseMessage } from "./recorded-texts";
 import { isGood, type RecordedValue, type Update } from "./updates";
 
 /**
- * Keys that say where things are and how careful the tool is, not what runs: a rollback keeps them as they are now. Rules and reasons
- * of the way forward were not there yet when the old configuration was recorded, and are needed on the way back.
+ * Keys that say where things are and how careful the tool is, not what runs: a rollback keeps them as they are now.
+ * Rules and reasons of the way forward were not there yet when the old configuration was recorded, and are needed on
+ * the way back.
  */
 export const KEPT_KEYS: ReadonlySet<string> = new Set([
   "context",
@@ -19,7 +20,10 @@ export const KEPT_KEYS: ReadonlySet<string> = new Set([
   "timeouts",
 ]);
 
-/** Keys that say what runs. An update that changed others only (how restarts go, how long history is) is nothing to go back from. */
+/**
+ * Keys that say what runs. An update that changed others only (how restarts go, how long history is) is nothing to go
+ * back from.
+ */
 const RUNS = [
   ...["chart", "repository", "version", "release", "namespace"],
   ...["values", "secretValues", "valueFiles", "mode", "webhook"],
@@ -28,7 +32,10 @@ const RUNS = [
 /** What a configuration runs, without what the project's defaults say anyway. */
 export type WhatRuns = (config: ReadonlyMap<string, RecordedValue>) => string;
 
-/** @param defaults the project's defaults, by key; the history has them like values that were set, the stack's file does not. */
+/**
+ * @param defaults the project's defaults, by key; the history has them like values that were set, the stack's file does
+ * not.
+ */
 export function whatRuns(defaults: Record<string, unknown>): WhatRuns {
   return (config) =>
     canonicalJson(
@@ -40,9 +47,9 @@ export function whatRuns(defaults: Record<string, unknown>): WhatRuns {
 }
 
 /**
- * The update to go back to: the one that is named; the goal of a rollback that failed, which goes on; else the newest successful one
- * that runs something else than the present configuration. The file is asked, not the newest entry: an update that was killed leaves
- * none on some backends.
+ * The update to go back to: the one that is named; the goal of a rollback that failed, which goes on; else the newest
+ * successful one that runs something else than the present configuration. The file is asked, not the newest entry: an
+ * update that was killed leaves none on some backends.
  *
  * @param updates newest first.
  * @param present configuration of the stack's file.

@@ -56,8 +56,9 @@ const MAX_SOCKETS = 16;
 /** Objects of one page of a list. */
 const PAGE = 500;
 /**
- * Largest answer, in characters, that a list is taken as in one piece. The API server answers such a request from its memory
- * (Kubernetes 1.31 and newer), but reads pages from etcd: 50,000 small objects took it 2.7 s of processor time instead of 11.7 s.
+ * Largest answer, in characters, that a list is taken as in one piece. The API server answers such a request from its
+ * memory (Kubernetes 1.31 and newer), but reads pages from etcd: 50,000 small objects took it 2.7 s of processor time
+ * instead of 11.7 s.
  */
 const ONE_PIECE = 32 * 1024 * 1024;
 /** Credentials are asked for again after this time, in milliseconds: those of credential plugins live minutes only. */
@@ -79,8 +80,8 @@ export type ApiReader = Pick<
 >;
 
 /**
- * A small client for any kind of object. The library's generated clients cover built-in kinds only, and loading them all costs
- * more than a preview's other work.
+ * A small client for any kind of object. The library's generated clients cover built-in kinds only, and loading them
+ * all costs more than a preview's other work.
  */
 export class KubeApi {
   /** Requests sent so far. */
@@ -125,7 +126,9 @@ export class KubeApi {
     return this.request(method, path, { ...options, query: { ...options.query, dryRun: "All" } });
   }
 
-  /** Has the API server answer a question that is put as an object, such as a SelfSubjectAccessReview; none is stored. */
+  /**
+   * Has the API server answer a question that is put as an object, such as a SelfSubjectAccessReview; none is stored.
+   */
   ask(path: string, body: object): Promise<unknown> {
     return this.request("POST", path, { body });
   }
@@ -154,7 +157,8 @@ export class KubeApi {
     try {
       return await this.exchange(url, request, payload);
     } catch (error) {
-      // The server may close an idle connection at the moment we use it; nothing was answered, and a GET can be repeated.
+      // The server may close an idle connection at the moment we use it; nothing was answered, and a GET can be
+      // repeated.
       if (method === "GET" && error instanceof StaleConnection) return this.exchange(url, request, payload);
       throw error;
     }
@@ -164,7 +168,8 @@ export class KubeApi {
     this.requestCount++;
     return new Promise((resolve, reject) => {
       const request = (url.protocol === "http:" ? http : https).request(url, options);
-      // A socket's own time-out starts only once it is connected, so a server that drops packets would never run into it.
+      // A socket's own time-out starts only once it is connected, so a server that drops packets would never run into
+      // it.
       const timer = setTimeout(
         () => request.destroy(new Error(`no answer within ${this.timeoutSeconds} s`)),
         this.timeoutSeconds * 1000,
@@ -230,7 +235,10 @@ export class KubeApi {
     return (await this.kinds(apiVersion)).get(kind);
   }
 
-  /** All API versions and their kinds: two requests where the server knows aggregated discovery, else one for each version. */
+  /**
+   * All API versions and their kinds: two requests where the server knows aggregated discovery, else one for each
+   * version.
+   */
   async allKinds(): Promise<Map<string, Kinds>> {
     const answers = await Promise.all(
       ["/api", "/apis"].map((path) => this.request("GET", path, { accept: DISCOVERY_ACCEPT })),
@@ -323,8 +331,8 @@ export class KubeApi {
   }
 
   /**
-   * Visits all objects of a kind page by page (a list of moderate size in one piece), for lists that are too long to be held;
-   * none when the kind is not served. As in {@link list}, but items have no kind of their own.
+   * Visits all objects of a kind page by page (a list of moderate size in one piece), for lists that are too long to be
+   * held; none when the kind is not served. As in {@link list}, but items have no kind of their own.
    *
    * @throws ApiError with code 410 when it took so long that the rest of the list is gone; begin again.
    */
@@ -361,7 +369,10 @@ export class KubeApi {
   }
 }
 
-/** Characters of a whole list, judged by its first page; unknown (infinite) where the server does not say how many objects follow. */
+/**
+ * Characters of a whole list, judged by its first page; unknown (infinite) where the server does not say how many
+ * objects follow.
+ */
 function sizeOf({ items, metadata }: z.infer<typeof listSchema>): number {
   const all = items.length + (metadata?.remainingItemCount ?? Infinity);
   return (JSON.stringify(items).length / items.length) * all;

@@ -15,7 +15,9 @@ export interface ConnectOptions {
 const version = z.looseObject({ gitVersion: z.string(), major: z.string(), minor: z.string() });
 const named = z.looseObject({ metadata: z.looseObject({ uid: z.string() }) });
 
-/** The cluster of the stack. Reading and writing are two types: pre-flight and review hold this one, and cannot write. */
+/**
+ * The cluster of the stack. Reading and writing are two types: pre-flight and review hold this one, and cannot write.
+ */
 export class ClusterClient<Api extends ApiReader = ApiReader> {
   constructor(
     readonly api: Api,
@@ -59,7 +61,9 @@ export class ClusterClient<Api extends ApiReader = ApiReader> {
     return found === undefined ? undefined : parseObject(type.kind, found, schema);
   }
 
-  /** Reads all objects of a kind through a schema, in one namespace or, without one, in all; errors as in {@link get}. */
+  /**
+   * Reads all objects of a kind through a schema, in one namespace or, without one, in all; errors as in {@link get}.
+   */
   async list<T>(
     type: { apiVersion: string; kind: string },
     namespace: string | undefined,

@@ -9,7 +9,9 @@ export interface ServedResource {
 /** Kinds of one API version. */
 export type Kinds = Map<string, ServedResource>;
 
-/** Asks for everything in one answer, for what servers before Kubernetes 1.30 know, or for the plain list of versions. */
+/**
+ * Asks for everything in one answer, for what servers before Kubernetes 1.30 know, or for the plain list of versions.
+ */
 export const DISCOVERY_ACCEPT = [
   "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
   "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
@@ -49,7 +51,10 @@ const groups = z.looseObject({
 });
 const coreVersions = z.looseObject({ kind: z.literal("APIVersions"), versions: z.array(z.string()) });
 
-/** Reads an answer with kinds, aggregated or of one version; undefined when it lists versions only. Subresources are left out. */
+/**
+ * Reads an answer with kinds, aggregated or of one version; undefined when it lists versions only. Subresources are
+ * left out.
+ */
 export function kindsByVersion(answer: unknown): Map<string, Kinds> | undefined {
   const single = oneVersion.safeParse(answer);
   if (single.success) {

@@ -22,9 +22,9 @@ const float: ScalarTag = {
 const OWN_OR_UNREAD = ["int", "float", "timestamp", "binary"].map((name) => `tag:yaml.org,2002:${name}`);
 
 /**
- * Options for the `yaml` package that read a text as helm and Kubernetes do (Go's YAML library of version 1.1: `yes` is a
- * boolean). The package's own 1.1 rules differ where it hurts: `e1234567` (a commit) would be no number at all, `1:30` would be
- * 90, and dates would become points in time.
+ * Options for the `yaml` package that read a text as helm and Kubernetes do (Go's YAML library of version 1.1: `yes` is
+ * a boolean). The package's own 1.1 rules differ where it hurts: `e1234567` (a commit) would be no number at all,
+ * `1:30` would be 90, and dates would become points in time.
  */
 export const KUBE_YAML: ParseOptions & DocumentOptions & SchemaOptions & ToJSOptions = {
   version: "1.1",

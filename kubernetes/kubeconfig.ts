@@ -62,11 +62,11 @@ export interface Kubeconfig {
 const SET_IT = "pulumi config set kubeconfig <path>, or set KUBECONFIG";
 
 /**
- * Reads the kubeconfig at `path`, else those that `$KUBECONFIG` lists (missing ones are passed over, as by kubectl), else
- * `~/.kube/config`.
+ * Reads the kubeconfig at `path`, else those that `$KUBECONFIG` lists (missing ones are passed over, as by kubectl),
+ * else `~/.kube/config`.
  *
- * Not the library's loader: it brings all generated clients along, which costs every start about 1 s, and it refuses lists of
- * files that name a cluster twice.
+ * Not the library's loader: it brings all generated clients along, which costs every start about 1 s, and it refuses
+ * lists of files that name a cluster twice.
  *
  * @throws UserError naming the file; never with text of the file, which holds secrets.
  */

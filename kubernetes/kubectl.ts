@@ -7,7 +7,10 @@ export interface KubectlAccess {
   readonly kubeconfig?: string;
 }
 
-/** Starts kubectl for what the API client cannot do: exec and port-forward, which are streams over an upgraded connection. */
+/**
+ * Starts kubectl for what the API client cannot do: exec and port-forward, which are streams over an upgraded
+ * connection.
+ */
 export function startKubectl(access: KubectlAccess, args: string[], options: execa.Options = {}) {
   const env = access.kubeconfig ? { KUBECONFIG: access.kubeconfig } : {};
   return execa("kubectl", ["--context", access.context, ...args], { reject: false, ...options, env });

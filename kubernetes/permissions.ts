@@ -54,8 +54,8 @@ export async function neededPermissions(
 }
 
 /**
- * The same, decided from what is given. With no objects it is what every upgrade needs, whatever its chart renders. Kinds that
- * are not served are passed over: a CRD of this very upgrade brings them.
+ * The same, decided from what is given. With no objects it is what every upgrade needs, whatever its chart renders.
+ * Kinds that are not served are passed over: a CRD of this very upgrade brings them.
  */
 export function permissionsFor(objects: KubeObject[], find: FindResource, options: PermissionOptions): Permission[] {
   const { namespace, hasCrds, workloadNamespaces, removed = [] } = options;
@@ -96,16 +96,16 @@ export function permissions(verbs: string[], group: string, resources: string[],
 }
 
 /**
- * What `kubectl exec` or `kubectl port-forward` need: kubectl asks by GET (web sockets) or POST (older ones and proxies), which
- * are two verbs to RBAC, and which of them is not known beforehand.
+ * What `kubectl exec` or `kubectl port-forward` need: kubectl asks by GET (web sockets) or POST (older ones and
+ * proxies), which are two verbs to RBAC, and which of them is not known beforehand.
  */
 export function podStream(subresource: "exec" | "portforward", namespace: string): Permission[] {
   return ["get", "create"].map((verb) => ({ verb, group: "", resource: "pods", subresource, namespace }));
 }
 
 /**
- * The permissions that the cluster denies; asked of the API server, which knows all authorizers. Users who may do everything
- * cost one request. None where even asking is denied: then the API server's own refusal has to do.
+ * The permissions that the cluster denies; asked of the API server, which knows all authorizers. Users who may do
+ * everything cost one request. None where even asking is denied: then the API server's own refusal has to do.
  */
 export async function missingPermissions(client: ClusterClient, needed: Permission[]): Promise<Permission[]> {
   try {

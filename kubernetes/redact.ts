@@ -33,7 +33,9 @@ export function leafTexts(value: unknown): string[] {
   return typeof value === "object" && value !== null ? Object.values(value).flatMap(leafTexts) : [];
 }
 
-/** What the config declares secret, and what everybody can read in the chart's defaults and the config does not declare. */
+/**
+ * What the config declares secret, and what everybody can read in the chart's defaults and the config does not declare.
+ */
 export function declaredSecrets(secretPart: unknown, defaults: unknown): { declared: string[]; inChart: Set<string> } {
   const declared = leafTexts(secretPart);
   return { declared, inChart: new Set(leafTexts(defaults).filter((text) => !declared.includes(text))) };
@@ -43,8 +45,8 @@ export function declaredSecrets(secretPart: unknown, defaults: unknown): { decla
 const SHORTEST_PART = 6;
 
 /**
- * Takes secret texts out of whatever a review says: a password that a chart puts into a connection string of a ConfigMap, or
- * that an admission webhook repeats in its message, is as secret there as in its Secret.
+ * Takes secret texts out of whatever a review says: a password that a chart puts into a connection string of a
+ * ConfigMap, or that an admission webhook repeats in its message, is as secret there as in its Secret.
  */
 export class Redactor {
   private readonly whole: Set<string>;

@@ -8,8 +8,8 @@ export interface ConfigReference {
   /** The keys that are read; undefined: all. */
   keys?: string[];
   /**
-   * When a change reaches a running pod: `environment` and `fixed file` (mounted by subPath) never do; a `file` is replaced by
-   * the kubelet within a minute or two, and the program may read it again or not.
+   * When a change reaches a running pod: `environment` and `fixed file` (mounted by subPath) never do; a `file` is
+   * replaced by the kubelet within a minute or two, and the program may read it again or not.
    */
   as: "environment" | "file" | "fixed file";
   /** Pods start without it, too. */

@@ -19,8 +19,8 @@ export interface DryRunRefusal {
 }
 
 /**
- * Reads a refused dry-run: an upgrade would be refused the same way, except where only the dry-run is the problem. The fix
- * is for the object and the reason.
+ * Reads a refused dry-run: an upgrade would be refused the same way, except where only the dry-run is the problem. The
+ * fix is for the object and the reason.
  *
  * @param context kubeconfig context, for the command lines.
  */

@@ -17,9 +17,10 @@ export interface Strategy {
 }
 
 /**
- * Resolves the update strategy as the controllers of Kubernetes 1.34 do: a Deployment rounds surge up and unavailability down
- * and takes one pod away when both come to 0 (deployment/util `ResolveFenceposts`), a DaemonSet rounds both up
- * (daemon/util `UnavailableCount`), a StatefulSet rounds down and takes at least one (`getStatefulSetMaxUnavailable`).
+ * Resolves the update strategy as the controllers of Kubernetes 1.34 do: a Deployment rounds surge up and
+ * unavailability down and takes one pod away when both come to 0 (deployment/util `ResolveFenceposts`), a DaemonSet
+ * rounds both up (daemon/util `UnavailableCount`), a StatefulSet rounds down and takes at least one
+ * (`getStatefulSetMaxUnavailable`).
  *
  * @param kind Deployment, StatefulSet or DaemonSet.
  * @param spec the workload's spec, from the API server or a chart; the API server's defaults are filled in.

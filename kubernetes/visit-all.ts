@@ -11,8 +11,8 @@ export interface ObjectType {
 export const ATTEMPTS = 3;
 
 /**
- * Visits all objects of a kind in all namespaces, page by page. When the rest of a long list expires it begins anew, and `restart` is
- * told: what was counted so far would be counted again.
+ * Visits all objects of a kind in all namespaces, page by page. When the rest of a long list expires it begins anew,
+ * and `restart` is told: what was counted so far would be counted again.
  *
  * @throws ApiError, with code 410 when each attempt took too long.
  */

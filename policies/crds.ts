@@ -71,8 +71,8 @@ export const crdsManaged = policyOf({
 const names = z.array(z.string());
 
 /**
- * Looks at the order of the whole program, so it runs at the end: a preview is refused by it, an `up` that had no preview only
- * after the fact. `crds-managed` and `crds-compatible` refuse before.
+ * Looks at the order of the whole program, so it runs at the end: a preview is refused by it, an `up` that had no
+ * preview only after the fact. `crds-managed` and `crds-compatible` refuse before.
  */
 export const crdsBeforeChart: StackValidationPolicy = {
   name: "crds-before-chart",
@@ -133,7 +133,10 @@ function missingNames(resources: readonly PolicyResource[], declared: readonly P
   return [...new Set(wanted)].filter((name) => !declared.some((crd) => crd.name === name));
 }
 
-/** URNs of everything that is done before the resource: what it depends on, and what the components that it is part of do. */
+/**
+ * URNs of everything that is done before the resource: what it depends on, and what the components that it is part of
+ * do.
+ */
 function reachable(resource: PolicyResource, seen = new Set<string>()): Set<string> {
   if (resource.parent) reachable(resource.parent, seen);
   for (const before of resource.dependencies) {

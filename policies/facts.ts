@@ -1,9 +1,9 @@
 import { z } from "zod";
 
 /**
- * What the rules read of `casa-review`, the resource by which casa-upgrade tells policies about cluster and chart. A part of
- * docs/review.schema.json, written again here because a published pack is this folder alone; a test holds both together.
- * Every fact is known at preview.
+ * What the rules read of `casa-review`, the resource by which casa-upgrade tells policies about cluster and chart. A
+ * part of docs/review.schema.json, written again here because a published pack is this folder alone; a test holds both
+ * together. Every fact is known at preview.
  */
 
 const text = z.string();

@@ -54,7 +54,10 @@ export function isOurs(urn: string): boolean {
   return urn.includes(OURS);
 }
 
-/** Whether a Release's chart is a CASA runtime. One whose name is not known counts: whoever hides it must not get around the rules. */
+/**
+ * Whether a Release's chart is a CASA runtime. One whose name is not known counts: whoever hides it must not get around
+ * the rules.
+ */
 export function isRuntimeChart(props: Readonly<Record<string, unknown>>, charts: readonly string[]): boolean {
   const chart = known(() => props["chart"]);
   return typeof chart !== "string" || charts.includes(chartName(chart));

@@ -58,13 +58,18 @@ const ACKNOWLEDGE: Properties = {
   },
 };
 
-/** What each policy cannot judge of a Release that casa-upgrade does not define; empty for one that judges it wholly. */
+/**
+ * What each policy cannot judge of a Release that casa-upgrade does not define; empty for one that judges it wholly.
+ */
 export const LIMITS = new Map<string, string>();
 
 /** Why each policy matters, for the documentation. */
 export const REASONS = new Map<string, string>();
 
-/** The policy of a rule: as it is written, with acknowledgement, and without ever turning advisory over an unknown value. */
+/**
+ * The policy of a rule: as it is written, with acknowledgement, and without ever turning advisory over an unknown
+ * value.
+ */
 export function policyOf<Config extends object>(rule: Rule<Config>): ResourceValidationPolicy {
   REASONS.set(rule.name, rule.why);
   if (rule.cannot !== undefined) LIMITS.set(rule.name, rule.cannot);

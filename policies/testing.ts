@@ -13,9 +13,9 @@ const { unknownCheckingProxy, unknownStringValue } = createRequire(__filename)("
 };
 
 /**
- * Runs policies of this pack, or of a team's own, as the Policy SDK does: defaults of the config filled in, and every access to a
- * value that is not known at preview throws as it does there. A rule that lets that error through would turn advisory, so here it
- * fails the test.
+ * Runs policies of this pack, or of a team's own, as the Policy SDK does: defaults of the config filled in, and every
+ * access to a value that is not known at preview throws as it does there. A rule that lets that error through would
+ * turn advisory, so here it fails the test.
  */
 
 /** A resource as a program declares it. */

@@ -25,7 +25,9 @@ import { type ReleaseRendering, releaseObjects } from "./release-objects";
 import { restartChanges } from "./restart-objects";
 import { factsOf, reviewedHashes, reviewKey } from "./reviewed";
 
-/** Reviews an upgrade: sends every change to the API server as a dry-run, changes nothing, and judges what comes of it. */
+/**
+ * Reviews an upgrade: sends every change to the API server as a dry-run, changes nothing, and judges what comes of it.
+ */
 export async function buildReview(input: ReviewInput): Promise<Review> {
   const { client, loaded, chart, installed, restarts } = input;
   const { config } = loaded;

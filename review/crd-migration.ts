@@ -13,8 +13,8 @@ import type { CrMigrationReview, Review } from "./report/schema";
 import type { ObjectCheck } from "../kubernetes/object-check";
 
 /**
- * Asks the API server about both CRDs that a migration puts in place. It would refuse the new one as long as objects may be stored in
- * versions that it lacks, so that is tried with them.
+ * Asks the API server about both CRDs that a migration puts in place. It would refuse the new one as long as objects
+ * may be stored in versions that it lacks, so that is tried with them.
  */
 export async function dryRunMigration(
   client: ClusterClient,
@@ -55,7 +55,10 @@ export function migrationReview(
   return { from: [...from], to, rules, changed, storage, underWay, backup };
 }
 
-/** Refuses what would lose data that no rule mentions, or end half-way because an object does not fit; undefined when all do. */
+/**
+ * Refuses what would lose data that no rule mentions, or end half-way because an object does not fit; undefined when
+ * all do.
+ */
 export function unfit(
   { findings }: CustomResourcesReview,
   migration: CrMigration | undefined,

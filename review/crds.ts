@@ -31,7 +31,9 @@ export interface CrdInput {
   destination: string;
 }
 
-/** Compares each CRD with the live one, tries it as a dry-run, and checks every custom resource that exists against it. */
+/**
+ * Compares each CRD with the live one, tries it as a dry-run, and checks every custom resource that exists against it.
+ */
 export async function reviewCrds(
   client: ClusterClient,
   input: CrdInput,

@@ -6,7 +6,10 @@ import { type ReleaseRendering, tryCreate } from "./release-objects";
 /** Hook events of an upgrade and of an install, in helm's words. */
 const EVENTS = { upgrade: ["pre-upgrade", "post-upgrade"], install: ["pre-install", "post-install"] };
 
-/** The objects that helm's hooks bring for a while. One that an earlier run left is deleted and made anew, so it is not tried. */
+/**
+ * The objects that helm's hooks bring for a while. One that an earlier run left is deleted and made anew, so it is not
+ * tried.
+ */
 export async function hookChanges(
   client: ClusterClient,
   hooks: readonly KubeObject[],

@@ -11,7 +11,9 @@ import type { ReleaseObject } from "./release-objects";
 const CLAIM = { apiVersion: "v1", kind: "PersistentVolumeClaim" };
 const VOLUME = { apiVersion: "v1", kind: "PersistentVolume" };
 
-/** What the changes of the release mean for its pods, images and volumes; `stale` says who keeps an old configuration. */
+/**
+ * What the changes of the release mean for its pods, images and volumes; `stale` says who keeps an old configuration.
+ */
 export async function releaseRolls(
   client: ClusterClient,
   objects: readonly ReleaseObject[],
@@ -47,7 +49,9 @@ export async function listIfAllowed(
   return (await client.api.list(kind, namespace).catch(noneIfForbidden)) as KubeObject[];
 }
 
-/** The volumes behind claims, for their reclaim policy; most users may not read volumes, and then it is told as unknown. */
+/**
+ * The volumes behind claims, for their reclaim policy; most users may not read volumes, and then it is told as unknown.
+ */
 async function readVolumes(client: ClusterClient, claims: readonly KubeObject[]): Promise<KubeObject[]> {
   const names = claims.map((claim) => dig(claim, "spec", "volumeName")).filter((name) => typeof name === "string");
   const read = (name: string) => client.api.get(VOLUME, "", name).catch(noneIfForbidden);

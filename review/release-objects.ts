@@ -20,7 +20,9 @@ export interface ReleaseRendering {
   /** The same with the installed revision's values, where they differ and the chart renders with them. */
   targetWithOldValues?: readonly KubeObject[];
   unstable: UnstableFields;
-  /** `group/Kind` of the CRDs that this upgrade brings or changes; objects of these cannot be judged by the old ones. */
+  /**
+   * `group/Kind` of the CRDs that this upgrade brings or changes; objects of these cannot be judged by the old ones.
+   */
   changingKinds: ReadonlySet<string>;
   /** The release's namespace does not exist yet. */
   createsNamespace: boolean;

@@ -45,7 +45,9 @@ export async function restartChanges(
   ).then((changes) => changes.filter(({ fields }) => fields.length > 0));
 }
 
-/** One of each kind in each namespace first, because quota, policies and permissions are a namespace's; then in order. */
+/**
+ * One of each kind in each namespace first, because quota, policies and permissions are a namespace's; then in order.
+ */
 function sample(targets: readonly RestartTarget[]): RestartTarget[] {
   const first = new Map(targets.map((target) => [`${target.kind} ${target.namespace}`, target]));
   return [...new Set([...first.values(), ...targets])].slice(0, MOST_DRY_RUNS);

@@ -10,8 +10,8 @@ import { ensureSystemPackages } from "./system";
 import { ensureTools, type Tools } from "./tools";
 
 /**
- * The main job, end to end: a CASA runtime that was installed the manual way is adopted, previewed and upgraded by Pulumi on
- * a real API server. Nothing is left running, unless KEEP=1.
+ * The main job, end to end: a CASA runtime that was installed the manual way is adopted, previewed and upgraded by
+ * Pulumi on a real API server. Nothing is left running, unless KEEP=1.
  */
 const STACK = "demo";
 const NAMESPACE = "casa-runtime";

@@ -18,7 +18,10 @@ import type { Tools } from "./tools";
 
 export interface EngineOptions {
   tools: Tools;
-  /** Scratch folder: PULUMI_HOME, the state, the stack configuration. One engine each; kept between runs by using it again. */
+  /**
+   * Scratch folder: PULUMI_HOME, the state, the stack configuration. One engine each; kept between runs by using it
+   * again.
+   */
   dir: string;
   /** Environment on top of this process's own, e.g. KUBECONFIG. */
   env?: NodeJS.ProcessEnv;
@@ -64,8 +67,8 @@ export class PulumiError extends Error {
 }
 
 /**
- * The pulumi CLI with a home, a state and a configuration of its own: nothing of the user's is read or written, and any number
- * of engines may run at once.
+ * The pulumi CLI with a home, a state and a configuration of its own: nothing of the user's is read or written, and any
+ * number of engines may run at once.
  */
 export class Engine {
   readonly plugins: PluginChoice;
@@ -108,8 +111,8 @@ export class Engine {
   }
 
   /**
-   * Sets configuration values of the project: objects as they are, `undefined` removes one, {@link secret} values encrypted.
-   * Keys carry no project name.
+   * Sets configuration values of the project: objects as they are, `undefined` removes one, {@link secret} values
+   * encrypted. Keys carry no project name.
    */
   async setConfig(stack: string, values: Record<string, unknown>): Promise<void> {
     const plain: Record<string, unknown> = {};
@@ -129,7 +132,8 @@ export class Engine {
     return path.join(this.projectDirectory, `Pulumi.${stack}.yaml`);
   }
 
-  // A preview, update, destroy or refresh that fails is an answer, not an accident: these four return it unless told to reject.
+  // A preview, update, destroy or refresh that fails is an answer, not an accident: these four return it unless told to
+  // reject.
 
   preview(stack: string, args: string[] = [], options?: RunOptions): Promise<CommandResult> {
     return this.pulumi(["preview", "--stack", stack, ...args], { reject: false, ...options });
@@ -242,7 +246,10 @@ function upArguments(stack: string, args: string[]): string[] {
   return ["up", "--yes", "--skip-preview", "--stack", stack, ...args];
 }
 
-/** A file instead of a variable, so that a later run with the same folder can read the state, and no process list shows it. */
+/**
+ * A file instead of a variable, so that a later run with the same folder can read the state, and no process list shows
+ * it.
+ */
 function writePassphrase(file: string): void {
   if (!fs.existsSync(file)) fs.writeFileSync(file, randomBytes(24).toString("hex"), { mode: 0o600 });
 }

@@ -62,9 +62,9 @@ export async function runSql(env: Record<string, string>, sql: string, database 
 }
 
 /**
- * Prepares a PostgreSQL server for the cluster in `clusterDir`. Its data is in a folder of its own under the system's folder for
- * temporary files: an unprivileged account may not be able to enter the checkout, and the path of a socket must be short.
- * Local connections are trusted; over loopback TCP a role's password is asked.
+ * Prepares a PostgreSQL server for the cluster in `clusterDir`. Its data is in a folder of its own under the system's
+ * folder for temporary files: an unprivileged account may not be able to enter the checkout, and the path of a socket
+ * must be short. Local connections are trusted; over loopback TCP a role's password is asked.
  */
 export async function preparePostgres(clusterDir: string): Promise<PostgresServer> {
   const bin = findPostgresBin();

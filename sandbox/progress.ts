@@ -35,8 +35,8 @@ export class Progress {
   }
 
   /**
-   * Runs `work` as one step. Steps may run side by side. `detail` given to the callback replaces the text shown beside the
-   * elapsed time. An error is passed on after a line that says how long the step ran.
+   * Runs `work` as one step. Steps may run side by side. `detail` given to the callback replaces the text shown beside
+   * the elapsed time. An error is passed on after a line that says how long the step ran.
    */
   async step<T>(title: string, work: (detail: (text: string) => void) => Promise<T>): Promise<T> {
     const terminal = this.stream?.isTTY === true;

@@ -55,8 +55,8 @@ async function aptInstall(): Promise<void> {
 }
 
 /**
- * Makes sure that what the sandbox needs from the operating system is there; installs it where this process is root on a
- * Debian-like system.
+ * Makes sure that what the sandbox needs from the operating system is there; installs it where this process is root on
+ * a Debian-like system.
  * @throws MissingSystemPackage with the exact install line.
  */
 export async function ensureSystemPackages(progress: Progress = new Progress()): Promise<void> {

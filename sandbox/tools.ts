@@ -93,8 +93,8 @@ async function link(name: ToolName, file: string): Promise<void> {
 }
 
 /**
- * Finds every tool of a list: on PATH in a fitting version, else in the cache, else by official download, else built from pinned Go
- * modules. Safe to run in several processes at once. Prints one line per tool.
+ * Finds every tool of a list: on PATH in a fitting version, else in the cache, else by official download, else built
+ * from pinned Go modules. Safe to run in several processes at once. Prints one line per tool.
  * @throws naming the tool and what is missing when none of the four ways works.
  */
 export async function ensureTools(

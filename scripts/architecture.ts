@@ -1,6 +1,6 @@
 /**
- * Writes the picture of the rooms into docs/architecture.md: who holds what, who may import whom (scripts/rooms.json), and who
- * does (read from the imports). `--check` writes nothing and exits with 1 when the page is out of step.
+ * Writes the picture of the rooms into docs/architecture.md: who holds what, who may import whom (scripts/rooms.json),
+ * and who does (read from the imports). `--check` writes nothing and exits with 1 when the page is out of step.
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * Writes what is generated from the code: docs/config.md, docs/crd-rules.md, docs/policies.md and the `config:` block at the end of the two
- * Pulumi.yaml files. `--check` writes nothing and exits with 1 when one of them is out of step.
+ * Writes what is generated from the code: docs/config.md, docs/crd-rules.md, docs/policies.md and the `config:` block
+ * at the end of the two Pulumi.yaml files. `--check` writes nothing and exits with 1 when one of them is out of step.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -43,9 +43,9 @@ export function withConfigBlock(project: string): string {
 }
 
 /**
- * The block for Pulumi.yaml. Every key has a default, because the engine refuses a stack that lacks a declared key without
- * one, in words that do not say how to set it. Only text keys have a `type`: the engine checks a `type` before the
- * program runs, which would hide our message with its fix, and refuses a map that was set as JSON text. The type of
+ * The block for Pulumi.yaml. Every key has a default, because the engine refuses a stack that lacks a declared key
+ * without one, in words that do not say how to set it. Only text keys have a `type`: the engine checks a `type` before
+ * the program runs, which would hide our message with its fix, and refuses a map that was set as JSON text. The type of
  * the others is that of their default.
  */
 function configBlock(): string {

@@ -1,6 +1,6 @@
 /**
- * Writes docs/review.schema.json, the JSON schema of what `casa-upgrade plan` writes, from review/report/schema.ts. `--check`
- * writes nothing and exits with 1 when the file is out of step.
+ * Writes docs/review.schema.json, the JSON schema of what `casa-upgrade plan` writes, from review/report/schema.ts.
+ * `--check` writes nothing and exits with 1 when the file is out of step.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";

@@ -15,15 +15,16 @@ export interface HelperProgram<Job> {
   /** The text of a failure, made from that of the error. Default: the same. */
   readonly failure?: (error: unknown) => string;
   /**
-   * Where a failure is told. Default stderr. The engine shows stderr while the command runs and puts all output into its error, so a
-   * long text is told once on stdout, and twice on stderr.
+   * Where a failure is told. Default stderr. The engine shows stderr while the command runs and puts all output into
+   * its error, so a long text is told once on stdout, and twice on stderr.
    */
   readonly failureTo?: "stdout" | "stderr";
 }
 
 /**
- * Runs a helper program: `--context CONTEXT`, the job as JSON on stdin (secrets, too: arguments and the environment can be read by
- * others), the result as JSON on stdout, messages on stderr. The only place of a helper program where errors are caught.
+ * Runs a helper program: `--context CONTEXT`, the job as JSON on stdin (secrets, too: arguments and the environment can
+ * be read by others), the result as JSON on stdout, messages on stderr. The only place of a helper program where errors
+ * are caught.
  *
  * @param name for the usage text.
  */

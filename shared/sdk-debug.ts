@@ -4,9 +4,9 @@ import { createRequire } from "node:module";
 export const DEBUG_VARIABLE = "CASA_UPGRADE_SDK_DEBUG";
 
 /**
- * Leaves the Pulumi SDK's debug messages out. Whether somebody reads them or not, it sends half a dozen for each resource, one
- * after the other, each waiting for the engine's answer: with 1,000 workloads a third of the program's processor time and a
- * fifth of the engine's. Messages of ours, warnings and errors are not touched.
+ * Leaves the Pulumi SDK's debug messages out. Whether somebody reads them or not, it sends half a dozen for each
+ * resource, one after the other, each waiting for the engine's answer: with 1,000 workloads a third of the program's
+ * processor time and a fifth of the engine's. Messages of ours, warnings and errors are not touched.
  *
  * Import it before anything registers a resource.
  */

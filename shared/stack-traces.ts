@@ -3,9 +3,10 @@ import { findSourceMap } from "node:module";
 /**
  * Gives errors stack traces with the lines of our TypeScript, and leaves those of installed packages as they are.
  *
- * Import it first. Without it, the Pulumi SDK translates its own frames to paths like `node_modules/@pulumi/resource.ts`, which
- * do not exist and send the colouring of `util.inspect` in Node 20 into a loop that ends only when memory for the string runs
- * out: every failing preview then takes half a minute longer. And lines of TypeScript come out as they were after compilation.
+ * Import it first. Without it, the Pulumi SDK translates its own frames to paths like
+ * `node_modules/@pulumi/resource.ts`, which do not exist and send the colouring of `util.inspect` in Node 20 into a
+ * loop that ends only when memory for the string runs out: every failing preview then takes half a minute longer. And
+ * lines of TypeScript come out as they were after compilation.
  */
 Error.prepareStackTrace = (error, frames) =>
   [String(error), ...frames.map((frame) => `    at ${locate(frame)}`)].join("\n");

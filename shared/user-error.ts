@@ -46,8 +46,8 @@ export type UserErrorCode =
   | "custom-resource-migration";
 
 /**
- * Something that the user can do something about. It is shown as it is, without a stack trace; any other error is a mistake of
- * this program and keeps its own.
+ * Something that the user can do something about. It is shown as it is, without a stack trace; any other error is a
+ * mistake of this program and keeps its own.
  */
 export class UserError extends Error {
   /**

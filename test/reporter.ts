@@ -4,8 +4,8 @@ import { reporters, Runner, type MochaOptions, type Suite, type Test } from "moc
 import { RESULT_FILE, sumLine, type FileResult, type JobResult } from "./runner/result";
 
 /**
- * Mocha's spec output. The very last line sums the run up: `N passed, N failed[, N skipped]`. As a job of the test runner it
- * writes its figures to a file instead, and the runner sums up all jobs.
+ * Mocha's spec output. The very last line sums the run up: `N passed, N failed[, N skipped]`. As a job of the test
+ * runner it writes its figures to a file instead, and the runner sums up all jobs.
  */
 export class SummaryReporter extends reporters.Spec {
   private readonly files = new Map<string, FileResult>();

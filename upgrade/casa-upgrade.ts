@@ -16,8 +16,9 @@ export interface CasaUpgradeArgs {
 }
 
 /**
- * One upgrade of a CASA runtime: a verified backup, custom resources in their next form, CRDs, then the chart, then its migration, then
- * the MAS workloads. Each step depends on the one before; a failed step leaves the later ones untouched, and the next `pulumi up` goes on from there.
+ * One upgrade of a CASA runtime: a verified backup, custom resources in their next form, CRDs, then the chart, then its
+ * migration, then the MAS workloads. Each step depends on the one before; a failed step leaves the later ones
+ * untouched, and the next `pulumi up` goes on from there.
  */
 export class CasaUpgrade extends pulumi.ComponentResource {
   /** Chart version before this upgrade and after it; `before` is null after a first install. */

@@ -79,7 +79,8 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
   };
   const stamp = configStamp(chart.objects, chart.unstable, stampRules);
   const installedObjects = installed && objectsOf(installed.latest);
-  // Not what a failed revision holds: it may never have been applied, and pods that are left old would be the worse mistake.
+  // Not what a failed revision holds: it may never have been applied, and pods that are left old would be the worse
+  // mistake.
   const running = installed && lastCarriedOut(installed.revisions);
   const installedStamp = running && configStamp(objectsOf(running), chart.unstable, stampRules);
   // A release of ours without any record was installed by a run that was killed before it wrote one.

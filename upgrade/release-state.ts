@@ -43,9 +43,9 @@ export function isInstalled(
 }
 
 /**
- * The revision's description, which `helm history` shows. It carries the digest of what the chart renders, because the provider compares
- * inputs only and would not see a template that changed without a new version. For the same reason it names the revision that somebody
- * made by hand after ours: else `up` would find its inputs unchanged and leave that.
+ * The revision's description, which `helm history` shows. It carries the digest of what the chart renders, because the
+ * provider compares inputs only and would not see a template that changed without a new version. For the same reason it
+ * names the revision that somebody made by hand after ours: else `up` would find its inputs unchanged and leave that.
  */
 export function revisionDescription(
   { version, digest }: Pick<LoadedChart, "version" | "digest">,
@@ -59,7 +59,9 @@ export function revisionDescription(
   return formatDescription({ version, digest, afterRevision: same ? latest.afterRevision : undefined });
 }
 
-/** The newest version in the release's history that is not the configured one; undefined when it was installed by us. */
+/**
+ * The newest version in the release's history that is not the configured one; undefined when it was installed by us.
+ */
 export function versionBefore(installed: ReleaseState | undefined, configured: string): string | undefined {
   if (!installed) return undefined;
   if (installed.latest.chartVersion !== configured) return installed.latest.chartVersion;

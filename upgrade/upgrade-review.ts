@@ -1,7 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Review } from "../review/report/schema";
 
-/** Sections of the review that the resource carries, bounded; the whole review is in the report of `casa-upgrade plan`. */
+/**
+ * Sections of the review that the resource carries, bounded; the whole review is in the report of `casa-upgrade plan`.
+ */
 export type UpgradeReviewArgs = Pick<
   Review,
   | "verdict"
@@ -45,7 +47,9 @@ export class UpgradeReview extends pulumi.dynamic.Resource {
 /** Entries of one list that the resource carries; the engine keeps them in its state and prints them. */
 const MOST = 200;
 
-/** The review as a resource carries it: bounded, and without what other resources show already (each single restart). */
+/**
+ * The review as a resource carries it: bounded, and without what other resources show already (each single restart).
+ */
 export function reviewArgs(review: Review): UpgradeReviewArgs {
   const omitted: string[] = [];
   const first = <T>(what: string, list: readonly T[]): T[] => {

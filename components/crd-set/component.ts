@@ -31,8 +31,8 @@ export interface CrdSetArgs {
  * - Full CustomResourceDefinition resources, named by CRD name: helm never upgrades CRDs, and a Patch resource would
  *   give fields up when it is deleted.
  * - A CRD that exists is adopted (`import`), also when an earlier roll-back dropped it from state.
- * - Never deleted: `destroy` and versions that no longer ship a CRD only forget it, because deleting a CRD deletes every
- *   custom resource of its kind.
+ * - Never deleted: `destroy` and versions that no longer ship a CRD only forget it, because deleting a CRD deletes
+ *   every custom resource of its kind.
  */
 export class CrdSet extends pulumi.ComponentResource {
   /** Names of the CRDs applied. */
@@ -69,7 +69,7 @@ export class CrdSet extends pulumi.ComponentResource {
     this.registerOutputs({ applied: this.applied, retained: this.retained });
   }
 
-  /** The provider does not wait for CRDs (DESIGN section 5), so a gate of our own does. */
+  /** The provider does not wait for CRDs (docs/provider-facts.md), so a gate of our own does. */
   private established(name: string, args: CrdSetArgs, names: string[], applied: pulumi.Resource[]) {
     const what = names.map((crd) => `customresourcedefinition/${crd}`);
     const wait = kubectl(

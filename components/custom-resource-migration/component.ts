@@ -17,11 +17,14 @@ export interface CustomResourceMigrationArgs {
 /**
  * Brings custom resources into the form of their CRD's next version, by declared rules, before that schema is served.
  *
- * - All objects of the CRD are saved first, and checked: one that would lose something that no rule mentions stops everything.
- * - In between the CRD keeps any content (components/custom-resource-migration/transitional.ts), so old and new form may contradict each other.
- * - Each object is written in one request, `status.storedVersions` is reduced, and then the new CRD put in place: the next step finds
- *   it there already. Killed anywhere, the next `pulumi up` goes on.
- * - A run without a migration keeps what the last one put out. The inputs say what this run does, so they are ignored then.
+ * - All objects of the CRD are saved first, and checked: one that would lose something that no rule mentions stops
+ *   everything.
+ * - In between the CRD keeps any content (components/custom-resource-migration/transitional.ts), so old and new form
+ *   may contradict each other.
+ * - Each object is written in one request, `status.storedVersions` is reduced, and then the new CRD put in place: the
+ *   next step finds it there already. Killed anywhere, the next `pulumi up` goes on.
+ * - A run without a migration keeps what the last one put out. The inputs say what this run does, so they are ignored
+ *   then.
  *
  * Nothing happens on `destroy`. Its inputs are plain values, known at preview: `migrations`.
  */

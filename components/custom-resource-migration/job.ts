@@ -2,7 +2,10 @@ import { z } from "zod";
 import { destination } from "../database-backup/destination";
 import { migrationRule } from "./rules";
 
-/** What the migration of one CRD's objects does; part of what cluster/migration-program.ts is told. Holds nothing secret. */
+/**
+ * What the migration of one CRD's objects does; part of what cluster/migration-program.ts is told. Holds nothing
+ * secret.
+ */
 export const crMigrationJob = z.strictObject({
   crd: z.string(),
   from: z.array(z.string()),

@@ -36,7 +36,10 @@ export function customResourceJobs(
   return { jobs, occasion: versions.join(", ") };
 }
 
-/** Refuses at preview what would be refused half-way through a migration: missing permissions, no place to save the objects in. */
+/**
+ * Refuses at preview what would be refused half-way through a migration: missing permissions, no place to save the
+ * objects in.
+ */
 export async function refuseUnlessMigratable(
   client: ClusterClient,
   config: UpgradeConfig,

@@ -97,7 +97,9 @@ function lookUp(root: Tree, fields: readonly string[]): unknown {
   )[0];
 }
 
-/** Sets a value, making maps on the way. @returns false when something on the way is no map; nothing is changed then. */
+/**
+ * Sets a value, making maps on the way. @returns false when something on the way is no map; nothing is changed then.
+ */
 function set(root: Tree, fields: readonly string[], value: unknown): boolean {
   const [name, ...rest] = fields;
   if (name === undefined) return false;

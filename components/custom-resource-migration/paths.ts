@@ -11,8 +11,8 @@ const PART = /^(?:\.?(?<field>[A-Za-z0-9_-]+|\*)|\[(?<quoted>"(?:[^"\\]|\\.)*")\
 const METADATA = 'only labels and annotations of the metadata are data: metadata.annotations["casa.io/realm"]';
 
 /**
- * Parses `spec.apps[].model`, `spec.limits.*.max` (every value of a map) or `metadata.annotations["casa.io/realm"]`: the form in
- * which reviews name fields.
+ * Parses `spec.apps[].model`, `spec.limits.*.max` (every value of a map) or `metadata.annotations["casa.io/realm"]`:
+ * the form in which reviews name fields.
  *
  * @throws PathError
  */

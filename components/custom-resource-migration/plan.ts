@@ -36,10 +36,11 @@ export interface CrMigration {
 /**
  * Which migration an update of a CRD needs; undefined when none.
  *
- * - From one version to another: when objects may be stored in the old one and the new CRD stores the new one. Rules whose target
- *   this CRD's schema does not know are for another release of the chart; without them the source counts as lost, so nothing is.
- * - Within a version: a rule is in force when the live schema knows the field that it takes and the new one does not. So a file may
- *   hold the way forward and the way back.
+ * - From one version to another: when objects may be stored in the old one and the new CRD stores the new one. Rules
+ *   whose target this CRD's schema does not know are for another release of the chart; without them the source counts
+ *   as lost, so nothing is.
+ * - Within a version: a rule is in force when the live schema knows the field that it takes and the new one does not.
+ *   So a file may hold the way forward and the way back.
  *
  * @throws UserError when it cannot work.
  */

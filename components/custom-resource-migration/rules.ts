@@ -96,8 +96,8 @@ export function stepOf(rule: MigrationRule): Step {
 }
 
 /**
- * What is wrong with rules that are applied together, in words. Applying them twice must be the same as once, because a migration that
- * was killed is begun again: so nothing may be taken from where another rule puts something.
+ * What is wrong with rules that are applied together, in words. Applying them twice must be the same as once, because a
+ * migration that was killed is begun again: so nothing may be taken from where another rule puts something.
  */
 export function rulesProblems(rules: readonly MigrationRule[]): string[] {
   const steps = rules.map(stepOf);

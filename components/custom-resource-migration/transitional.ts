@@ -37,8 +37,9 @@ export function noteOf(live: KubeObject): MigrationNote | undefined {
 const UNREADABLE: MigrationNote = { to: "", rules: "", backup: "" };
 
 /**
- * The CRD between the old and the new one: it serves the versions of both, stores `to`, and its schemas keep every field and refuse
- * nothing, so that objects in the old form and in the new one live beside each other. Conversion is by name only.
+ * The CRD between the old and the new one: it serves the versions of both, stores `to`, and its schemas keep every
+ * field and refuse nothing, so that objects in the old form and in the new one live beside each other. Conversion is by
+ * name only.
  */
 export function transitionalCrd(live: KubeObject, next: Crd, to: string, said: MigrationNote): KubeObject {
   const before = versionsOf(live);
@@ -62,8 +63,8 @@ export function transitionalCrd(live: KubeObject, next: Crd, to: string, said: M
 }
 
 /**
- * The new CRD as the API server takes it while objects may still be stored in versions that it lacks: with those, not served. For
- * dry-runs, which tell whether all else of it is fit; at a preview the provider makes one, too.
+ * The new CRD as the API server takes it while objects may still be stored in versions that it lacks: with those, not
+ * served. For dry-runs, which tell whether all else of it is fit; at a preview the provider makes one, too.
  */
 export function withStoredVersions(next: Crd, live: KubeObject, storedVersions: readonly string[]): Crd {
   const missing = storedVersions.filter((name) => !next.spec.versions.some((version) => version.name === name));

@@ -13,8 +13,8 @@ export type Claim = z.infer<typeof claimSchema>;
 const MOST = 10;
 
 /**
- * Why backups cannot go to a claim, and the fix; undefined when nothing speaks against it. A claim that is not bound yet may be
- * waiting for its first pod.
+ * Why backups cannot go to a claim, and the fix; undefined when nothing speaks against it. A claim that is not bound
+ * yet may be waiting for its first pod.
  *
  * @param others names of the claims in the namespace.
  */

@@ -37,8 +37,8 @@ const PASSWORD = ["POSTGRES_PASSWORD", "POSTGRESQL_PASSWORD"];
 const PASSWORD_FILE = PASSWORD.map((name) => `${name}_FILE`);
 
 /**
- * The databases of the PostgreSQL servers among a release's objects: by image and environment, whatever the chart calls them.
- * A server has one database here, the one that its image creates.
+ * The databases of the PostgreSQL servers among a release's objects: by image and environment, whatever the chart calls
+ * them. A server has one database here, the one that its image creates.
  *
  * @param namespace of objects that name none.
  */

@@ -5,7 +5,9 @@ import type { ClaimDestination } from "./destination";
 export const MOUNT = "/backup";
 /** Name of the helper's only container. */
 export const CONTAINER = "casa-upgrade-backup";
-/** Owner and group of what is written: the same in every run, so that each can read and remove what earlier ones wrote. */
+/**
+ * Owner and group of what is written: the same in every run, so that each can read and remove what earlier ones wrote.
+ */
 export const FILE_OWNER = 65532;
 /** Tells the helper pods of one stack, release and purpose apart from all others. */
 export const OWNER_LABEL = "casa-upgrade.dev/backup-helper";
@@ -27,8 +29,9 @@ export function ownerHash({ stack, release, purpose }: HelperOwner): string {
 }
 
 /**
- * A pod that mounts the claim and does nothing until it is told to by `kubectl exec`. Fit for namespaces under the strictest Pod
- * Security Standard and with quotas; ends by itself, so that a run that was killed blocks the claim for a while only.
+ * A pod that mounts the claim and does nothing until it is told to by `kubectl exec`. Fit for namespaces under the
+ * strictest Pod Security Standard and with quotas; ends by itself, so that a run that was killed blocks the claim for a
+ * while only.
  *
  * @param seconds after which it ends by itself.
  */

@@ -44,8 +44,8 @@ export interface BackupInput {
 }
 
 /**
- * Decides what is backed up, and refuses what cannot work: no permission for `kubectl exec`, a Secret or pod that is missing, a
- * destination that cannot be used.
+ * Decides what is backed up, and refuses what cannot work: no permission for `kubectl exec`, a Secret or pod that is
+ * missing, a destination that cannot be used.
  *
  * @throws UserError
  */
@@ -111,7 +111,10 @@ export function destinationOf({ backup, namespace }: UpgradeConfig): Destination
   return parseDestination(backup.destination, { endpoint, region, namespace, image });
 }
 
-/** The databases of the installed release as its workloads are now, and the configured ones, which win over those of the same name. */
+/**
+ * The databases of the installed release as its workloads are now, and the configured ones, which win over those of the
+ * same name.
+ */
 export async function findDatabases(
   client: ClusterClient,
   config: UpgradeConfig,

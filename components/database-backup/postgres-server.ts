@@ -14,8 +14,9 @@ const KEYCLOAK = /keycloak/;
 const SERVER_VARIABLE = /^(?:PGDATA|POSTGRES_INITDB_ARGS)$/;
 
 /**
- * Whether a container runs a PostgreSQL server: by its image's name, or, for an image of one's own, by a variable that only a server
- * is given. What is backed up, what policies judge and where the schema revision is read is told by this alone.
+ * Whether a container runs a PostgreSQL server: by its image's name, or, for an image of one's own, by a variable that
+ * only a server is given. What is backed up, what policies judge and where the schema revision is read is told by this
+ * alone.
  *
  * @param container as in a pod template.
  */

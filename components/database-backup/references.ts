@@ -1,6 +1,9 @@
 import { z } from "zod";
 
-/** Where a setting of a database is written down. Only references travel through resources; what they hold is read when it is needed. */
+/**
+ * Where a setting of a database is written down. Only references travel through resources; what they hold is read when
+ * it is needed.
+ */
 export const valueRef = z.union([
   z.strictObject({ value: z.string() }),
   z.strictObject({

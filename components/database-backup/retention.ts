@@ -20,9 +20,9 @@ export function backupsOf<T extends BackupManifest>(owner: BackupOwner, all: rea
 }
 
 /**
- * Backups to remove so that `keep` are left. Every manifest is of a verified backup, so the newest one stays whatever `keep` is;
- * and the newest one of a release that was in order stays, too, because those made after a failed upgrade may hold
- * what that upgrade broke.
+ * Backups to remove so that `keep` are left. Every manifest is of a verified backup, so the newest one stays whatever
+ * `keep` is; and the newest one of a release that was in order stays, too, because those made after a failed upgrade
+ * may hold what that upgrade broke.
  */
 export function surplus<T extends BackupManifest>(owner: BackupOwner, all: readonly T[], keep: number): T[] {
   const own = backupsOf(owner, all);

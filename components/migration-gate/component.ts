@@ -25,7 +25,10 @@ export interface MigrationGateArgs {
 export interface MigrationGateResult {
   /** Names of the auth service's pods, all ready. */
   readonly podsReady: string[];
-  /** Revisions of the schema (alembic's heads); null when there is no table or it was not checked, `revisionNote` says why. */
+  /**
+   * Revisions of the schema (alembic's heads); null when there is no table or it was not checked, `revisionNote` says
+   * why.
+   */
   readonly revision: string[] | null;
   readonly revisionNote: string;
   /** What the HTTP probe answered, in words. */
@@ -33,13 +36,14 @@ export interface MigrationGateResult {
 }
 
 /**
- * Lets the upgrade go on only when the auth service's schema migration went well: every replica runs the new template and is
- * ready, no log says that the migration failed, the optional HTTP probe answers, the schema revision is plausible.
+ * Lets the upgrade go on only when the auth service's schema migration went well: every replica runs the new template
+ * and is ready, no log says that the migration failed, the optional HTTP probe answers, the schema revision is
+ * plausible.
  *
- * - One program of ours does it, once for each revision of the release. A gate that failed is not in the state, so the next
- *   `pulumi up` looks again; one that passed is not repeated.
- * - The digest shows at preview that the gate will run. helm's revision, known only afterwards, makes it run for what the digest
- *   leaves out: changed secrets, and a way back to a version that passed before.
+ * - One program of ours does it, once for each revision of the release. A gate that failed is not in the state, so the
+ *   next `pulumi up` looks again; one that passed is not repeated.
+ * - The digest shows at preview that the gate will run. helm's revision, known only afterwards, makes it run for what
+ *   the digest leaves out: changed secrets, and a way back to a version that passed before.
  * - It changes nothing on the cluster, and nothing happens on `destroy`.
  */
 export class MigrationGate extends pulumi.ComponentResource {

@@ -4,8 +4,8 @@ import { z } from "zod";
 import type { GateSettings } from "./settings";
 
 /**
- * How versions before 0.2.0 recorded a passed gate in the stack's state: in the environment of the command. The command has another
- * form now, and would run again in every such stack without a reason.
+ * How versions before 0.2.0 recorded a passed gate in the stack's state: in the environment of the command. The command
+ * has another form now, and would run again in every such stack without a reason.
  */
 const earlierRecord = z.looseObject({
   environment: z.looseObject({ MIGRATION_GATE: z.string(), CHART: z.string(), REVISION: z.string() }),
@@ -20,7 +20,8 @@ const resourceOutputs = z.looseObject({
  * Asks the engine what the state holds of the gate's command.
  *
  * @param command name of the command resource.
- * @returns undefined when it is not there, is of a newer version, or the engine does not say: the gate then looks once more.
+ * @returns undefined when it is not there, is of a newer version, or the engine does not say: the gate then looks once
+ * more.
  */
 export async function readEarlierRecord(stack: string, command: string): Promise<EarlierRecord | undefined> {
   const answer: unknown = await pulumi.runtime

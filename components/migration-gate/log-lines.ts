@@ -16,9 +16,9 @@ const ATTEMPT =
 const MOST = { about: 10, frame: 2, details: 4, end: 10 };
 
 /**
- * The lines of a container's log that tell how its schema migration went: those that name a migration or alembic, and the
- * end of the last traceback (its last frame, the error, PostgreSQL's details). Where the log has neither, its end. "…" stands
- * where lines were left out in between.
+ * The lines of a container's log that tell how its schema migration went: those that name a migration or alembic, and
+ * the end of the last traceback (its last frame, the error, PostgreSQL's details). Where the log has neither, its end.
+ * "…" stands where lines were left out in between.
  */
 export function migrationLines(text: string): string[] {
   const lines = text.split("\n").map((line) => line.trimEnd());
@@ -33,8 +33,8 @@ export function migrationLines(text: string): string[] {
 }
 
 /**
- * The line by which a log says that its last migration attempt failed; undefined when it does not say so. For pods that are
- * Ready all the same, because their probe only opens a port.
+ * The line by which a log says that its last migration attempt failed; undefined when it does not say so. For pods that
+ * are Ready all the same, because their probe only opens a port.
  */
 export function migrationFailure(text: string): string | undefined {
   const lines = text.split("\n").map((line) => line.trimEnd());
@@ -79,7 +79,10 @@ function tracebackAt(lines: readonly string[], start: number): number[] {
   return block;
 }
 
-/** A frame of a traceback (`File "…/migrations/…"` or the code below it) is about a migration only together with the rest. */
+/**
+ * A frame of a traceback (`File "…/migrations/…"` or the code below it) is about a migration only together with the
+ * rest.
+ */
 function isFrame(lines: readonly string[], i: number): boolean {
   const line = lines[i] ?? "";
   return /^\s+File "/.test(line) || (/^\s{2,}/.test(line) && /^\s+File "/.test(lines[i - 1] ?? ""));

@@ -21,8 +21,9 @@ export interface RevisionVerdict {
 }
 
 /**
- * Finds and reads the table wherever it is; the answer is lines `tables|N` and `row|schema|revision`. Nothing is written: the
- * session is read-only. The name of a table cannot be a parameter, so psql runs the SELECT that it was answered (`\gexec`).
+ * Finds and reads the table wherever it is; the answer is lines `tables|N` and `row|schema|revision`. Nothing is
+ * written: the session is read-only. The name of a table cannot be a parameter, so psql runs the SELECT that it was
+ * answered (`\gexec`).
  */
 export const REVISION_SQL = `
 SELECT 'tables', count(*) FROM pg_catalog.pg_tables WHERE tablename = 'alembic_version';
@@ -32,8 +33,8 @@ SELECT format('SELECT %L, %L, version_num FROM %I.alembic_version ORDER BY 3', '
 `;
 
 /**
- * Runs psql in the container of the database, for `sh -s` on stdin: user, database and password come from the container's own
- * environment, so none of them is in an argument list.
+ * Runs psql in the container of the database, for `sh -s` on stdin: user, database and password come from the
+ * container's own environment, so none of them is in an argument list.
  */
 export const REVISION_SCRIPT = `
 user="\${POSTGRES_USER:-postgres}"
@@ -73,8 +74,8 @@ export function revisionText(revisions: readonly string[]): string {
  * - What is configured as expected must be there exactly.
  * - A table without a row is a migration that began and did not end.
  * - More heads than before mean that two branches of migrations were applied side by side.
- * - A revision that an earlier gate saw and a later one replaced is a schema that went back. After a restored backup that is
- *   right, so it is said and not refused.
+ * - A revision that an earlier gate saw and a later one replaced is a schema that went back. After a restored backup
+ *   that is right, so it is said and not refused.
  */
 export function judgeRevision(reading: SchemaReading, { expected, seen }: RevisionRules): RevisionVerdict {
   const note = describe(reading, seen);

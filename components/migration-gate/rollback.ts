@@ -28,8 +28,8 @@ export interface RollbackFacts {
  *
  * - To another chart version: through the config, so that the CRDs follow and the next run stays there.
  * - To the same version with other values: `helm rollback`, and the config after it.
- * - After a revision that helm counts as failed, `helm rollback` comes first in any case: an upgrade compares with the last
- *   revision that did not fail and leaves what only the failed one added (a container, a variable, an annotation).
+ * - After a revision that helm counts as failed, `helm rollback` comes first in any case: an upgrade compares with the
+ *   last revision that did not fail and leaves what only the failed one added (a container, a variable, an annotation).
  */
 export function rollbackLines(facts: RollbackFacts, revisions: readonly PastRevision[]): string[] {
   const newestFirst = [...revisions].sort((a, b) => b.revision - a.revision);

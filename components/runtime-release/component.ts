@@ -27,7 +27,10 @@ export interface RuntimeReleaseArgs {
   readonly maxHistory: number;
   /** Longest wait for all workloads of the release, in seconds. */
   readonly timeoutSeconds: number;
-  /** Says why an upgrade failed: the failing workloads, their pods' states and events, what the migration said, how to go back. */
+  /**
+   * Says why an upgrade failed: the failing workloads, their pods' states and events, what the migration said, how to
+   * go back.
+   */
   readonly explain: () => Promise<string>;
 }
 
@@ -37,7 +40,7 @@ export interface RuntimeReleaseArgs {
  * - Adopts an existing `helm install` by `import`, and upgrades it in the same run.
  * - `skipCrds`: CRDs belong to CrdSet.
  * - The digest of what the chart renders is the revision's description. The provider compares inputs only and would
- *   not see a template that changed without a version bump (DESIGN section 5).
+ *   not see a template that changed without a version bump.
  * - When helm's wait fails, the error names the failing workload instead of "context deadline exceeded" alone.
  */
 export class RuntimeRelease extends pulumi.ComponentResource {

@@ -41,9 +41,9 @@ export interface WorkloadRestartsArgs {
  * the other, the first failure stops the rest.
  *
  * Each workload is a Patch that writes the stamp to its pod template, and a gate of its own that waits until every
- * replica runs the new template and is available; the provider's wait for a patched Deployment is no gate (DESIGN
- * section 5). The order is in the dependencies, so the engine keeps it. Because the stamp is a hash, patching twice
- * restarts once: a run that was killed goes on where it was.
+ * replica runs the new template and is available; the provider's wait for a patched Deployment is no gate
+ * (docs/provider-facts.md). The order is in the dependencies, so the engine keeps it. Because the stamp is a hash,
+ * patching twice restarts once: a run that was killed goes on where it was.
  *
  * Nothing is restarted on `destroy`: the patches are retained, giving the annotation up would roll the pods again.
  */
@@ -160,7 +160,10 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
   }
 }
 
-/** A ConfigMap that remembers what unstamped workloads run under; see components/workload-restarts/restart-record.ts for how it is read. */
+/**
+ * A ConfigMap that remembers what unstamped workloads run under; see components/workload-restarts/restart-record.ts for
+ * how it is read.
+ */
 export function restartRecord(
   at: { readonly name: string; readonly exists: boolean },
   namespace: string,
@@ -178,8 +181,9 @@ export function restartRecord(
 }
 
 /**
- * The SDK notes a stack trace for each promise it makes, about a hundred for one resource, and shows them to whoever looks
- * for promises that leak. A thousand workloads spent 5 s and 100 MiB on them. Where a resource was declared is noted all the same.
+ * The SDK notes a stack trace for each promise it makes, about a hundred for one resource, and shows them to whoever
+ * looks for promises that leak. A thousand workloads spent 5 s and 100 MiB on them. Where a resource was declared is
+ * noted all the same.
  */
 function withoutStackTraces<T>(declare: () => T): T {
   const { stackTraceLimit } = Error;

@@ -28,14 +28,18 @@ export interface RestartLimits {
 
 /** Start-up time where not even one is known, in seconds. */
 const GUESS_SECONDS = 30;
-/** What a restart takes beside the pods: the patch, a `kubectl` that starts and notices the end (0.2 to 0.6 s on the embedded cluster). */
+/**
+ * What a restart takes beside the pods: the patch, a `kubectl` that starts and notices the end (0.2 to 0.6 s on the
+ * embedded cluster).
+ */
 const OVERHEAD_SECONDS = 1;
 /** Workloads without facts are restarted as one pod. */
 const UNKNOWN: RestartFacts = { replicas: 1, surge: 1, unavailable: 0, minReadySeconds: 0 };
 
 /**
- * Estimates the time of the restarts by running the queue as components/workload-restarts/component.ts builds it: the same groups, the same
- * dependencies, with an estimated duration in place of each restart. Workloads that are done take no time.
+ * Estimates the time of the restarts by running the queue as components/workload-restarts/component.ts builds it: the
+ * same groups, the same dependencies, with an estimated duration in place of each restart. Workloads that are done take
+ * no time.
  *
  * @param facts by `Kind/namespace/name`.
  */
@@ -85,8 +89,8 @@ export function estimateRestarts(
 }
 
 /**
- * Time of one rolling update. The Deployment controller keeps surge + unavailable pods starting at any moment, a StatefulSet
- * as many as may be missing: so many waves, each as long as a pod takes to be available.
+ * Time of one rolling update. The Deployment controller keeps surge + unavailable pods starting at any moment, a
+ * StatefulSet as many as may be missing: so many waves, each as long as a pod takes to be available.
  */
 function rolloutSeconds(facts: RestartFacts, startupSeconds: number): number {
   const { replicas, surge, unavailable, partition = 0, minReadySeconds } = facts;

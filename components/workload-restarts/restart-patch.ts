@@ -1,8 +1,8 @@
 import { STAMP_ANNOTATION } from "./stamp";
 
 /**
- * What restarting a workload writes to it: the stamp on its pod template, and how the provider is to patch. Applied with
- * the field manager that is named here, taking the stamp over from a hand edit.
+ * What restarting a workload writes to it: the stamp on its pod template, and how the provider is to patch. Applied
+ * with the field manager that is named here, taking the stamp over from a hand edit.
  */
 export function restartPatch(stamp: string) {
   return {

@@ -17,7 +17,9 @@ export interface NamedWorkload {
   kind?: string;
   namespace: string;
   name: string;
-  /** Group that is finished before the next one starts: `MultiAgentSystem ns/name`, `CASAPolicy ns/name`, `explicit`. */
+  /**
+   * Group that is finished before the next one starts: `MultiAgentSystem ns/name`, `CASAPolicy ns/name`, `explicit`.
+   */
   group: string;
 }
 

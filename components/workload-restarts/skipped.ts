@@ -44,8 +44,8 @@ export function keepsOldPods(code: SkipCode): boolean {
 }
 
 /**
- * The reason in words. It is in the state of stacks, as an output and as an input of a component: another wording is a change in each
- * of them.
+ * The reason in words. It is in the state of stacks, as an output and as an input of a component: another wording is a
+ * change in each of them.
  */
 export function skipText(why: SkipReason): string {
   switch (why.code) {

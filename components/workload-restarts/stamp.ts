@@ -23,7 +23,9 @@ export interface StampRules {
   inputs: string[];
 }
 
-/** Kinds whose every object configures what is injected into MAS pods (istio's proxies, or the cilium mode's webhook). */
+/**
+ * Kinds whose every object configures what is injected into MAS pods (istio's proxies, or the cilium mode's webhook).
+ */
 const INJECTION_KINDS = new Set([
   "networking.istio.io/EnvoyFilter",
   "extensions.istio.io/WasmPlugin",

@@ -17,8 +17,8 @@ export interface CasaPolicyFacts {
 }
 
 /**
- * All workloads that somebody names, in restart order: system by system (by namespace and name, so that two runs agree),
- * then targets of policies that no system covers, then the ones of `restarts.workloads`.
+ * All workloads that somebody names, in restart order: system by system (by namespace and name, so that two runs
+ * agree), then targets of policies that no system covers, then the ones of `restarts.workloads`.
  */
 export function nameWorkloads(
   systems: readonly MultiAgentSystemFacts[],

@@ -95,7 +95,10 @@ function identity({ version, path, rule, change }: FieldDifference & { version: 
   return canonicalJson([version, path, rule, change]);
 }
 
-/** By the rules of one field. Fields that are only in `newer` are no difference; one that is gone is like one without any keyword. */
+/**
+ * By the rules of one field. Fields that are only in `newer` are no difference; one that is gone is like one without
+ * any keyword.
+ */
 function compareFields(older: Map<string, SchemaNode>, newer: Map<string, SchemaNode>): FieldDifference[] {
   return [...older].flatMap(([path, node]) =>
     compareNode(node, newer.get(path) ?? {}).map(([rule, change]) => ({ path, rule, change })),

@@ -42,7 +42,9 @@ function storage(crd: Crd): string | undefined {
   return crd.spec.versions.find((version) => version.storage)?.name;
 }
 
-/** Without a webhook the API server writes the wanted version's name on an object and prunes what is not in its schema. */
+/**
+ * Without a webhook the API server writes the wanted version's name on an object and prunes what is not in its schema.
+ */
 function conversion(before: Crd, after: Crd): CrdFinding[] {
   const strategy = (crd: Crd) => crd.spec.conversion?.strategy ?? "None";
   if (strategy(after) === "Webhook") {
@@ -98,7 +100,9 @@ export function compareField(before: SchemaNode, after: SchemaNode): Found[] {
   ];
 }
 
-/** A rule whose expression is not there before is a changed one where one of the same message or place has gone for it. */
+/**
+ * A rule whose expression is not there before is a changed one where one of the same message or place has gone for it.
+ */
 function celRules(before: SchemaNode, after: SchemaNode): Found[] {
   const all = (node: SchemaNode) => digList(node, "x-kubernetes-validations");
   const meaning = (rule: unknown) => canonicalJson([dig(rule, "rule"), dig(rule, "optionalOldSelf")]);

@@ -48,7 +48,10 @@ const RULES: Record<PropertyRuleId, PropertyRule> = {
   unhandled: unhandledRule,
 };
 
-/** Removing the list of allowed values altogether is reported as removed values, as crdify does, although it only loosens. */
+/**
+ * Removing the list of allowed values altogether is reported as removed values, as crdify does, although it only
+ * loosens.
+ */
 function enumRule(before: SchemaNode, after: SchemaNode): Change | undefined {
   const [older, newer] = [texts(before["enum"]), texts(after["enum"])];
   if (older.size === 0 && newer.size > 0)
@@ -60,8 +63,8 @@ function enumRule(before: SchemaNode, after: SchemaNode): Change | undefined {
 }
 
 /**
- * The names are sorted. crdify has them in random order in its text, and compares texts to know whether a finding between
- * two served versions is an old one: with two names or more it calls an old finding new in some of its runs.
+ * The names are sorted. crdify has them in random order in its text, and compares texts to know whether a finding
+ * between two served versions is an old one: with two names or more it calls an old finding new in some of its runs.
  */
 function requiredRule(before: SchemaNode, after: SchemaNode): Change | undefined {
   const older = texts(before["required"]);

@@ -11,8 +11,8 @@ export function servedPairs(crd: Crd): [older: Version, newer: Version][] {
 const STABILITY = ["alpha", "beta", ""];
 
 /**
- * Kubernetes' order of API versions, the oldest first: alpha before beta before stable, then by number. Names of another
- * form come before all others, in reverse alphabetical order.
+ * Kubernetes' order of API versions, the oldest first: alpha before beta before stable, then by number. Names of
+ * another form come before all others, in reverse alphabetical order.
  * @returns below zero when `a` comes first.
  */
 export function compareVersions(a: string, b: string): number {

@@ -27,8 +27,8 @@ const RFC_3339 = /^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?
 const MOST_INT = 2n ** 63n;
 
 /**
- * Adds functions of Kubernetes' CEL library: those of {@link REPLACED}, and of the extensions for texts, lists and regular
- * expressions. Sources: cel-go's ext/strings.go, apiserver 1.34 pkg/cel/library.
+ * Adds functions of Kubernetes' CEL library: those of {@link REPLACED}, and of the extensions for texts, lists and
+ * regular expressions. Sources: cel-go's ext/strings.go, apiserver 1.34 pkg/cel/library.
  */
 export function addFunctions(environment: Environment): void {
   const add = (signature: string, handler: (...args: never[]) => unknown) =>

@@ -8,7 +8,10 @@ import { fieldOf, itemsOf, propertiesOf, type SchemaNode, valuesOf } from "./str
 export type Verdict = "holds" | "broken" | { unchecked: string };
 
 export interface Rule {
-  /** What to tell when it is broken: its own message, or the rule. Never the result of its messageExpression, which may hold a value. */
+  /**
+   * What to tell when it is broken: its own message, or the rule. Never the result of its messageExpression, which may
+   * hold a value.
+   */
   message: string;
   text: string;
   evaluate: (self: unknown) => Verdict;

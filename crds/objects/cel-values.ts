@@ -22,8 +22,8 @@ export function asRoot(node: SchemaNode): SchemaNode {
 }
 
 /**
- * A value as CEL types it by the schema: whole numbers are integers, times are timestamps, odd names are escaped. A null in
- * an object's field is the same as none. Source: apiserver 1.34, pkg/cel/common/valuesunstructured.go.
+ * A value as CEL types it by the schema: whole numbers are integers, times are timestamps, odd names are escaped. A
+ * null in an object's field is the same as none. Source: apiserver 1.34, pkg/cel/common/valuesunstructured.go.
  *
  * @param duration makes CEL's duration of a Go duration.
  */

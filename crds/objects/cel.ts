@@ -34,10 +34,10 @@ interface Rules {
 }
 
 /**
- * Evaluates x-kubernetes-validations. Rules over the old object (`oldSelf`) judge changes and have nothing to say about an
- * object that is there, unless they are made for objects without an old one (optionalOldSelf). What cannot be evaluated here
- * (Kubernetes' own functions for URLs, quantities, addresses and so on) is told as unchecked for each object that the rule
- * is about, never taken as passed. Source: apiextensions-apiserver 1.34, pkg/apiserver/schema/cel.
+ * Evaluates x-kubernetes-validations. Rules over the old object (`oldSelf`) judge changes and have nothing to say about
+ * an object that is there, unless they are made for objects without an old one (optionalOldSelf). What cannot be
+ * evaluated here (Kubernetes' own functions for URLs, quantities, addresses and so on) is told as unchecked for each
+ * object that the rule is about, never taken as passed. Source: apiextensions-apiserver 1.34, pkg/apiserver/schema/cel.
  */
 export class CelRules {
   private readonly compiler = new RuleCompiler();

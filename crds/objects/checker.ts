@@ -13,8 +13,8 @@ import { valueValidator } from "./values";
 export interface CheckResult {
   /**
    * Why the API server would refuse to create the object as it is, or to write its wrong part (`status` through its
-   * subresource). Kubernetes 1.30 and newer accept an update that leaves the wrong field alone (ratcheting), so an object
-   * that exists stays until that field is written. Never with a value of the object.
+   * subresource). Kubernetes 1.30 and newer accept an update that leaves the wrong field alone (ratcheting), so an
+   * object that exists stays until that field is written. Never with a value of the object.
    */
   rejected: string[];
   /** Paths of fields that are lost: `spec.apps[0].llmModel`. */
@@ -37,9 +37,9 @@ export interface CheckerOptions {
 }
 
 /**
- * Compiles one version's schema of a CRD into what the API server does with an object of it, in its order: prune, fill in
- * defaults, validate values, embedded objects, lists and CEL rules (apiextensions-apiserver 1.34). Two things are not
- * modelled: the budget of a rule's costs, and whole numbers beyond 2^53, which JavaScript rounds.
+ * Compiles one version's schema of a CRD into what the API server does with an object of it, in its order: prune, fill
+ * in defaults, validate values, embedded objects, lists and CEL rules (apiextensions-apiserver 1.34). Two things are
+ * not modelled: the budget of a rule's costs, and whole numbers beyond 2^53, which JavaScript rounds.
  *
  * @param schema `openAPIV3Schema` of the version; anything but a map allows nothing, as in the server.
  */

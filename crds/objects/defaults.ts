@@ -16,7 +16,9 @@ export function dropNulls(value: unknown, node: SchemaNode | undefined): void {
   }
 }
 
-/** Fills in defaults as the API server does before it validates: for absent fields, and for nulls that are not allowed. */
+/**
+ * Fills in defaults as the API server does before it validates: for absent fields, and for nulls that are not allowed.
+ */
 export function applyDefaults(value: unknown, node: SchemaNode | undefined): void {
   if (node === undefined) return;
   if (Array.isArray(value)) {

@@ -22,8 +22,8 @@ const CREDIT_CARD =
 const SHORT_NAME = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/;
 
 /**
- * Formats that the API server checks in text, by its spelling without dashes; any other word is no format to it. Sources:
- * apiextensions-apiserver 1.34, pkg/apiserver/validation/formats.go, and kube-openapi, pkg/validation/strfmt.
+ * Formats that the API server checks in text, by its spelling without dashes; any other word is no format to it.
+ * Sources: apiextensions-apiserver 1.34, pkg/apiserver/validation/formats.go, and kube-openapi, pkg/validation/strfmt.
  */
 export const FORMATS: ReadonlyMap<string, FormatCheck> = new Map<string, FormatCheck>([
   ["bsonobjectid", matching(/^[0-9a-f]{24}$/i)],

@@ -10,7 +10,9 @@ export interface GoRegExp {
 
 const compiled = new Map<string, GoRegExp | undefined>();
 
-/** Compiles a Go regular expression; undefined when Go would refuse it, so that nothing can be said about what it finds. */
+/**
+ * Compiles a Go regular expression; undefined when Go would refuse it, so that nothing can be said about what it finds.
+ */
 export function goRegExp(pattern: string): GoRegExp | undefined {
   if (!compiled.has(pattern)) compiled.set(pattern, compile(pattern));
   return compiled.get(pattern);

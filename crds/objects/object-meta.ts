@@ -46,8 +46,8 @@ export interface Coerced {
 
 /**
  * Takes out of embedded objects what does not fit their apiVersion, kind and metadata. The value is changed. Source:
- * apiextensions-apiserver 1.34, pkg/apiserver/schema/objectmeta. (That empty maps and texts of the metadata go, too, is no
- * loss, and is not told.)
+ * apiextensions-apiserver 1.34, pkg/apiserver/schema/objectmeta. (That empty maps and texts of the metadata go, too, is
+ * no loss, and is not told.)
  */
 export function coerceEmbedded(value: unknown, schema: SchemaNode): Coerced {
   const found: Coerced = { lost: [], malformed: [] };

@@ -13,8 +13,8 @@ import {
 } from "./structural";
 
 /**
- * Takes out of an object what the API server takes out when it reads or writes it, and returns where something went. The
- * object is changed. Source: apiextensions-apiserver 1.34, pkg/apiserver/schema/pruning.
+ * Takes out of an object what the API server takes out when it reads or writes it, and returns where something went.
+ * The object is changed. Source: apiextensions-apiserver 1.34, pkg/apiserver/schema/pruning.
  */
 export function prune(object: Record<string, unknown>, schema: SchemaNode): Step[] {
   const lost: Step[] = [];

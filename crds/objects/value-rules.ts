@@ -17,8 +17,9 @@ const BEYOND_INT64 = 2 ** 63;
 const EPSILON = 1e-9;
 
 /**
- * The rules of one schema node that the server (kube-openapi, pkg/validation/validate) judges in its own way: types, where
- * formats matter, too; enum; limits of numbers, where those for whole numbers are cut to whole ones; patterns of Go.
+ * The rules of one schema node that the server (kube-openapi, pkg/validation/validate) judges in its own way: types,
+ * where formats matter, too; enum; limits of numbers, where those for whole numbers are cut to whole ones; patterns of
+ * Go.
  */
 export function valueRules(node: SchemaNode): ValueRule[] {
   return [...typeRule(node), ...enumRule(node), ...limitRules(node), ...patternRule(node), ...formatRule(node)];

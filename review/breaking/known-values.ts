@@ -82,7 +82,9 @@ function merge(into: KnownNode, from: KnownNode): void {
   }
 }
 
-/** An empty map or a null waits to be filled; a scalar or a list may be replaced by a map where the chart allows both. */
+/**
+ * An empty map or a null waits to be filled; a scalar or a list may be replaced by a map where the chart allows both.
+ */
 function addDefaults(node: KnownNode, defaults: Record<string, unknown>): void {
   for (const [key, value] of Object.entries(defaults)) {
     const child = at(node, [key]);

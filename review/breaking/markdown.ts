@@ -1,6 +1,9 @@
 import { lexer, type Token } from "marked";
 
-/** A piece of a Markdown text, as far as release notes need it. Code, tables, comments and link definitions are left out. */
+/**
+ * A piece of a Markdown text, as far as release notes need it. Code, tables, comments and link definitions are left
+ * out.
+ */
 export type Block =
   /** `level` 1 to 6. */
   | { kind: "heading"; level: number; text: string }
@@ -20,8 +23,8 @@ export function markdownBlocks(markdown: string): Block[] {
 }
 
 /**
- * Markdown without its marks: links give their text, images and HTML tags nothing. Code keeps its marks (`` ` ``) and its
- * content as it is. Invisible characters, which could hide or reorder text, are dropped.
+ * Markdown without its marks: links give their text, images and HTML tags nothing. Code keeps its marks (`` ` ``) and
+ * its content as it is. Invisible characters, which could hide or reorder text, are dropped.
  */
 export function plainText(markdown: string): string {
   return visible(textOf(lexer(bounded(markdown)), " "));

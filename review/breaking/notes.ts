@@ -22,10 +22,10 @@ const MAX_TEXT = 400;
 const MAX_NOTES = 200;
 
 /**
- * The chart's own notes of the versions after `before` up to `after`, newest first: `artifacthub.io/changes` of Chart.yaml
- * for the chart's own version, and the sections of its CHANGELOG, UPGRADE and similar files, of a README only what stands
- * under a heading on upgrading or changes. What both say is given once. For a downgrade they are the notes of the versions
- * that are taken back. Texts are plain and bounded, but still the chart author's words.
+ * The chart's own notes of the versions after `before` up to `after`, newest first: `artifacthub.io/changes` of
+ * Chart.yaml for the chart's own version, and the sections of its CHANGELOG, UPGRADE and similar files, of a README
+ * only what stands under a heading on upgrading or changes. What both say is given once. For a downgrade they are the
+ * notes of the versions that are taken back. Texts are plain and bounded, but still the chart author's words.
  */
 export function chartNotes({ before, after, chart }: NotesQuery): ChartNote[] {
   const [from, to] = [parse(before), parse(after)];

@@ -83,8 +83,8 @@ function violations(schema: unknown, values: Values): SchemaProblem[] {
 const DATA = new Set(["enum", "const", "default", "examples"]);
 
 /**
- * The schema without what this validator cannot do: ids and references to other files, regular expressions of Go's alone,
- * and draft-04's boolean limits put as today's.
+ * The schema without what this validator cannot do: ids and references to other files, regular expressions of Go's
+ * alone, and draft-04's boolean limits put as today's.
  */
 function portable(schema: unknown, isDraft4: boolean, isSchema = true): unknown {
   if (Array.isArray(schema)) return schema.map((part) => portable(part, isDraft4, isSchema));
@@ -122,7 +122,9 @@ function isRegExp(pattern: string): boolean {
   }
 }
 
-/** Leaves out what follows from another error: the branches that an anyOf tried, and an `if` whose `then` is reported. */
+/**
+ * Leaves out what follows from another error: the branches that an anyOf tried, and an `if` whose `then` is reported.
+ */
 function telling(errors: ErrorObject[]): ErrorObject[] {
   const branching = errors.filter(({ keyword }) => keyword === "anyOf" || keyword === "oneOf");
   return errors.filter(

@@ -12,17 +12,17 @@ export interface ValuesCheck {
   /** What the user configured: value files and `values`, merged; secret ones too, no value is ever shown. */
   values: Values;
   /**
-   * Default values that helm recorded with the installed release; undefined when nothing is installed. helm records none of
-   * subcharts, so what an old subchart knew is reported as unknown.
+   * Default values that helm recorded with the installed release; undefined when nothing is installed. helm records
+   * none of subcharts, so what an old subchart knew is reported as unknown.
    */
   installedDefaults?: Values;
   chart: ChartPackage;
 }
 
 /**
- * What is wrong with the configured values under the new chart: keys that it does not know, keys that it wants, values that
- * its values.schema.json refuses. Where the package leaves a doubt whether a key is read, it counts as known. Findings
- * about keys come first, in the order of the values.
+ * What is wrong with the configured values under the new chart: keys that it does not know, keys that it wants, values
+ * that its values.schema.json refuses. Where the package leaves a doubt whether a key is read, it counts as known.
+ * Findings about keys come first, in the order of the values.
  */
 export function valuesFindings({ values, installedDefaults, chart }: ValuesCheck): ValuesFinding[] {
   const known = knownValues(chart);

@@ -4,9 +4,9 @@ import type { Breaking } from "../report/schema";
 type Distance = Breaking["distance"];
 
 /**
- * How far the configured chart version is from the installed one, by the rules of semver. `kind` is the highest part that
- * differs; `prerelease` means that nothing but the pre-release part does. `skipped` names the major and minor versions
- * that are jumped over (they need not all have been published).
+ * How far the configured chart version is from the installed one, by the rules of semver. `kind` is the highest part
+ * that differs; `prerelease` means that nothing but the pre-release part does. `skipped` names the major and minor
+ * versions that are jumped over (they need not all have been published).
  *
  * @param before installed version; undefined: the release is not installed.
  */

@@ -59,8 +59,9 @@ interface Checks {
 }
 
 /**
- * Objects are checked in the version they are read in, and in the one they will be stored in: without a webhook a version is
- * only another name, and the schema of each version that an object passes through takes out what it does not know.
+ * Objects are checked in the version they are read in, and in the one they will be stored in: without a webhook a
+ * version is only another name, and the schema of each version that an object passes through takes out what it does not
+ * know.
  */
 function checksIn(version: string, next: Crd): string[] {
   const stored = next.spec.versions.find(({ storage }) => storage)?.name ?? version;
@@ -80,7 +81,10 @@ function checkersFor(version: string, next: Crd, live: Crd, migration: CrMigrati
   return { checkers: new Map(checkers), unchecked };
 }
 
-/** Read in one version, an object that is stored in another one may show less than it holds; the migration itself sees all. */
+/**
+ * Read in one version, an object that is stored in another one may show less than it holds; the migration itself sees
+ * all.
+ */
 function mixedForms({ readIn, underWay }: CrMigration, live: Crd): string[] {
   const stored = storedVersions(live).filter((version) => version !== readIn);
   return underWay || stored.length === 0

@@ -1,9 +1,9 @@
 import { isMap } from "../../kubernetes/objects";
 
 /**
- * How built-in kinds merge lists, by field name: helm sends strategic merge patches for them, which match the items of these
- * lists by a key and leave items of others alone. From the `patchStrategy` and `patchMergeKey` tags of the API types; a
- * conformance test compares this table with the API server's OpenAPI.
+ * How built-in kinds merge lists, by field name: helm sends strategic merge patches for them, which match the items of
+ * these lists by a key and leave items of others alone. From the `patchStrategy` and `patchMergeKey` tags of the API
+ * types; a conformance test compares this table with the API server's OpenAPI.
  */
 const MERGE_KEYS: Record<string, string> = {
   containers: "name",
@@ -75,7 +75,9 @@ export function mergeKey(path: readonly string[]): string | undefined {
   return MERGE_KEYS[field];
 }
 
-/** Whether a map under this path is one of {@link RETAIN_KEYS}: the field itself, or an item of the list of that name. */
+/**
+ * Whether a map under this path is one of {@link RETAIN_KEYS}: the field itself, or an item of the list of that name.
+ */
 export function retainsKeys(path: readonly string[]): boolean {
   const field = path.at(-1)?.startsWith("[") ? path.at(-2) : path.at(-1);
   return field !== undefined && RETAIN_KEYS.has(field);

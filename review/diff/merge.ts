@@ -5,8 +5,8 @@ import { byKey, mergeKey, retainsKeys } from "./merge-keys";
 type Tree = Record<string, unknown>;
 
 /**
- * What helm makes of a live object of a built-in kind: a strategic three-way merge. What the target has is set, what the
- * installed revision had and the target has not is removed, what others added is left alone.
+ * What helm makes of a live object of a built-in kind: a strategic three-way merge. What the target has is set, what
+ * the installed revision had and the target has not is removed, what others added is left alone.
  */
 export function mergeTyped(installed: Tree, target: Tree, live: Tree): Tree {
   return mergeMaps(installed, target, live, []);
@@ -64,7 +64,9 @@ function mergeSets(installed: unknown, target: readonly unknown[], live: unknown
   return [...new Set([...now.filter((item) => !dropped.has(item)), ...target])];
 }
 
-/** Nulls in a list that is replaced as a whole would be stored as they are; the API server drops them in typed objects. */
+/**
+ * Nulls in a list that is replaced as a whole would be stored as they are; the API server drops them in typed objects.
+ */
 function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls);
   if (!isMap(value)) return value;

@@ -3,7 +3,8 @@ const LABELS = new Set(["helm.sh/chart", "app.kubernetes.io/version", "chart", "
 
 /**
  * Differences that say nothing of their own: labels with the chart's version, and checksums of other objects that show
- * themselves, and how the provider was told to patch. They are counted, not listed; that a checksum rolls pods is told where rolls are.
+ * themselves, and how the provider was told to patch. They are counted, not listed; that a checksum rolls pods is told
+ * where rolls are.
  */
 export function isNoise(path: readonly string[]): boolean {
   const field = path.at(-1) ?? "";

@@ -63,7 +63,8 @@ function causeOf(path: readonly string[], versions: ObjectVersions): Cause {
     const withOldValues = versions.targetWithOldValues;
     return withOldValues && sameMeaning(valueAt(withOldValues, at), was) ? "values" : "chart";
   }
-  // The chart says the same as before, so the live object was changed by somebody else; or it says nothing of this field.
+  // The chart says the same as before, so the live object was changed by somebody else; or it says nothing of this
+  // field.
   return wanted === undefined ? "server" : "drift";
 }
 

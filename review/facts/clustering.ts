@@ -6,9 +6,10 @@ import type { RuntimeWorkload } from "./schema";
 const STACKS = ["kubernetes", "jdbc-ping", "jdbc-ping-udp", "tcp", "azure", "ec2", "google"];
 
 /**
- * Whether several pods of a Keycloak share their sessions. `start-dev` keeps them in a local cache, `start` in a distributed one
- * (https://www.keycloak.org/server/caching); the stack by which pods find each other is `jdbc-ping` by default from 26.1 on,
- * before that UDP multicast. What cannot be told from command and environment counts as not clustered.
+ * Whether several pods of a Keycloak share their sessions. `start-dev` keeps them in a local cache, `start` in a
+ * distributed one (https://www.keycloak.org/server/caching); the stack by which pods find each other is `jdbc-ping` by
+ * default from 26.1 on, before that UDP multicast. What cannot be told from command and environment counts as not
+ * clustered.
  */
 export function keycloakClustering(podSpec: unknown): NonNullable<RuntimeWorkload["clustering"]> {
   const container = containersOf(podSpec).find(

@@ -17,8 +17,8 @@ const KEYCLOAK = /keycloak|(^|-)rhbk|(^|-)sso\d/;
 const NO_KEYCLOAK = /exporter|operator|backup|config-cli|gatekeeper/;
 
 /**
- * Which part of the runtime a workload is. Keycloak and PostgreSQL are told by what they run, because charts name them as
- * they like; the auth service and the sidecar by the names the CASA chart gives them, else by label.
+ * Which part of the runtime a workload is. Keycloak and PostgreSQL are told by what they run, because charts name them
+ * as they like; the auth service and the sidecar by the names the CASA chart gives them, else by label.
  */
 export function componentOf(workload: PodWorkload, names: ComponentNames): Component {
   if (workload.kind === "Deployment" && workload.name === names.sidecarDeployment) return "sidecar";

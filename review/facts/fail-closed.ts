@@ -1,9 +1,9 @@
 import { dig, isMap, type KubeObject } from "../../kubernetes/objects";
 
 /**
- * Objects of the release by which traffic of MAS workloads is denied, or their pods not started, when the sidecar or its injector
- * does not answer: Istio's ext_authz filters with `failure_mode_allow` off (Envoy's default), plugins with FAIL_CLOSE (Istio's
- * default), webhooks with failurePolicy Fail (Kubernetes' default).
+ * Objects of the release by which traffic of MAS workloads is denied, or their pods not started, when the sidecar or
+ * its injector does not answer: Istio's ext_authz filters with `failure_mode_allow` off (Envoy's default), plugins with
+ * FAIL_CLOSE (Istio's default), webhooks with failurePolicy Fail (Kubernetes' default).
  */
 export function failClosed(objects: readonly KubeObject[]): string[] {
   return objects.filter(denies).map(({ kind, metadata }) => `${kind} ${metadata.name ?? ""}`);

@@ -34,8 +34,8 @@ const WELL_KNOWN = new Set(
 const WITH_PASSWORD = /^[a-z][a-z0-9+.-]*:\/\/[^/\s:@]*:[^@\s/]+@/i;
 
 /**
- * The passwords of a release: those of the values, and what the chart's templates put into Secrets on their own. Says where each
- * one is, where it comes from and whether it is weak, never what it is.
+ * The passwords of a release: those of the values, and what the chart's templates put into Secrets on their own. Says
+ * where each one is, where it comes from and whether it is weak, never what it is.
  */
 export function passwordFacts({ defaults, values, secretPart, rendered }: ValueSources): PasswordFact[] {
   const secretNames = new Set(rendered.filter(isSecret).map(({ metadata }) => metadata.name));

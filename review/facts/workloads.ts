@@ -76,7 +76,9 @@ export function jobFacts(objects: readonly KubeObject[], namespace: string, reda
   });
 }
 
-/** Claims that pods on two nodes cannot mount together; those of a StatefulSet belong to one pod each and do no harm. */
+/**
+ * Claims that pods on two nodes cannot mount together; those of a StatefulSet belong to one pod each and do no harm.
+ */
 function exclusiveClaims(workload: PodWorkload, object: KubeObject, { objects, claims, namespace }: WorkloadInput) {
   const modes = new Map(
     [...claims, ...objects]

@@ -6,7 +6,9 @@
 /** Characters that are not seen, or that change how others are seen: controls, bidirectional overrides, zero widths. */
 const INVISIBLE = /[\p{NChar}\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
 
-/** One line with nothing hidden in it: white space becomes a blank, what is invisible shows as its code (`<U+202E>`). */
+/**
+ * One line with nothing hidden in it: white space becomes a blank, what is invisible shows as its code (`<U+202E>`).
+ */
 export function visibleLine(text: string): string {
   return text.replace(/\s+/g, " ").trim().replace(INVISIBLE, codeName);
 }
@@ -30,8 +32,8 @@ export function markdownText(text: string): string {
       // Bare addresses become links: a reviewer would follow one that the chart's author wrote.
       .replace(/:(?=\/\/)/g, entity)
       .replace(/(?<=\bwww)\./gi, entity)
-      // A name after one of these calls people (@) or links issues, merge requests and the like, on GitHub or GitLab. Entities
-      // would not help, they are read before such names are looked for.
+      // A name after one of these calls people (@) or links issues, merge requests and the like, on GitHub or GitLab.
+      // Entities would not help, they are read before such names are looked for.
       .replace(/(?<!&)[@#!%^](?=[\p{L}\p{N}"_])/gu, "$&\u200b")
       .replace(/\bGH-(?=\d)/gi, "$&\u200b")
       // At the start of a list item these would begin a list, a heading or a quotation.

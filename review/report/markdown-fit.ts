@@ -18,8 +18,8 @@ export interface Details {
 }
 
 /**
- * Puts the report together, in the order given. While it is too long the least important part gives up its last items: first
- * each down to a floor, then, if need be, to nothing.
+ * Puts the report together, in the order given. While it is too long the least important part gives up its last items:
+ * first each down to a floor, then, if need be, to nothing.
  */
 export function fit(top: string, all: readonly Details[], end: string): string {
   const parts = all.filter(({ items }) => items.length > 0);

@@ -8,8 +8,8 @@ import { actionCounts, count, duration, ownChanges, pendingRestarts } from "./wo
 /** What the part that is never cut may take at most; details share the rest. */
 const TOP_CHARACTERS = MOST_CHARACTERS - 15_000;
 /**
- * How long texts may be, and how many refusals are listed, from generous to terse: the first that fits is taken. A chart's
- * or an API server's text may be of any length, and with escapes becomes longer still.
+ * How long texts may be, and how many refusals are listed, from generous to terse: the first that fits is taken. A
+ * chart's or an API server's text may be of any length, and with escapes becomes longer still.
  */
 const TERSENESS = [
   { text: 3500, refusals: Number.MAX_SAFE_INTEGER },
@@ -31,9 +31,9 @@ const plain = (text: string, most: number) => markdownText(shorten(text, most));
 
 /**
  * The review as Markdown for a comment on a pull or merge request: verdict, figures, refusals and risks first, details
- * folded. It stays below what GitHub takes as a comment: the least important details are cut first, with a line that says
- * so. Verdict, figures and risks are never cut; their texts are shortened where even those are too long, and of very many
- * refusals the first are listed.
+ * folded. It stays below what GitHub takes as a comment: the least important details are cut first, with a line that
+ * says so. Verdict, figures and risks are never cut; their texts are shortened where even those are too long, and of
+ * very many refusals the first are listed.
  *
  * @param violations what policies said of it, where some were asked.
  */

@@ -49,8 +49,8 @@ const RANK = [
 const SEVERITY = { high: 0, medium: 1, low: 2 };
 
 /**
- * What a reviewer must not overlook: by severity, and within one by the kind of risk. Many things of one kind are one risk, which
- * names the first of them, so there are at most as many risks as kinds.
+ * What a reviewer must not overlook: by severity, and within one by the kind of risk. Many things of one kind are one
+ * risk, which names the first of them, so there are at most as many risks as kinds.
  */
 export function rankRisks(sections: RiskSections): Risk[] {
   const found = [

@@ -5,7 +5,9 @@ import { count, duration, pendingRestarts } from "./words";
 export interface Bar {
   label: string;
   kind: "backup" | "crds" | "roll" | "down" | "restart";
-  /** Seconds after the first restart, and how long; undefined for steps before the restarts, whose time nobody knows. */
+  /**
+   * Seconds after the first restart, and how long; undefined for steps before the restarts, whose time nobody knows.
+   */
   time?: { start: number; seconds: number };
 }
 

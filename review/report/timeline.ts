@@ -26,9 +26,9 @@ const LEGEND: [Bar["kind"], string][] = [
 ];
 
 /**
- * The upgrade as a picture (SVG, no dependencies): the backup, CRDs, the chart's rolls, then the restarts group by group. Only restarts
- * are estimated, so only they have a time axis; what comes before is drawn in its order. Each bar says in words what it is,
- * and the description holds the same as the picture. Follows the reader's light or dark mode.
+ * The upgrade as a picture (SVG, no dependencies): the backup, CRDs, the chart's rolls, then the restarts group by
+ * group. Only restarts are estimated, so only they have a time axis; what comes before is drawn in its order. Each bar
+ * says in words what it is, and the description holds the same as the picture. Follows the reader's light or dark mode.
  */
 export function renderTimeline(review: Review): string {
   const lanes = lanesOf(review);

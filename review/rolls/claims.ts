@@ -21,9 +21,10 @@ interface Loss {
 }
 
 /**
- * The claims that go with the upgrade, and what becomes of the data: those that helm deletes because the chart does not have
- * them any more, and those that a StatefulSet lets go when it is deleted or scaled down and its
- * `persistentVolumeClaimRetentionPolicy` says so. A claim that helm is told to keep (`helm.sh/resource-policy: keep`) stays.
+ * The claims that go with the upgrade, and what becomes of the data: those that helm deletes because the chart does not
+ * have them any more, and those that a StatefulSet lets go when it is deleted or scaled down and its
+ * `persistentVolumeClaimRetentionPolicy` says so. A claim that helm is told to keep (`helm.sh/resource-policy: keep`)
+ * stays.
  */
 export function deletedClaims(pairs: readonly ObjectPair[], facts: ClaimFacts): DeletedClaim[] {
   const losses = [...byHelm(pairs), ...byStatefulSets(pairs, facts)];
@@ -63,7 +64,10 @@ function byHelm(pairs: readonly ObjectPair[]): Loss[] {
   });
 }
 
-/** Claims of volumeClaimTemplates are named `<template>-<set>-<ordinal>`; no chart lists them, and helm never deletes them. */
+/**
+ * Claims of volumeClaimTemplates are named `<template>-<set>-<ordinal>`; no chart lists them, and helm never deletes
+ * them.
+ */
 function byStatefulSets(pairs: readonly ObjectPair[], { namespace, claims }: ClaimFacts): Loss[] {
   return pairs.flatMap(({ before, after }) => {
     const old = podWorkload(before, namespace);

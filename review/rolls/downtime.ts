@@ -137,7 +137,9 @@ function claimHeld(before: PodWorkload, after: PodWorkload, facts: DowntimeFacts
   return undefined;
 }
 
-/** A new pod that needs a node without an old one, where every node has one. Only matters while no old pod may go first. */
+/**
+ * A new pod that needs a node without an old one, where every node has one. Only matters while no old pod may go first.
+ */
 function nodeTaken(before: PodWorkload, after: PodWorkload, { nodes }: DowntimeFacts): string | undefined {
   if (after.strategy.unavailable > 0) return undefined;
   const free = nodes !== undefined && nodes > after.replicas && !isPinned(after);

@@ -15,8 +15,8 @@ const MOVING_WORDS = new Set(
 const MOVING_BUILDS = new Set(["latest", "nightly", "dev", "devel", "snapshot"]);
 
 /**
- * The images that do not say which bytes will run: a pod that starts later, or on another node, may run others than the ones
- * that were reviewed, and when the template does not change, the upgrade brings no newer ones either.
+ * The images that do not say which bytes will run: a pod that starts later, or on another node, may run others than the
+ * ones that were reviewed, and when the template does not change, the upgrade brings no newer ones either.
  *
  * @param objects objects of the release as they will be; those that run no pods are passed over.
  * @param rolled ids of the workloads whose pods are replaced.
@@ -45,9 +45,9 @@ export function imageFindings(
 /**
  * Why an image reference may mean other bytes tomorrow; undefined for a digest and for a tag of one build.
  *
- * Moving are: no tag, a tag with one of the usual words in it unless it also has a full version or a commit, and a major
- * version alone (`15`, `v1`, `15-alpine`). Two numbers (`15.8`) pass: for half of all projects, PostgreSQL among them, that
- * is the full version. A number of four digits or more is a date or a build.
+ * Moving are: no tag, a tag with one of the usual words in it unless it also has a full version or a commit, and a
+ * major version alone (`15`, `v1`, `15-alpine`). Two numbers (`15.8`) pass: for half of all projects, PostgreSQL among
+ * them, that is the full version. A number of four digits or more is a date or a build.
  */
 export function imageProblem(image: string): ImageFinding["problem"] | undefined {
   if (image === "" || image.includes("@")) return undefined;

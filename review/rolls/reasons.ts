@@ -14,8 +14,8 @@ interface ContainerChange {
 }
 
 /**
- * The fields of two pod templates that differ in meaning. Controllers compare templates semantically: a field that is not set,
- * null and an empty list or map are the same.
+ * The fields of two pod templates that differ in meaning. Controllers compare templates semantically: a field that is
+ * not set, null and an empty list or map are the same.
  */
 export function templateDifferences(before: PodWorkload, after: PodWorkload): FieldDifference[] {
   const found = differences(withLists(before.template), withLists(after.template));
@@ -40,8 +40,8 @@ function isEmpty(value: unknown): boolean {
 }
 
 /**
- * Why a template replaces pods, in words. Images and resources with their values, everything else by name only: environment,
- * arguments and annotations may hold secrets.
+ * Why a template replaces pods, in words. Images and resources with their values, everything else by name only:
+ * environment, arguments and annotations may hold secrets.
  */
 export function templateReasons(before: PodWorkload, after: PodWorkload, found: FieldDifference[]): Reason[] {
   const inContainers: FieldDifference[] = [];
@@ -203,8 +203,8 @@ function named(kind: Reason["kind"], prefix: string, names: ReadonlySet<string>)
 }
 
 /**
- * What let go of pods that still run an older template, when the template itself does not change; undefined when nothing did,
- * or when all pods are up to date.
+ * What let go of pods that still run an older template, when the template itself does not change; undefined when
+ * nothing did, or when all pods are up to date.
  */
 export function releaseReason(
   before: PodWorkload,

@@ -27,9 +27,9 @@ export interface RollPlan {
 }
 
 /**
- * Tells which Deployments, StatefulSets and DaemonSets of the release get new pods, why, and what that means for those who use
- * them. A workload that is created or deleted is no roll; one that only gets more or fewer pods is told with reason
- * `replicas`. Whatever a value could give away is told by name.
+ * Tells which Deployments, StatefulSets and DaemonSets of the release get new pods, why, and what that means for those
+ * who use them. A workload that is created or deleted is no roll; one that only gets more or fewer pods is told with
+ * reason `replicas`. Whatever a value could give away is told by name.
  */
 export function planRolls(pairs: readonly ObjectPair[], options: RollOptions): RollPlan {
   const rolls: Roll[] = [];

@@ -1,8 +1,9 @@
 /**
- * The process beside each embedded cluster that ends the cluster when its owner is gone, whatever ended the owner. Run as
- * `keeper.ts <cluster folder> [--detached]`, with messages on stderr.
+ * The process beside each embedded cluster that ends the cluster when its owner is gone, whatever ended the owner. Run
+ * as `keeper.ts <cluster folder> [--detached]`, with messages on stderr.
  *
- * A cluster that is not detached has its owner's pipe as stdin here. The system closes it when the owner ends, even by SIGKILL.
+ * A cluster that is not detached has its owner's pipe as stdin here. The system closes it when the owner ends, even by
+ * SIGKILL.
  */
 import { destroyCluster } from "./destroy";
 

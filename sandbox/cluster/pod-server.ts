@@ -1,6 +1,6 @@
 /**
- * Run as `pod-server.ts <cluster folder>`, with messages on stderr: serves what single pods need (see pods.ts) until it is killed
- * together with the cluster.
+ * Run as `pod-server.ts <cluster folder>`, with messages on stderr: serves what single pods need (see pods.ts) until it
+ * is killed together with the cluster.
  */
 import * as path from "node:path";
 import * as k8s from "@kubernetes/client-node";

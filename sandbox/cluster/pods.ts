@@ -8,9 +8,9 @@ import { criLog } from "./logs";
 import { ANNOTATION } from "./stages";
 
 /**
- * What a kubelet and a container runtime would do for some simulated pods: their own logs, a server
- * behind their ports, and for PostgreSQL pods their container's environment in `kubectl exec`, with the role and database that
- * the image's start-up makes.
+ * What a kubelet and a container runtime would do for some simulated pods: their own logs, a server behind their ports,
+ * and for PostgreSQL pods their container's environment in `kubectl exec`, with the role and database that the image's
+ * start-up makes.
  */
 export interface PodServices {
   /** Folder of the cluster. */
@@ -111,7 +111,9 @@ async function containerEnvironment(
   return result;
 }
 
-/** Makes the role and the database of a PostgreSQL container, as the image's start-up does; what exists is left alone. */
+/**
+ * Makes the role and the database of a PostgreSQL container, as the image's start-up does; what exists is left alone.
+ */
 async function initDatabase(serverEnv: Record<string, string>, container: Record<string, string>): Promise<void> {
   const user = container.POSTGRES_USER ?? "postgres";
   const database = container.POSTGRES_DB ?? user;

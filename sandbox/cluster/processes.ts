@@ -3,8 +3,8 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * Environment variable that marks every process of a cluster with the cluster's folder. Children inherit it, so commands that
- * `kubectl exec` started are found too.
+ * Environment variable that marks every process of a cluster with the cluster's folder. Children inherit it, so
+ * commands that `kubectl exec` started are found too.
  */
 export const MARKER = "CASA_UPGRADE_CLUSTER_DIR";
 
@@ -43,8 +43,8 @@ export function readPid(file: string): number | undefined {
 }
 
 /**
- * Processes that belong to the cluster in `dir`: those started from its own copies of the binaries, and those that carry its
- * mark. Where there is no /proc (macOS) the pid files of the components are all there is.
+ * Processes that belong to the cluster in `dir`: those started from its own copies of the binaries, and those that
+ * carry its mark. Where there is no /proc (macOS) the pid files of the components are all there is.
  */
 export function clusterProcesses(dir: string): number[] {
   const pidsDir = path.join(dir, "pids");

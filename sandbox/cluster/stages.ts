@@ -6,7 +6,10 @@ export const ANNOTATION = {
   behavior: "sandbox.casa-upgrade.dev/behavior",
   /** File with the output that `kubectl logs` shows, absolute or relative to the checkout. */
   logFile: "sandbox.casa-upgrade.dev/log-file",
-  /** A port of this machine, to which `kubectl port-forward` to any port of the pod leads: what listens there plays the pod's server. */
+  /**
+   * A port of this machine, to which `kubectl port-forward` to any port of the pod leads: what listens there plays the
+   * pod's server.
+   */
   localPort: "sandbox.casa-upgrade.dev/local-port",
 } as const;
 
@@ -119,7 +122,8 @@ const ONE_MORE_RESTART = "{{ add 1 ( index $root.status.containerStatuses $index
  * The life of simulated pods, as kwok Stage objects.
  *
  * - Without annotation a pod is Running and Ready at once.
- * - With `ready-after` or `never-ready` it runs, not Ready, as if its readiness probe failed; the former becomes Ready later.
+ * - With `ready-after` or `never-ready` it runs, not Ready, as if its readiness probe failed; the former becomes Ready
+ *   later.
  * - With `crash-loop` its containers wait in CrashLoopBackOff after exit code 1, the restart count growing.
  * - Pods of a Job succeed, or fail with `crash-loop` and restart policy Never.
  * - A deleted pod goes at once, its grace period not waited for.

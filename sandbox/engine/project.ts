@@ -20,9 +20,9 @@ type Project = z.infer<typeof project>;
 /**
  * Writes into `target` a Pulumi.yaml that runs the program of the project in `source`, and returns the project's name.
  *
- * The CLI keeps a stack's configuration next to the Pulumi.yaml, so a run from a copy leaves the checkout alone and several
- * runs cannot meet. Paths become absolute. A project that names plugins of its own keeps them; the embedded ones are added
- * in embedded mode and dropped in official mode.
+ * The CLI keeps a stack's configuration next to the Pulumi.yaml, so a run from a copy leaves the checkout alone and
+ * several runs cannot meet. Paths become absolute. A project that names plugins of its own keeps them; the embedded
+ * ones are added in embedded mode and dropped in official mode.
  */
 export function writeProject(source: string, target: string, mode: PluginMode): string {
   const original = readProject(source);
@@ -75,8 +75,8 @@ export function writePlainConfig(file: string, projectName: string, values: Reco
 }
 
 /**
- * The texts in a value, each with its property path as `pulumi config set --path` takes it. A secret object has to be set like
- * this: with a declared type the CLI does not accept one that is encrypted as a whole.
+ * The texts in a value, each with its property path as `pulumi config set --path` takes it. A secret object has to be
+ * set like this: with a declared type the CLI does not accept one that is encrypted as a whole.
  */
 export function leaves(path: string, value: unknown): [path: string, text: string][] {
   if (Array.isArray(value)) return value.flatMap((item, index) => leaves(`${path}[${index}]`, item));

@@ -11,8 +11,8 @@ const ERROR_LINES = 20;
 let goChecked: Promise<void> | undefined;
 
 /**
- * Checks that Go can build the pinned modules. Asked inside a module folder, `go version` answers with the toolchain that the
- * module needs, or fails when Go is older and may not fetch a newer one.
+ * Checks that Go can build the pinned modules. Asked inside a module folder, `go version` answers with the toolchain
+ * that the module needs, or fails when Go is older and may not fetch a newer one.
  */
 function checkGo(spec: ToolSpec): Promise<void> {
   goChecked ??= (async () => {

@@ -43,8 +43,8 @@ export async function cached(spec: ToolSpec): Promise<{ file: string } | { reaso
 }
 
 /**
- * Lets `produce` write the binary to a path in a scratch folder, then moves the finished entry to its place in one step, so
- * that another process sees either nothing or a whole entry.
+ * Lets `produce` write the binary to a path in a scratch folder, then moves the finished entry to its place in one
+ * step, so that another process sees either nothing or a whole entry.
  * @returns the path of the binary in the cache.
  */
 export async function store(spec: ToolSpec, produce: (file: string) => Promise<void>): Promise<string> {

@@ -31,7 +31,10 @@ export interface ToolSpec {
   package: string;
   /** Linker `-X` settings that make the binary report its version. */
   linkerVariables(version: string): readonly string[];
-  /** Corrections to the module's source, made when it is built; a tool with corrections is neither taken from PATH nor downloaded. */
+  /**
+   * Corrections to the module's source, made when it is built; a tool with corrections is neither taken from PATH nor
+   * downloaded.
+   */
   corrections?: readonly Correction[];
   /** The project's own release; undefined where none with a published SHA-256 exists. */
   download?(version: string, platform: Platform): Download;
@@ -95,8 +98,8 @@ function kubernetesTool(name: ToolName, versionArgs: readonly string[], fits: To
 }
 
 /**
- * `kubectl exec` on simulated pods: kwok 0.7 does not close a local command's input when kubectl's ends, so that a command that
- * reads to the end hangs, and turns every exit code into an internal error.
+ * `kubectl exec` on simulated pods: kwok 0.7 does not close a local command's input when kubectl's ends, so that a
+ * command that reads to the end hangs, and turns every exit code into an internal error.
  */
 const KWOK_EXEC: readonly Correction[] = [
   {

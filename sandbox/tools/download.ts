@@ -25,7 +25,10 @@ async function answers(origin: string): Promise<boolean> {
   }
 }
 
-/** Asks every release host once per process, all at the same time, so that a machine without a way out loses 3 s at most. */
+/**
+ * Asks every release host once per process, all at the same time, so that a machine without a way out loses 3 s at
+ * most.
+ */
 function reachableOrigins(): Promise<ReadonlyMap<string, boolean>> {
   probe ??= (async () => {
     const platform = currentPlatform();

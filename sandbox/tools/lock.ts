@@ -6,7 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** How often a waiting process looks again, in milliseconds. */
 const POLL_MS = 300;
 
-/** When a process started, in a unit of the system; tells apart two processes that had the same number. Empty without /proc. */
+/**
+ * When a process started, in a unit of the system; tells apart two processes that had the same number. Empty without
+ * /proc.
+ */
 function startTime(pid: number): string {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -30,8 +33,8 @@ function holds(content: string): boolean {
 }
 
 /**
- * Runs `work` while no other caller, in this process or another, holds the lock `file`. The lock names its holder, so one left
- * by a killed process is taken over. `onWait` is called once when somebody else holds it.
+ * Runs `work` while no other caller, in this process or another, holds the lock `file`. The lock names its holder, so
+ * one left by a killed process is taken over. `onWait` is called once when somebody else holds it.
  */
 export async function withLock<T>(file: string, onWait: (holder: number) => void, work: () => Promise<T>): Promise<T> {
   await fs.promises.mkdir(path.dirname(file), { recursive: true });
@@ -70,7 +73,10 @@ async function acquire(file: string, own: string, onWait: (holder: number) => vo
   }
 }
 
-/** Takes away the lock of a dead holder; gives it back when another waiter was faster and it is a living holder's by now. */
+/**
+ * Takes away the lock of a dead holder; gives it back when another waiter was faster and it is a living holder's by
+ * now.
+ */
 async function removeStale(file: string, aside: string, expected: string): Promise<void> {
   try {
     await fs.promises.rename(file, aside);

@@ -6,14 +6,17 @@ import { populate } from "./population";
 import { watchUsage } from "./usage";
 
 /**
- * A preview on a large cluster: 1,000 workloads of 20 systems, 50 CASAPolicies each. Prints seconds, processor time, memory and
- * requests to the API server; judges nothing. The sizes are `WORKLOADS` and `CRS_PER_WORKLOAD` of the environment. Setting
- * the cluster up takes some minutes on two cores.
+ * A preview on a large cluster: 1,000 workloads of 20 systems, 50 CASAPolicies each. Prints seconds, processor time,
+ * memory and requests to the API server; judges nothing. The sizes are `WORKLOADS` and `CRS_PER_WORKLOAD` of the
+ * environment. Setting the cluster up takes some minutes on two cores.
  */
 const WORKLOADS = Number(process.env["WORKLOADS"] ?? 1000);
 const CRS_PER_WORKLOAD = Number(process.env["CRS_PER_WORKLOAD"] ?? 50);
 const SYSTEMS = Math.min(20, WORKLOADS);
-/** The user that previews: one of the few whose requests the API server counts by name, and which nothing else here uses. */
+/**
+ * The user that previews: one of the few whose requests the API server counts by name, and which nothing else here
+ * uses.
+ */
 const USER = { namespace: "kube-system", name: "default" };
 /** Its kubeconfig context. */
 const CONTEXT = "bench";
@@ -49,7 +52,10 @@ largest process: ${Math.max(...processes.map(({ peakMiB }) => peakMiB)).toFixed(
   }
 }
 
-/** The runtime as somebody installed it by hand, with the policies' CRD of the next version, and everything that uses it. */
+/**
+ * The runtime as somebody installed it by hand, with the policies' CRD of the next version, and everything that uses
+ * it.
+ */
 async function fill(world: World): Promise<void> {
   await world.kubectl(["apply", "--server-side", "-f", `${chartPath("casa-runtime-0.2.0")}/crds`]);
   await world.helmInstall("0.1.0");

@@ -2,8 +2,8 @@ import { masObjects, toYaml } from "../fixtures/mas";
 import { mustSucceed, RELEASE_NAMESPACE, World, chartPath } from "../integration/world/world";
 
 /**
- * `make bench`: the upgrade with its restarts beside the plain helm + kubectl way, in the same run on the same cluster, and
- * the time of a preview with 10 and with 100 workloads. Prints figures, judges nothing.
+ * `make bench`: the upgrade with its restarts beside the plain helm + kubectl way, in the same run on the same cluster,
+ * and the time of a preview with 10 and with 100 workloads. Prints figures, judges nothing.
  */
 const WORKLOADS = 6;
 

@@ -59,7 +59,9 @@ function groupVersion(path: string): string {
   return path.replace(/^apis?\//, "");
 }
 
-/** Walks the schemas of all kinds, and notes each list with (and without) a merge key, and each map that retains keys. */
+/**
+ * Walks the schemas of all kinds, and notes each list with (and without) a merge key, and each map that retains keys.
+ */
 function collect(schemas: Record<string, Record<string, unknown>>, into: MergedList[]): void {
   for (const schema of Object.values(schemas)) {
     const of = kinds.safeParse(schema["x-kubernetes-group-version-kind"]).data;

@@ -18,8 +18,8 @@ export interface ChartOptions {
 }
 
 /**
- * Writes a chart named `tiny` into `folder`: a ConfigMap of `values.settings`, and with `values.workload` a Deployment whose
- * pods behave as `values.behavior` says (sandbox annotation).
+ * Writes a chart named `tiny` into `folder`: a ConfigMap of `values.settings`, and with `values.workload` a Deployment
+ * whose pods behave as `values.behavior` says (sandbox annotation).
  */
 export function writeChart(folder: string, { version = "1.0.0", label = "plain", crd }: ChartOptions = {}): string {
   const write = (name: string, text: string) => {

@@ -22,8 +22,8 @@ export function testFiles(checkout: string, folder: string): string[] {
 const OWN_PROCESS = /^test\/(integration|conformance)\//;
 
 /**
- * The jobs for some files: unit tests in one process, since loading the program takes longer than running them; every other
- * file in its own. The longest come first, so that no long one is left for the end.
+ * The jobs for some files: unit tests in one process, since loading the program takes longer than running them; every
+ * other file in its own. The longest come first, so that no long one is left for the end.
  *
  * @param seconds what a file took the last time; unknown ones count as long, in the order given.
  */

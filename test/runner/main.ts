@@ -10,12 +10,14 @@ import { endRunningJobs, type JobOutcome, runJob } from "./run-job";
 /**
  * Runs test files in several mocha processes side by side: `main.ts [--jobs N] FOLDER-OR-FILE ...`.
  *
- * What a job prints comes in one piece when it ends; failures are repeated at the end. The last line sums all jobs up, and the exit
- * code is 1 when anything failed.
+ * What a job prints comes in one piece when it ends; failures are repeated at the end. The last line sums all jobs up,
+ * and the exit code is 1 when anything failed.
  */
 const CHECKOUT = resolve(__dirname, "../..");
 const BASE = join(CHECKOUT, ".sandbox", "tests");
-/** What each file took the last time; without it, figures of a machine with two cores that are kept beside this program. */
+/**
+ * What each file took the last time; without it, figures of a machine with two cores that are kept beside this program.
+ */
 const SECONDS_FILE = join(BASE, "seconds.json");
 const KNOWN_SECONDS = join(__dirname, "seconds.json");
 /** How long nothing may be printed before a line tells what runs. */

@@ -56,8 +56,8 @@ function readResult(file: string): JobResult | undefined {
 }
 
 /**
- * What a job counts as. One that crashed, wrote no figures or ran no test is a failure, whatever else it says: tests that do
- * not run must not look like tests that pass.
+ * What a job counts as. One that crashed, wrote no figures or ran no test is a failure, whatever else it says: tests
+ * that do not run must not look like tests that pass.
  */
 export function judge(job: Job, end: string, result: JobResult | undefined): JobResult {
   const failed = (problem: string): JobResult => {

@@ -11,7 +11,10 @@ import type { ClusterWriter } from "../../../kubernetes/connect";
 
 const CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const CONFLICTS = 20;
-/** How long API servers that nobody can ask one by one may take to see a new CRD, in milliseconds (the API server's own pause is as long). */
+/**
+ * How long API servers that nobody can ask one by one may take to see a new CRD, in milliseconds (the API server's own
+ * pause is as long).
+ */
 const PROPAGATION_MS = 5000;
 const PROBE = "casaUpgradeProbe";
 
@@ -95,8 +98,9 @@ export class LiveMigration {
   }
 
   /**
-   * An API server goes on with the schema of before for a moment. Nothing says when it is over, so a creation is tried as a dry-run
-   * until it keeps a field that only the transitional schema keeps. Where that cannot be tried, and for other API servers, a pause.
+   * An API server goes on with the schema of before for a moment. Nothing says when it is over, so a creation is tried
+   * as a dry-run until it keeps a field that only the transitional schema keeps. Where that cannot be tried, and for
+   * other API servers, a pause.
    */
   private async inEffect(deadline: number): Promise<void> {
     const { group, names } = this.next.spec;

@@ -4,7 +4,10 @@ import { messageOf, runHelperProgram } from "../../../shared/helper-program";
 import { type CrMigrationResult, customResourcesJob } from "../job";
 import { migrateCustomResources } from "./run";
 
-/** Migrates the objects of CRDs, one CRD after the other; the result says what was done for each. An empty list does nothing. */
+/**
+ * Migrates the objects of CRDs, one CRD after the other; the result says what was done for each. An empty list does
+ * nothing.
+ */
 runHelperProgram("migration-program.ts", {
   job: customResourcesJob,
   run: async (context, { migrations }) => {

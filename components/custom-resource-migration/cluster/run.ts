@@ -20,11 +20,11 @@ import { Writer } from "./write";
 const MOST_ROUNDS = 10;
 
 /**
- * Brings all objects of a CRD into the form of its next version, and puts that in place:
- * check -> save -> transitional CRD -> write every object -> stored versions -> new CRD.
+ * Brings all objects of a CRD into the form of its next version, and puts that in place: check -> save -> transitional
+ * CRD -> write every object -> stored versions -> new CRD.
  *
- * Every step may be killed and done again: what an object needs is told by its content, and the transitional CRD, which keeps any
- * content, says by an annotation that it is one and where the objects were saved.
+ * Every step may be killed and done again: what an object needs is told by its content, and the transitional CRD, which
+ * keeps any content, says by an annotation that it is one and where the objects were saved.
  *
  * @param say takes one line about what was done.
  * @throws UserError, UserError, ApiError; no object has lost anything then.

@@ -6,9 +6,10 @@ import type { ClusterWriter } from "../../../kubernetes/connect";
 
 const GROUP = "storagemigration.k8s.io";
 /**
- * Forms of the storage migration API that are used, the newest first. Not v1alpha1 (Kubernetes 1.30 to 1.34, off by default): its
- * controller waits until the garbage collector's watch has caught up, which a quiet kind may take minutes for, and all that time the
- * CRD would be the transitional one. Source: pkg/controller/storageversionmigrator, Kubernetes 1.34.
+ * Forms of the storage migration API that are used, the newest first. Not v1alpha1 (Kubernetes 1.30 to 1.34, off by
+ * default): its controller waits until the garbage collector's watch has caught up, which a quiet kind may take minutes
+ * for, and all that time the CRD would be the transitional one. Source: pkg/controller/storageversionmigrator,
+ * Kubernetes 1.34.
  */
 const FORMS: readonly string[] = ["v1", "v1beta1"];
 const KIND = "StorageVersionMigration";

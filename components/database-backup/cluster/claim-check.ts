@@ -28,8 +28,9 @@ export function claimPermissions(namespace: string): Permission[] {
 }
 
 /**
- * Refuses a claim that backups cannot go to, as far as that can be seen without starting a pod: permissions, the claim itself, and
- * whether the API server would take the helper pod (a dry-run, so quotas and admission have their say). Changes nothing.
+ * Refuses a claim that backups cannot go to, as far as that can be seen without starting a pod: permissions, the claim
+ * itself, and whether the API server would take the helper pod (a dry-run, so quotas and admission have their say).
+ * Changes nothing.
  *
  * @throws UserError
  */

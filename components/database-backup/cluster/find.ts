@@ -17,8 +17,8 @@ export interface FoundBackup {
 }
 
 /**
- * Finds a backup of a database. The latest one is always of this stack, cluster and release; one that is named may be of another:
- * a runtime that was lost is rebuilt on another cluster.
+ * Finds a backup of a database. The latest one is always of this stack, cluster and release; one that is named may be
+ * of another: a runtime that was lost is rebuilt on another cluster.
  *
  * @param from `latest`, name, path or URL of a dump in the store, or path of one elsewhere with its manifest beside it.
  * @throws UserError when there is none, or it is of another database.

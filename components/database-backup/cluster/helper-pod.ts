@@ -49,7 +49,10 @@ export interface Running {
 const MOST_MESSAGES = 100_000;
 /** How long a pod that is deleted is waited for, in milliseconds. */
 const GONE_MS = 20_000;
-/** How long `kubectl exec` may fail after the pod is ready, in milliseconds: the kubelet may know later than the API server. */
+/**
+ * How long `kubectl exec` may fail after the pod is ready, in milliseconds: the kubelet may know later than the API
+ * server.
+ */
 const EXEC_MS = 10_000;
 
 /** A running pod that has the claim mounted. */
@@ -139,8 +142,8 @@ export class HelperPod {
 }
 
 /**
- * Deletes what killed runs left: the helper pods of one owner, all but the one that is in use, and everybody's that have come to their
- * end by themselves.
+ * Deletes what killed runs left: the helper pods of one owner, all but the one that is in use, and everybody's that
+ * have come to their end by themselves.
  */
 export async function deleteLeftPods(
   client: ClusterWriter,

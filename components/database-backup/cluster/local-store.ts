@@ -8,8 +8,8 @@ import { type BackupManifest, isLeftOver, parseManifest } from "../manifest";
 import { type BackupStore, manifestFile, manifestText, Meter, newestOf, type Stored } from "./store";
 
 /**
- * Backups in a folder, a sub-folder for each stack. A dump is `*.partial` until it is verified; it is on the disk, and its name in
- * the folder, before it counts.
+ * Backups in a folder, a sub-folder for each stack. A dump is `*.partial` until it is verified; it is on the disk, and
+ * its name in the folder, before it counts.
  */
 export class LocalStore implements BackupStore {
   private readonly root: string;
@@ -54,8 +54,8 @@ export class LocalStore implements BackupStore {
       await fs.mkdir(this.folder, { recursive: true, mode: 0o700 });
       const handle = await fs.open(partial, "wx", 0o600);
       try {
-        // A pipeline into a write stream that leaves the handle open never ends in Node 20, and one into a function reports
-        // "aborted" instead of "no space left".
+        // A pipeline into a write stream that leaves the handle open never ends in Node 20, and one into a function
+        // reports "aborted" instead of "no space left".
         for await (const chunk of content as AsyncIterable<Buffer>) {
           meter.measure(chunk);
           await handle.appendFile(chunk);

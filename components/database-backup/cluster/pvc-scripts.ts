@@ -1,6 +1,7 @@
 /**
- * Shell scripts for the helper pod of a PersistentVolumeClaim; plain sh (dash and busybox have been used). They start in the root of
- * the volume. All names come as arguments and never become part of a script; the first one is the folder of the stack.
+ * Shell scripts for the helper pod of a PersistentVolumeClaim; plain sh (dash and busybox have been used). They start
+ * in the root of the volume. All names come as arguments and never become part of a script; the first one is the folder
+ * of the stack.
  *
  * Each ends with an exit code other than 0 when anything fails, and says why on stderr.
  */
@@ -23,7 +24,10 @@ rm -f "$probe"
 exit 70
 `;
 
-/** Stores stdin as a dump that does not count yet, on the disk when it ends; prints its checksum. Argument: name of the dump. */
+/**
+ * Stores stdin as a dump that does not count yet, on the disk when it ends; prints its checksum. Argument: name of the
+ * dump.
+ */
 export const WRITE = `${PRELUDE}mkdir -p "$folder" || exit 70
 ${ENTER}if [ -e "./$1.partial" ]; then echo "$1.partial exists already" >&2; exit 70; fi
 cat >"./$1.partial" && sync "./$1.partial" && sha256sum <"./$1.partial" && exit 0
@@ -36,8 +40,8 @@ export const READ = `${PRELUDE}${ENTER}exec cat "./$1"
 `;
 
 /**
- * Makes a dump count: gives it its name, and the manifest on stdin the name beside it, last. Arguments: name of the dump, of the
- * manifest, checksum of the manifest.
+ * Makes a dump count: gives it its name, and the manifest on stdin the name beside it, last. Arguments: name of the
+ * dump, of the manifest, checksum of the manifest.
  */
 export const FINISH = `${PRELUDE}${ENTER}
 arrived() {
@@ -69,8 +73,8 @@ done
 `;
 
 /**
- * Prints all manifests, each after a line with the mark and "file", and at the very end a line with the mark and "end": a stream that
- * breaks off looks like one that ends. Argument: the mark, which nobody can know.
+ * Prints all manifests, each after a line with the mark and "file", and at the very end a line with the mark and "end":
+ * a stream that breaks off looks like one that ends. Argument: the mark, which nobody can know.
  */
 export const LIST = `${PRELUDE}if [ -d "$folder" ]; then
   ${ENTER}  for file in ./*.json; do

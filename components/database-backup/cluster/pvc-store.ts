@@ -28,8 +28,9 @@ export interface ClaimAccess extends Pick<HelperOwner, "release" | "purpose"> {
 const BROKEN_PIPE = new Set<string | undefined>(["EPIPE", "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE"]);
 
 /**
- * Backups in a PersistentVolumeClaim, a sub-folder for each stack. A short-lived pod mounts the claim; it is started when it is needed
- * first, and deleted by {@link close}. As in a folder, a dump is `*.partial` until it is verified, and on the disk before it counts.
+ * Backups in a PersistentVolumeClaim, a sub-folder for each stack. A short-lived pod mounts the claim; it is started
+ * when it is needed first, and deleted by {@link close}. As in a folder, a dump is `*.partial` until it is verified,
+ * and on the disk before it counts.
  */
 export class PvcStore implements BackupStore {
   private readonly folder: string;

@@ -9,8 +9,8 @@ import { DROP, INSPECT, SWAP } from "./scripts";
 import { contentOf, type DatabaseSession } from "./session";
 
 /**
- * Restores a stored dump into a new database, compares it with its manifest, and puts it in the place of the one logged in to. Until
- * that last step the database is untouched; the step itself is one transaction.
+ * Restores a stored dump into a new database, compares it with its manifest, and puts it in the place of the one logged
+ * in to. Until that last step the database is untouched; the step itself is one transaction.
  *
  * @param owner tells the new database apart from those of other stacks on the same server.
  * @returns the name that the old database is kept under.

@@ -21,8 +21,8 @@ interface Dump {
 }
 
 /**
- * Backs up all databases of a job: dumps begun together, each read back from the destination, restored into a scratch database and
- * compared. All count, or none: a run that fails anywhere leaves the destination as it found it.
+ * Backs up all databases of a job: dumps begun together, each read back from the destination, restored into a scratch
+ * database and compared. All count, or none: a run that fails anywhere leaves the destination as it found it.
  *
  * @param say takes one line about what was done.
  * @throws UserError naming the database, the cause and the fix.
@@ -177,7 +177,9 @@ async function compareRestored(
   );
 }
 
-/** Databases of ours on a server: the prefix tells stack, release and database apart, so that no run drops another's. */
+/**
+ * Databases of ours on a server: the prefix tells stack, release and database apart, so that no run drops another's.
+ */
 export function scratchName(
   { target }: DatabaseSession,
   owner: Omit<BackupOwner, "name">,

@@ -10,8 +10,8 @@ import { type BackupStore, manifestFile, manifestText, Meter, newestOf, type Sto
 const PART_BYTES = 32 * 1024 * 1024;
 
 /**
- * Backups in an S3 bucket or one of a compatible server. Objects appear only when they are complete, so a dump has its name at once;
- * it counts when its manifest is there.
+ * Backups in an S3 bucket or one of a compatible server. Objects appear only when they are complete, so a dump has its
+ * name at once; it counts when its manifest is there.
  */
 export class S3Store implements BackupStore {
   private loaded: Promise<S3> | undefined;

@@ -1,9 +1,10 @@
 /**
- * Shell scripts that run where PostgreSQL's programs are: in the server's pod, or on this machine for an external server. Plain sh
- * (dash and busybox have been used). Passwords come on the first line of stdin and are in no argument list.
+ * Shell scripts that run where PostgreSQL's programs are: in the server's pod, or on this machine for an external
+ * server. Plain sh (dash and busybox have been used). Passwords come on the first line of stdin and are in no argument
+ * list.
  *
- * Arguments of all: database, user, file with the password (or empty), "pod" or "host"; then the script's own.
- * Lines on stderr that begin with {@link FACT} are facts in JSON, the rest is for people.
+ * Arguments of all: database, user, file with the password (or empty), "pod" or "host"; then the script's own. Lines on
+ * stderr that begin with {@link FACT} are facts in JSON, the rest is for people.
  */
 export const FACT = "@casa ";
 
@@ -11,8 +12,8 @@ export const FACT = "@casa ";
 export const NO_LOGIN = 71;
 
 /**
- * Logs in over the pod's own address where that works: images trust connections over the socket and loopback, which would let a
- * wrong password pass until the runtime itself uses it.
+ * Logs in over the pod's own address where that works: images trust connections over the socket and loopback, which
+ * would let a wrong password pass until the runtime itself uses it.
  */
 const LOGIN = `
 set -u
@@ -58,7 +59,10 @@ ORDER BY nspname
 SELECT '${FACT}{"complete":true}';
 `;
 
-/** Limits that a server sets for its clients would end a long dump half-way. Row security would hide rows without a word. */
+/**
+ * Limits that a server sets for its clients would end a long dump half-way. Row security would hide rows without a
+ * word.
+ */
 const NO_LIMITS = `
 SELECT count(set_config(name, '0', false)) AS ignored FROM pg_settings
 WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout') \\gset
@@ -66,8 +70,8 @@ SET row_security = off;
 `;
 
 /**
- * Dumps to stdout, and counts in the same snapshot: psql holds the transaction that exported it while pg_dump runs. pg_dump
- * is started by psql, because a shell without coprocesses cannot keep a session open otherwise.
+ * Dumps to stdout, and counts in the same snapshot: psql holds the transaction that exported it while pg_dump runs.
+ * pg_dump is started by psql, because a shell without coprocesses cannot keep a session open otherwise.
  */
 export const DUMP = `${LOGIN}
 sql 3>&1 >&2 <<'SQL'
@@ -96,8 +100,9 @@ FROM pg_database d WHERE datname = current_database()
 `;
 
 /**
- * Restores a dump from stdin into a new database and prints what that holds. Own arguments: prefix of such databases, name of the new
- * one, "keep" or "drop". What killed runs left behind under the prefix goes first, unless somebody is connected to it.
+ * Restores a dump from stdin into a new database and prints what that holds. Own arguments: prefix of such databases,
+ * name of the new one, "keep" or "drop". What killed runs left behind under the prefix goes first, unless somebody is
+ * connected to it.
  */
 export const RESTORE = `${LOGIN}
 prefix=$5 fresh=$6 after=$7
@@ -136,9 +141,9 @@ SQL
 `;
 
 /**
- * Puts a database in the place of the one logged in to. Own arguments: name of the new one, name that the old one is kept under. Both
- * are renamed in one transaction, so whoever connects finds the one or the other. Clients that reconnect in between make
- * the server refuse; hence the attempts.
+ * Puts a database in the place of the one logged in to. Own arguments: name of the new one, name that the old one is
+ * kept under. Both are renamed in one transaction, so whoever connects finds the one or the other. Clients that
+ * reconnect in between make the server refuse; hence the attempts.
  */
 export const SWAP = `${LOGIN}
 fresh=$5 old=$6 db=$PGDATABASE

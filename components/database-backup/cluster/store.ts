@@ -8,7 +8,10 @@ export interface Stored {
   sha256: string;
 }
 
-/** A place for backups of one stack. Files are named by their last part; a backup is `ID.dump` and its manifest `ID.json`. */
+/**
+ * A place for backups of one stack. Files are named by their last part; a backup is `ID.dump` and its manifest
+ * `ID.json`.
+ */
 export interface BackupStore {
   /** Path or URL of a file. */
   locate(file: string): string;
@@ -30,7 +33,10 @@ export interface BackupStore {
   list(): Promise<BackupManifest[]>;
   /** Removes a finished backup, its manifest first. */
   remove(manifest: BackupManifest): Promise<void>;
-  /** Run of the newest backup of the stack, as far as that can be told without changing anything; undefined when there is none. */
+  /**
+   * Run of the newest backup of the stack, as far as that can be told without changing anything; undefined when there
+   * is none.
+   */
   newestRun(): Promise<string | undefined>;
   /** Gives back what the store holds, also after errors; it may be used again afterwards. */
   close(): Promise<void>;

@@ -69,7 +69,10 @@ async function jobsProblem(client: ClusterClient, { jobs }: GateSettings): Promi
   return undefined;
 }
 
-/** Pods may be ready because a port is open while their log says that the migration failed. Logs that may not be read say nothing. */
+/**
+ * Pods may be ready because a port is open while their log says that the migration failed. Logs that may not be read
+ * say nothing.
+ */
 async function logProblem(
   client: ClusterClient,
   namespace: string,

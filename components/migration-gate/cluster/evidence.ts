@@ -10,8 +10,8 @@ import { readRelease } from "../../../helm/release";
 export type Mask = (text: string) => string;
 
 /**
- * How the logs of the auth service and of migration Jobs are shown: the lines about the migration. Secrets go before lines are
- * cut to their length, so that no half of one stays.
+ * How the logs of the auth service and of migration Jobs are shown: the lines about the migration. Secrets go before
+ * lines are cut to their length, so that no half of one stays.
  */
 export function migrationLog(target: MigrationTarget, mask: Mask): NonNullable<ExplainOptions["linesOf"]> {
   const ours = [...(target.deployment ? [target.deployment] : []), ...target.jobs];

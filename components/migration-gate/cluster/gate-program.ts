@@ -22,8 +22,8 @@ const POLL_MS = 1000;
 const SETTLE_MS = 5000;
 
 /**
- * Waits until the migration of the auth service is known to have gone well. Passed: the result is the report, in words on stderr. Not
- * passed in time: it fails with what the cluster says.
+ * Waits until the migration of the auth service is known to have gone well. Passed: the result is the report, in words
+ * on stderr. Not passed in time: it fails with what the cluster says.
  */
 runHelperProgram("gate-program.ts", { job: gateJob, run: pass, failureTo: "stdout" });
 

@@ -8,8 +8,8 @@ const LIMIT_MS = 10_000;
 const QUOTE = 200;
 
 /**
- * Asks one pod over `kubectl port-forward`, which ends inside the pod: neither network policies nor a mesh's mTLS stand in
- * between, as they may do for the API server's proxy.
+ * Asks one pod over `kubectl port-forward`, which ends inside the pod: neither network policies nor a mesh's mTLS stand
+ * in between, as they may do for the API server's proxy.
  *
  * @returns undefined when it answers with 2xx, else what is wrong.
  */

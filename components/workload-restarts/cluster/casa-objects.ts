@@ -18,7 +18,9 @@ const served = z.looseObject({
   preferredVersion: z.looseObject({ groupVersion: z.string() }).optional(),
 });
 
-/** All MultiAgentSystems; none when the cluster does not know the kind. @throws UserError when they may not be listed. */
+/**
+ * All MultiAgentSystems; none when the cluster does not know the kind. @throws UserError when they may not be listed.
+ */
 export function listMultiAgentSystems(client: ClusterClient): Promise<MultiAgentSystemFacts[]> {
   return listCasa(client, "MultiAgentSystem", system, ({ metadata: at, spec }) => {
     const workloads = (spec?.apps ?? []).flatMap(({ kubernetesWorkloadName }) => kubernetesWorkloadName || []);
@@ -35,7 +37,10 @@ export function listCasaPolicies(client: ClusterClient): Promise<CasaPolicyFacts
   }));
 }
 
-/** Reads a kind of group casa.io in the version that the cluster prefers, or else in one that serves it; keeps facts only. */
+/**
+ * Reads a kind of group casa.io in the version that the cluster prefers, or else in one that serves it; keeps facts
+ * only.
+ */
 async function listCasa<T, F>(
   client: ClusterClient,
   kind: string,

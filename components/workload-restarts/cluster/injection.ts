@@ -43,7 +43,9 @@ export async function injectionProblem(client: ClusterClient, check: InjectionCh
   return (await findInjectionProblem(client, check))?.problem;
 }
 
-/** What a restarted pod would miss right now, and which workload is the cause; undefined when the injection is ready. */
+/**
+ * What a restarted pod would miss right now, and which workload is the cause; undefined when the injection is ready.
+ */
 export function findInjectionProblem(
   client: ClusterClient,
   check: InjectionCheck,

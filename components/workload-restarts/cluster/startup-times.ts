@@ -41,10 +41,12 @@ const podSchema = z.looseObject({
 type Pod = z.infer<typeof podSchema>;
 
 /**
- * How long the pods of each Deployment and StatefulSet took from their start until they were ready, by `Kind/namespace/name`: the
- * median of those that tell. Pods that are not ready, were restarted in place or got ready long after they started tell nothing.
+ * How long the pods of each Deployment and StatefulSet took from their start until they were ready, by
+ * `Kind/namespace/name`: the median of those that tell. Pods that are not ready, were restarted in place or got ready
+ * long after they started tell nothing.
  *
- * An estimate is no reason to refuse an upgrade: pods that may not be listed are passed over, so the answer may be empty.
+ * An estimate is no reason to refuse an upgrade: pods that may not be listed are passed over, so the answer may be
+ * empty.
  */
 export async function readStartupTimes(client: ClusterClient, namespaces: string[]): Promise<Map<string, number>> {
   const times = new Map<string, number[]>();
@@ -58,7 +60,10 @@ export async function readStartupTimes(client: ClusterClient, namespaces: string
   return new Map([...times].flatMap(([workload, of]) => [[workload, median(of) ?? 0] as const]));
 }
 
-/** One list for each namespace, or one list of all; at most 21 requests for as many namespaces as there are, pages apart. */
+/**
+ * One list for each namespace, or one list of all; at most 21 requests for as many namespaces as there are, pages
+ * apart.
+ */
 async function listPods(client: ClusterClient, namespaces: string[]): Promise<object[]> {
   const list = async (namespace?: string) => {
     try {

@@ -44,8 +44,8 @@ function listFiles(directory: string): string[] {
 }
 
 /**
- * The provider's pattern language: `*` is anything but `/`, `**` anything at all, `?` one character, `[ab]` and `[!ab]` one of
- * a set, `{a,b}` alternatives, a backslash takes the next character as it is.
+ * The provider's pattern language: `*` is anything but `/`, `**` anything at all, `?` one character, `[ab]` and `[!ab]`
+ * one of a set, `{a,b}` alternatives, a backslash takes the next character as it is.
  */
 function globToRegExp(glob: string): RegExp {
   let source = "";

@@ -8,8 +8,8 @@ import { type Properties, UNKNOWN } from "../shared/handler";
 /** How the provider reaches its cluster. */
 export interface ClusterAccess {
   /**
-   * A file that helm and kubectl can read; undefined for the user's default kubeconfig. Contents given inline are written to
-   * a file of mode 0600 when this is first read.
+   * A file that helm and kubectl can read; undefined for the user's default kubeconfig. Contents given inline are
+   * written to a file of mode 0600 when this is first read.
    */
   readonly kubeconfigPath?: string;
   context?: string;
@@ -45,7 +45,10 @@ export interface ProviderSettings {
   secretMutable: boolean;
 }
 
-/** Reads the provider's arguments and its kubeconfig. A kubeconfig that cannot be used is no error yet: a preview goes on. */
+/**
+ * Reads the provider's arguments and its kubeconfig. A kubeconfig that cannot be used is no error yet: a preview goes
+ * on.
+ */
 export function readSettings(args: Properties): ProviderSettings {
   const unknown = Object.keys(args).filter((key) => args[key] === UNKNOWN);
   const given = argsSchema.parse(Object.fromEntries(Object.entries(args).filter(([key]) => !unknown.includes(key))));
@@ -126,8 +129,8 @@ function isRunning(pid: number): boolean {
 }
 
 /**
- * The provider arguments whose change means another cluster, so that everything this provider manages is replaced. With a
- * cluster identifier on both sides only that decides; otherwise the cluster that the kubeconfigs select does.
+ * The provider arguments whose change means another cluster, so that everything this provider manages is replaced. With
+ * a cluster identifier on both sides only that decides; otherwise the cluster that the kubeconfigs select does.
  */
 export function replacingArguments(olds: Properties, news: Properties): string[] {
   const [before, after] = [olds["clusterIdentifier"], news["clusterIdentifier"]];

@@ -4,7 +4,9 @@ import { type KubeObject, kubeObject } from "./objects";
 
 export { ApiError } from "../../../kubernetes/api";
 
-/** The project's API client with the provider's cluster, and the official provider's words when that does not answer. */
+/**
+ * The project's API client with the provider's cluster, and the official provider's words when that does not answer.
+ */
 export class ProviderApi extends KubeApi {
   constructor(private readonly access: ClusterAccess) {
     super(access.kubeConfig);

@@ -15,7 +15,10 @@ export interface Awaited {
   problems: string[];
 }
 
-/** Waits until an object is ready, time is up, it failed for good, or the run is cancelled; shows what it is waiting for. */
+/**
+ * Waits until an object is ready, time is up, it failed for good, or the run is cancelled; shows what it is waiting
+ * for.
+ */
 export async function awaitReady(
   api: ProviderApi,
   ctx: OperationContext,

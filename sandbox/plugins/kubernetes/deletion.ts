@@ -8,10 +8,11 @@ const POLL_MS = 200;
 const SKIPPING = ["Namespace", "Pod", "ReplicationController", "DaemonSet", "Deployment", "StatefulSet", "Job"];
 
 /**
- * Deletes an object, dependents first unless its annotation says otherwise, and waits until it is really gone, so that what
- * comes next finds its name free. An object of the same name that somebody made since is another one.
+ * Deletes an object, dependents first unless its annotation says otherwise, and waits until it is really gone, so that
+ * what comes next finds its name free. An object of the same name that somebody made since is another one.
  *
- * @throws ApiError 404 when it is gone already; Error when it is still there in the end, naming the finalizers that hold it.
+ * @throws ApiError 404 when it is gone already; Error when it is still there in the end, naming the finalizers that
+ * hold it.
  */
 export async function deleteObject(
   api: ProviderApi,

@@ -84,7 +84,9 @@ export function isAutonamed(inputs: Properties | undefined): boolean {
   return isMap(annotations) && annotations[AUTONAMED] === "true";
 }
 
-/** Inputs in the form in which they are compared: API names, no nulls, the default namespace spelled out or left out. */
+/**
+ * Inputs in the form in which they are compared: API names, no nulls, the default namespace spelled out or left out.
+ */
 export function comparable(inputs: Properties, defaultNamespace: string | undefined): Properties {
   const plain = toApi(inputs) as Properties;
   if (!isMap(plain["metadata"])) return plain;

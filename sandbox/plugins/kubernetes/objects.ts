@@ -63,8 +63,8 @@ export function annotation(object: KubeObject, key: string): string | undefined 
 export const FIELD_MANAGER_KEY = "__fieldManager";
 
 /**
- * Who applies this object's fields: what its annotation says, else who did so before, else a new manager of its own, so that
- * two resources never pass for one another.
+ * Who applies this object's fields: what its annotation says, else who did so before, else a new manager of its own, so
+ * that two resources never pass for one another.
  */
 export function fieldManager(object: KubeObject, state: Properties): string {
   const known = state[FIELD_MANAGER_KEY];

@@ -22,8 +22,8 @@ export type ChartMetadata = z.infer<typeof metadataSchema>;
 const SCRATCH_REPOSITORY = "release";
 
 /**
- * Finds out how to pass the chart to helm. A local chart comes first only when no repository is named, and then must be a
- * chart: a folder that merely has the chart's name is passed over, as the official provider does.
+ * Finds out how to pass the chart to helm. A local chart comes first only when no repository is named, and then must be
+ * a chart: a folder that merely has the chart's name is passed over, as the official provider does.
  *
  * @throws Error when a path does not exist, or when the repository or registry refuses the credentials.
  */
@@ -56,7 +56,10 @@ export async function locateChart(session: HelmSession, inputs: ReleaseInputs): 
   return { chart, options: [...options, ...tls, ...(repositoryUrl ? ["--repo", repositoryUrl] : [])], local: false };
 }
 
-/** Splits what the program names into a repository address and a chart name; a repository may also be a configured one's name. */
+/**
+ * Splits what the program names into a repository address and a chart name; a repository may also be a configured one's
+ * name.
+ */
 function resolveName(repository: string, chart: string): { repositoryUrl: string; chart: string } {
   if (chart.startsWith("oci://")) return { repositoryUrl: "", chart };
   if (path.isAbsolute(repository) || URL.canParse(repository)) return { repositoryUrl: repository, chart };

@@ -9,9 +9,9 @@ const REPLACING = ["name", "namespace"];
 const RETIRED = ["checksum", "resourceNames", "__inputs"];
 
 /**
- * What an update would change, as a three-way comparison: what the program wants now against what is known of the release,
- * while a key that is gone is deleted only if the program had set it. The chart itself is not looked at: templates edited
- * without a new version go unseen, as with the official provider.
+ * What an update would change, as a three-way comparison: what the program wants now against what is known of the
+ * release, while a key that is gone is deleted only if the program had set it. The chart itself is not looked at:
+ * templates edited without a new version go unseen, as with the official provider.
  */
 export function releaseDiff(
   oldInputs: Properties,

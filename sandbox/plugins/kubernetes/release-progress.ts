@@ -22,8 +22,8 @@ function waitingLine(rollouts: Rollout[]): string | undefined {
 }
 
 /**
- * Tells from time to time what the release still waits for, until `done` is aborted. Never fails: when the cluster cannot be
- * asked, helm will say so.
+ * Tells from time to time what the release still waits for, until `done` is aborted. Never fails: when the cluster
+ * cannot be asked, helm will say so.
  */
 export async function reportRollout(
   cluster: ClusterAccess,

@@ -10,8 +10,8 @@ import { reportRollout } from "./release-progress";
 import { releaseState } from "./release-state";
 
 /**
- * The resource `kubernetes:helm.sh/v3:Release`, through the helm CLI. Follows the official provider, rough edges included:
- * a preview loads the chart but contacts no cluster, and an upgrade never touches `crds/`.
+ * The resource `kubernetes:helm.sh/v3:Release`, through the helm CLI. Follows the official provider, rough edges
+ * included: a preview loads the chart but contacts no cluster, and an upgrade never touches `crds/`.
  */
 export function createReleaseHandler(cluster: ClusterAccess): ResourceHandler {
   return new ReleaseHandler(cluster, new HelmCli(cluster));
@@ -117,7 +117,8 @@ class ReleaseHandler implements ResourceHandler {
   /**
    * Installs or upgrades and resolves to the new revision.
    *
-   * @throws what `failed` makes of it when helm recorded a revision that did not succeed; HelmError when it refused to begin.
+   * @throws what `failed` makes of it when helm recorded a revision that did not succeed; HelmError when it refused to
+   * begin.
    */
   private async apply(
     ctx: OperationContext,
@@ -158,7 +159,9 @@ class ReleaseHandler implements ResourceHandler {
     ];
   }
 
-  /** The inputs that describe a release installed by someone else; options that leave no trace have their zero values. */
+  /**
+   * The inputs that describe a release installed by someone else; options that leave no trace have their zero values.
+   */
   private async importedInputs(live: LiveRelease): Promise<Properties> {
     return {
       ...parseInputs({ chart: await guessChart(this.helm, live.chart, live.version) }),

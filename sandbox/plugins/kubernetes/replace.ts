@@ -15,7 +15,8 @@ const IMMUTABLE: Record<string, string[]> = {
   "batch/Job": ["spec.completions", "spec.parallelism", "spec.selector", "spec.template"],
   "/PersistentVolumeClaim": ["spec.accessModes", "spec.selector", "spec.storageClassName", "spec.volumeName"],
   "/PersistentVolume": ["spec.csi", "spec.hostPath", "spec.local", "spec.nfs"],
-  // A Pod's tolerations and activeDeadlineSeconds may change; what else a running Pod allows nobody changes in a program.
+  // A Pod's tolerations and activeDeadlineSeconds may change; what else a running Pod allows nobody changes in a
+  // program.
   "/Pod": [
     "affinity",
     "automountServiceAccountToken",

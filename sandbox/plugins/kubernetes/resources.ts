@@ -24,7 +24,7 @@ import { applyObject, createObject, mergeObject, releaseFields, replaceObject } 
 /** Waits in milliseconds before the tries to create an object whose kind or namespace is not there yet. */
 const RETRIES = [0, 1000, 2000, 4000, 8000, 16_000];
 
-/** All kinds of Kubernetes objects, and patches of them, behaving as the official provider (DESIGN section 5). */
+/** All kinds of Kubernetes objects, and patches of them, behaving as the official provider (docs/provider-facts.md). */
 export class ObjectHandler implements ResourceHandler {
   constructor(
     private readonly api: ProviderApi,
@@ -155,7 +155,9 @@ export class ObjectHandler implements ResourceHandler {
     if (unreachable) throw new Error(`configured Kubernetes cluster is unreachable: ${unreachable}`);
   }
 
-  /** The namespace to fill in for a kind: none outside of namespaces; a kind that is not served yet may well have them. */
+  /**
+   * The namespace to fill in for a kind: none outside of namespaces; a kind that is not served yet may well have them.
+   */
   private async defaultNamespace(type: TypeInfo): Promise<string | undefined> {
     if (isClusterScopedBuiltIn(type.kind)) return undefined;
     if (this.settings.access.unreachable) return this.namespace;
@@ -163,7 +165,9 @@ export class ObjectHandler implements ResourceHandler {
     return served?.namespaced === false ? undefined : this.namespace;
   }
 
-  /** Whether the API server can be asked what would come of these inputs; otherwise a preview shows them as they are. */
+  /**
+   * Whether the API server can be asked what would come of these inputs; otherwise a preview shows them as they are.
+   */
   private async canPreview(type: TypeInfo, inputs: Properties): Promise<boolean> {
     if (hasUnknowns(inputs) || this.settings.access.unreachable) return false;
     return (await this.api.resource(type.apiVersion, type.kind)) !== undefined;
@@ -230,7 +234,9 @@ function deletesUnreachable(): boolean {
   return process.env["PULUMI_K8S_DELETE_UNREACHABLE"] === "true";
 }
 
-/** Errors of a dry run that the update itself need not meet: things that come into being in the same run, or adoption. */
+/**
+ * Errors of a dry run that the update itself need not meet: things that come into being in the same run, or adoption.
+ */
 function isHiddenByPreview({ code, reason }: ApiError): boolean {
   return code === 403 || code === 404 || reason === "AlreadyExists";
 }

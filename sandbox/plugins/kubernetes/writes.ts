@@ -11,8 +11,8 @@ const JSON_PATCH = "application/json-patch+json";
 /** The manager by which every object is created; its first update moves the fields to a manager of the object's own. */
 const CREATOR = "pulumi-kubernetes";
 /**
- * Managers (by their beginning) whose plain updates the official provider takes over: a conflict with them is none, and what
- * they set beyond the program's inputs is gone after the next update.
+ * Managers (by their beginning) whose plain updates the official provider takes over: a conflict with them is none, and
+ * what they set beyond the program's inputs is gone after the next update.
  */
 const TAKEN_OVER = ["kubectl", "before-first-apply", CREATOR, "pulumi-resource-kubernetes"];
 
@@ -33,8 +33,9 @@ export async function createObject(api: ProviderApi, object: KubeObject, options
 }
 
 /**
- * Server-side apply. What the object was created with is taken over from the creator first, because the API server takes
- * creating and applying for two managers. Fields of anybody else are a conflict unless `pulumi.com/patchForce` says not.
+ * Server-side apply. What the object was created with is taken over from the creator first, because the API server
+ * takes creating and applying for two managers. Fields of anybody else are a conflict unless `pulumi.com/patchForce`
+ * says not.
  *
  * @param live the object as it is; undefined for a patch, which leaves the managers of its target alone.
  */

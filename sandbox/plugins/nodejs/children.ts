@@ -6,7 +6,10 @@ const STOP_GRACE_MS = 5000;
 /** A started process and its end. */
 export interface Child {
   process: ChildProcess;
-  /** Exit code, -1 when a signal ended it. Resolves after all of its output was read; rejects when it could not be started. */
+  /**
+   * Exit code, -1 when a signal ended it. Resolves after all of its output was read; rejects when it could not be
+   * started.
+   */
   exit: Promise<number>;
   /** Asks it to stop (SIGINT), and kills it 5 s later. */
   interrupt(): void;

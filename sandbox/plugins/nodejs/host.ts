@@ -41,8 +41,8 @@ type Handlers = Pick<
 >;
 
 /**
- * The embedded Node language host: runs programs and policy packs for the engine with the SDK's own runners, as the official
- * host does. Code generation and packing are left out: the sandbox generates nothing.
+ * The embedded Node language host: runs programs and policy packs for the engine with the SDK's own runners, as the
+ * official host does. Code generation and packing are left out: the sandbox generates nothing.
  */
 export function languageHost(engineAddress: string, children: Children): grpc.UntypedServiceImplementation {
   const handlers: Handlers = {

@@ -86,8 +86,8 @@ export function isPolicyPack(kind: string): boolean {
 
 /** Arguments and environment of the process that runs a policy pack, or a provider written in TypeScript. */
 export function launchPlugin(run: PluginRun, options: NodeOptions, stack?: StackConfiguration): Launch {
-  // The official host passes nodeargs after the module, where node does not see them. Kept: a policy pack that works here
-  // must work there.
+  // The official host passes nodeargs after the module, where node does not see them. Kept: a policy pack that works
+  // here must work there.
   const own = isPolicyPack(run.kind) ? [...run.args, run.programDirectory] : [run.programDirectory, ...run.args];
   return {
     args: [run.runner, ...options.nodeArgs, ...own],

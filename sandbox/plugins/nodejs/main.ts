@@ -4,7 +4,9 @@ import { serve } from "../shared/grpc";
 import { languageHost } from "./host";
 import { dieWithParent } from "../shared/lifetime";
 
-/** Entry of `pulumi-language-nodejs`: the engine passes flags and, last, its own address; it reads our port from stdout. */
+/**
+ * Entry of `pulumi-language-nodejs`: the engine passes flags and, last, its own address; it reads our port from stdout.
+ */
 async function main(): Promise<void> {
   const children = new Children();
   dieWithParent(() => children.killAll());

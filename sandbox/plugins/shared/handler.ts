@@ -1,9 +1,9 @@
 /**
  * The contract between the gRPC plumbing of an embedded plugin and the code that knows one kind of resource.
  *
- * Property values arrive as plain JSON values, with two exceptions: a value the engine does not know yet is
- * {@link UNKNOWN}, and a secret is wrapped in {@link Secret} (only on the way out; inputs arrive unwrapped, the plumbing
- * marks outputs secret whose input path was secret).
+ * Property values arrive as plain JSON values, with two exceptions: a value the engine does not know yet is {@link
+ * UNKNOWN}, and a secret is wrapped in {@link Secret} (only on the way out; inputs arrive unwrapped, the plumbing marks
+ * outputs secret whose input path was secret).
  */
 
 /** A value that is known only after an earlier resource was created; arrives in previews only. */

@@ -5,9 +5,9 @@ import type { InitError } from "./handler";
 import { send } from "./values";
 
 /**
- * The error by which the engine knows that a resource exists but is not ready: it keeps the resource in state and updates
- * it again next time. It travels as a detail of the gRPC status, in the binary trailer that google.rpc.Status defines
- * (fields: 1 code, 2 message, 3 details as Any with 1 type_url, 2 value).
+ * The error by which the engine knows that a resource exists but is not ready: it keeps the resource in state and
+ * updates it again next time. It travels as a detail of the gRPC status, in the binary trailer that google.rpc.Status
+ * defines (fields: 1 code, 2 message, 3 details as Any with 1 type_url, 2 value).
  */
 export function initFailed(error: InitError, secrets: string[][]): Partial<grpc.StatusObject> {
   const detail = new ErrorResourceInitFailed();

@@ -46,7 +46,9 @@ const KINDS: Record<DiffKind, rpc.PropertyDiff.Kind> = {
   "update-replace": rpc.PropertyDiff.Kind.UPDATE_REPLACE,
 };
 
-/** Serves a plugin to the engine that started this process: the port on stdout, the engine's address as last argument. */
+/**
+ * Serves a plugin to the engine that started this process: the port on stdout, the engine's address as last argument.
+ */
 export async function serveProvider(plugin: Plugin): Promise<void> {
   const cancelled = new AbortController();
   setMaxListeners(0, cancelled.signal); // every operation under way may listen

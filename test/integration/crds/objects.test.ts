@@ -254,7 +254,9 @@ function withoutMeta({ metadata: _metadata, ...rest }: KubeObject): object {
   return rest;
 }
 
-/** Where `after` has nothing and `before` something; nulls are nothing, and the object's own metadata is the server's. */
+/**
+ * Where `after` has nothing and `before` something; nulls are nothing, and the object's own metadata is the server's.
+ */
 function lostPaths(before: unknown, after: unknown, path: string): string[] {
   if (before === null || before === undefined) return [];
   if (after === undefined) return [path];

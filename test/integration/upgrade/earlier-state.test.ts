@@ -6,8 +6,9 @@ import { demoObjects, toYaml } from "../../fixtures/mas";
 import { mustSucceed, ROOT, World } from "../world/world";
 
 /**
- * test/fixtures/stack-before-0.2.0.json is what version 0.1.0 of this program left in the state of a stack: installed by hand in
- * 0.1.0 of the sample chart, upgraded to 0.2.0, five workloads restarted. Where things are is filled in from the cluster at hand.
+ * test/fixtures/stack-before-0.2.0.json is what version 0.1.0 of this program left in the state of a stack: installed
+ * by hand in 0.1.0 of the sample chart, upgraded to 0.2.0, five workloads restarted. Where things are is filled in from
+ * the cluster at hand.
  */
 const STATE = "test/fixtures/stack-before-0.2.0.json";
 

@@ -138,7 +138,8 @@ describe("what cannot work is refused before anything changes", function () {
     expect(run.text).to.contain("casa-auth-service").and.to.contain("CrashLoopBackOff");
     await world.engine.pulumi(["config", "rm", "values", "--stack", world.stack]);
     await world.config({ timeouts: { release: 120 } });
-    // helm leaves on the cluster what only the failed revision added; the preview says so, and the line that takes it back.
+    // helm leaves on the cluster what only the failed revision added; the preview says so, and the line that takes it
+    // back.
     const preview = mustSucceed(await world.preview());
     const rollback =
       /helm (rollback casa \d+ --namespace casa-runtime --kube-context \S+)/.exec(preview.text)?.[1] ?? "";
@@ -165,7 +166,10 @@ function oneError(run: Run, expected: (string | RegExp)[]): void {
   expect(run.text.match(/^\s*error:/gm) ?? [], run.text).to.have.length(1);
 }
 
-/** Writes another status into helm's release Secret, as a helm that was killed leaves it; returns the patch that undoes it. */
+/**
+ * Writes another status into helm's release Secret, as a helm that was killed leaves it; returns the patch that undoes
+ * it.
+ */
 async function releaseStatus(world: World, secret: string, status: string): Promise<string> {
   const { gunzipSync, gzipSync } = await import("node:zlib");
   const found = await world.json<{ data: { release: string } }>("secret", secret, "-n", RELEASE_NAMESPACE);

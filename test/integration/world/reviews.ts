@@ -34,7 +34,9 @@ export function changeOf(review: Review, kind: string, name: string): ObjectChan
   return found;
 }
 
-/** Objects and actions are the same; the fields of updated objects, too, what was folded as noise included by number. */
+/**
+ * Objects and actions are the same; the fields of updated objects, too, what was folded as noise included by number.
+ */
 function expectSame(predicted: ObjectChange[], observed: Map<string, ObservedChange>): void {
   const kept = predicted.filter(({ action }) => action !== "keep");
   const text = (key: string, action: string) => `${action} ${key}`;

@@ -28,8 +28,8 @@ export class World {
   ) {}
 
   /**
-   * @param options `postgres`: with a PostgreSQL server behind the pods, and backups on, as users have them; `env`: more environment of
-   * the engine.
+   * @param options `postgres`: with a PostgreSQL server behind the pods, and backups on, as users have them; `env`:
+   * more environment of the engine.
    */
   static async open(options: { postgres?: boolean; env?: NodeJS.ProcessEnv } = {}): Promise<World> {
     const { postgres = false, env = {} } = options;

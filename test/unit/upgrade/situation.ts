@@ -13,7 +13,9 @@ import type { UserError } from "../../../shared/user-error";
 import { decide } from "../../../upgrade/decide";
 import type { Snapshot } from "../../../upgrade/snapshot";
 
-/** What a situation is made of; the rest is an upgrade of the release `casa` from 0.1.0, installed by hand, to 0.2.0. */
+/**
+ * What a situation is made of; the rest is an upgrade of the release `casa` from 0.1.0, installed by hand, to 0.2.0.
+ */
 export interface Situation {
   config?: Record<string, unknown>;
   chart?: Partial<LoadedChart>;

@@ -335,7 +335,8 @@ describe("migration of custom resources by the cluster itself", function () {
     };
     const before = await versions();
 
-    // This form of the API waits for the garbage collector's watch, which on a quiet kind takes minutes; an object that comes and goes wakes it.
+    // This form of the API waits for the garbage collector's watch, which on a quiet kind takes minutes; an object that
+    // comes and goes wakes it.
     let on = true;
     const waking = (async () => {
       const path = "/apis/versions.example/v1alpha1/namespaces/other/agents";

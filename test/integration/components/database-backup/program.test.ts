@@ -13,7 +13,10 @@ import { chartPath, RELEASE_NAMESPACE, ROOT } from "../../world/world";
 
 const PASSWORD = "planted-Pa55 w\\ord'$x";
 
-/** The program that makes backups, run as the upgrade runs it; what the upgrade does with its exit code is tested in backup.test.ts. */
+/**
+ * The program that makes backups, run as the upgrade runs it; what the upgrade does with its exit code is tested in
+ * backup.test.ts.
+ */
 describe("the backup program", function () {
   this.timeout(120_000);
   const scratch = mkdtempSync(join(tmpdir(), "casa-backup-program-"));
@@ -193,7 +196,8 @@ describe("the backup program", function () {
   });
 
   it("fails when nothing is left that could bring it to its end; node itself would exit with 0", async () => {
-    // Every connection is opened and then forgotten, so what the program waits for never comes and nothing keeps it running.
+    // Every connection is opened and then forgotten, so what the program waits for never comes and nothing keeps it
+    // running.
     const forget = join(scratch, "forget.cjs");
     writeFileSync(
       forget,

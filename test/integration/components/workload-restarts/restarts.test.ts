@@ -112,8 +112,8 @@ describe("restarts of MAS workloads, watched through the API", function () {
 });
 
 /**
- * Milliseconds that plain `kubectl rollout restart` with `status` takes here for k workloads at once: the measure for the
- * window, under the same load.
+ * Milliseconds that plain `kubectl rollout restart` with `status` takes here for k workloads at once: the measure for
+ * the window, under the same load.
  */
 async function oneRound(world: World, namespace: string, k: number): Promise<number> {
   const list = await world.json<{ items: { metadata: { name: string } }[] }>("deployments", "-n", namespace);

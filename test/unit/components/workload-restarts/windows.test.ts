@@ -1,7 +1,9 @@
 import { expect } from "chai";
 import { windowDependencies } from "../../../../components/workload-restarts/windows";
 
-/** Runs the dependencies as the engine would and returns the most items that were ever under way, and the time taken. */
+/**
+ * Runs the dependencies as the engine would and returns the most items that were ever under way, and the time taken.
+ */
 function simulate(groups: number[], k: number, duration: (item: number) => number) {
   const waits = windowDependencies(groups, k);
   const start: number[] = [];
