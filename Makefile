@@ -16,7 +16,7 @@ help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 # Installed again only when the lock file or npm's settings change.
-$(NPM_MARKER): package.json package-lock.json .npmrc
+$(NPM_MARKER): package.json sandbox/package.json package-lock.json .npmrc
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20.19 or newer, https://nodejs.org" >&2; exit 1; }
 	@node -e '$(NODE_CHECK)'
 	@echo "npm ci ..."; start=$$SECONDS; npm ci --no-progress --loglevel=error; echo "npm ci: done in $$((SECONDS - start)) s"

@@ -110,9 +110,21 @@ interface Options {
   preview?: boolean;
   /** Seconds. */
   timeout?: number;
+  /** Send the inputs as they are, without the `apiVersion` and `kind` that the SDK adds. */
+  bare?: boolean;
 }
 
-/** Talks to a plugin as the engine does, one request at a time or several at once. */
+/**
+ * Inputs as the SDK sends them: its class of each Kubernetes kind adds `apiVersion` and `kind`. The official provider goes by
+ * these alone (docs/provider-facts.md).
+ */
+export function asSdkSends(urn: string, inputs: Values): Values {
+  const [provider, group = "", name = ""] = (urn.split("::")[2] ?? "").split(":");
+  if (provider !== "kubernetes" || group.startsWith("helm.sh/")) return inputs;
+  return { ...inputs, apiVersion: group.replace(/^core\//, ""), kind: name.replace(/Patch$/, "") };
+}
+
+/** Talks to a plugin as the engine does, one request at a time or several at once; inputs are sent as the SDK sends them. */
 export class PluginClient {
   private constructor(
     private readonly name: string,
@@ -186,10 +198,11 @@ export class PluginClient {
     urn: string,
     news: Values,
     olds?: Values,
+    bare = false,
   ): Promise<{ inputs: Values; failures: rpc.CheckFailure.AsObject[] }> {
     const request = new rpc.CheckRequest();
     request.setUrn(urn);
-    request.setNews(struct(news));
+    request.setNews(struct(bare ? news : asSdkSends(urn, news)));
     if (olds) request.setOlds(struct(olds));
     request.setRandomseed(new Uint8Array(32).fill(7));
     const response = await this.call<rpc.CheckResponse>((reply) => this.client.check(request, reply));
@@ -211,8 +224,12 @@ export class PluginClient {
   }
 
   /** Check, then create: what the engine does with a resource that it does not have yet. */
-  async create(urn: string, news: Values, { preview = false, timeout = 0 }: Options = {}): Promise<Resource> {
-    const { inputs, failures } = await this.check(urn, news);
+  async create(
+    urn: string,
+    news: Values,
+    { preview = false, timeout = 0, bare = false }: Options = {},
+  ): Promise<Resource> {
+    const { inputs, failures } = await this.check(urn, news, undefined, bare);
     if (failures.length > 0)
       throw new Error(failures.map(({ property, reason }) => `${property}: ${reason}`).join("; "));
     const request = new rpc.CreateRequest();
@@ -225,8 +242,12 @@ export class PluginClient {
   }
 
   /** Check, then update. */
-  async update(old: Resource, news: Values, { preview = false, timeout = 0 }: Options = {}): Promise<Resource> {
-    const { inputs } = await this.check(old.urn, news, old.inputs);
+  async update(
+    old: Resource,
+    news: Values,
+    { preview = false, timeout = 0, bare = false }: Options = {},
+  ): Promise<Resource> {
+    const { inputs } = await this.check(old.urn, news, old.inputs, bare);
     const request = new rpc.UpdateRequest();
     request.setUrn(old.urn);
     request.setId(old.id);

@@ -136,8 +136,16 @@ for (const plugin of pluginsUnderTest("command", "1.2.1")) {
         });
       }
 
-      it("of another kind is refused", async () => {
-        const { failures } = await client.check(urn, { create: "true", logging: "everything" });
+      it("of another kind is not refused; nothing is shown", async () => {
+        const own = urnOf("command:local:Command", "logging-everything");
+        const made = await client.create(own, { create: "echo to out; echo to err >&2", logging: "everything" });
+        expect(made.state).to.include({ stdout: "to out", stderr: "to err", logging: "everything" });
+        await sleep(100);
+        expect(client.said({ urn: own }, "status")).to.deep.equal([]);
+      });
+
+      it("that is no text is refused", async () => {
+        const { failures } = await client.check(urn, { create: "true", logging: ["stdout"] });
         expect(failures.map(({ property }) => property)).to.deep.equal(["logging"]);
       });
     });
@@ -161,11 +169,20 @@ for (const plugin of pluginsUnderTest("command", "1.2.1")) {
         expect(replaces).to.deep.equal([]);
       });
 
-      it("replaces when a trigger changes, with an update command too", async () => {
-        const made = await client.create(urn, { ...base, update: "echo update" });
-        const { replaces } = await client.plan(made, { ...base, update: "echo update", triggers: ["a", { b: 2 }] });
-        expect(replaces).to.have.length(1);
-        expect(replaces[0]).to.match(/^triggers/);
+      for (const [what, commands] of Object.entries({ with: { update: "echo update" }, without: {} })) {
+        it(`leaves it to the SDK to replace for a changed trigger, ${what} an update command`, async () => {
+          const made = await client.create(urn, { ...base, ...commands });
+          const { detailed, replaces } = await client.plan(made, { ...base, ...commands, triggers: ["a", { b: 2 }] });
+          expect(detailed).to.deep.equal({ "triggers[1].b": "UPDATE" });
+          expect(replaces).to.deep.equal([]);
+        });
+      }
+
+      it("replaces when there are triggers for the first time, or no longer", async () => {
+        const { triggers: _triggers, ...without } = base;
+        const [none, some] = [await client.create(urn, without), await client.create(urn, base)];
+        expect((await client.plan(none, base)).detailed).to.deep.equal({ triggers: "ADD_REPLACE" });
+        expect((await client.plan(some, without)).detailed).to.deep.equal({ triggers: "DELETE_REPLACE" });
       });
     });
 

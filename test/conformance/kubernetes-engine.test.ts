@@ -35,12 +35,12 @@ describe("the engine with kubernetes objects", function () {
   const configMap = (data: Values, more: Values = {}): Values => ({
     type: "kubernetes:core/v1:ConfigMap",
     name: "settings",
-    props: { metadata: { namespace, name: "settings" }, data },
+    props: { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace, name: "settings" }, data },
     ...more,
   });
   const web = (options: Parameters<typeof deployment>[2], timeout: number): Values => {
-    const { metadata, spec } = deployment(namespace, "web", options);
-    return { type: "kubernetes:apps/v1:Deployment", name: "web", props: { metadata, spec }, timeout };
+    const props = deployment(namespace, "web", options);
+    return { type: "kubernetes:apps/v1:Deployment", name: "web", props, timeout };
   };
   const data = async () => at(await live("configmap", namespace, "settings"), "data");
 
@@ -96,6 +96,8 @@ describe("the engine with kubernetes objects", function () {
       type: "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
       name: "crd",
       props: {
+        apiVersion: "apiextensions.k8s.io/v1",
+        kind: "CustomResourceDefinition",
         metadata: { name },
         spec: {
           group,
@@ -171,7 +173,8 @@ describe("the engine with kubernetes objects", function () {
   });
 
   it("stores and shows secret values nowhere", async () => {
-    const login = { metadata: { namespace, name: "login" }, stringData: { key: "in-a-secret" } };
+    const metadata = { namespace, name: "login" };
+    const login = { apiVersion: "v1", kind: "Secret", metadata, stringData: { key: "in-a-secret" } };
     await declare(configMap({}), { type: "kubernetes:core/v1:Secret", name: "login", props: login });
     await engine.setConfig("dev", { password: secret("hunter2") });
     const shown = (await engine.preview("dev", ["--diff"], { reject: true })).all + (await up());

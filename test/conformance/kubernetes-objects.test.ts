@@ -36,7 +36,7 @@ for (const plugin of pluginsUnderTest("kubernetes", "4.34.2")) {
     });
 
     describe("check", () => {
-      it("fills in version, kind and namespace, and makes up a name that it marks as its own", async () => {
+      it("fills in a namespace, and makes up a name that it marks as its own", async () => {
         const { inputs } = await client.check(urnOf(CONFIG_MAP, "settings"), { data: { a: "1" } });
         expect(inputs).to.include({ apiVersion: "v1", kind: "ConfigMap" });
         expect(at(inputs, "metadata", "namespace")).to.equal("default");
@@ -106,6 +106,51 @@ for (const plugin of pluginsUnderTest("kubernetes", "4.34.2")) {
         expect(error).not.to.be.instanceOf(InitFailed);
         expect(error.message).to.contain("already exists");
         expect(at(await live("configmap", namespace, "taken"), "data", "a")).to.equal("theirs");
+      });
+
+      describe("of an object whose inputs do not say what it is", () => {
+        const unserved = (version: string) => `no matches for kind "" in version "${version}"`;
+
+        it("is refused, whatever the resource type says", async function () {
+          this.timeout(180_000); // the official plugin tries again for a minute
+          const bare = configMap(namespace, "bare", { a: "1" });
+          const urn = urnOf(CONFIG_MAP, "bare");
+          const refusal = async (inputs: Values) =>
+            (await rejection(client.create(urn, inputs, { bare: true }))).message;
+          const [neither, noKind] = await Promise.all([refusal(bare), refusal({ ...bare, apiVersion: "v1" })]);
+          expect(neither).to.contain(`creation of resource "${urn}" with kind v1/ConfigMap failed`);
+          expect(neither).to.contain(unserved(""));
+          expect(noKind).to.contain(unserved("v1"));
+          expect(await live("configmap", namespace, "bare")).to.equal(undefined);
+        });
+
+        it("is refused for a patch, too", async function () {
+          this.timeout(180_000);
+          await kubectl(["create", "configmap", "taken", "-n", namespace, "--from-literal=a=theirs"]);
+          const patch = configMap(namespace, "taken", { a: "ours" });
+          const type = "kubernetes:core/v1:ConfigMapPatch";
+          const error = await rejection(client.create(urnOf(type, "taken"), patch, { bare: true }));
+          expect(error.message).to.contain(unserved(""));
+          expect(at(await live("configmap", namespace, "taken"), "data", "a")).to.equal("theirs");
+        });
+
+        it("is not seen by a preview", async () => {
+          const bare = configMap(namespace, "bare", { a: "1" });
+          const previewed = await client.create(urnOf(CONFIG_MAP, "bare"), bare, { preview: true, bare: true });
+          expect(at(previewed.state, "data", "a")).to.equal("1");
+          expect(previewed.state).not.to.have.any.keys("apiVersion", "kind");
+        });
+
+        it("is refused for an update, which leaves the object as it was", async function () {
+          this.timeout(180_000);
+          const urn = urnOf(CONFIG_MAP, "settings");
+          const created = await client.create(urn, configMap(namespace, "settings", { a: "1" }));
+          const bare = configMap(namespace, "settings", { a: "2" });
+          const error = await rejection(client.update(created, bare, { bare: true }));
+          expect(error).not.to.be.instanceOf(InitFailed);
+          expect(error.message).to.contain(`update of resource "${urn}" failed`).and.contain(unserved(""));
+          expect(at(await live("configmap", namespace, "settings"), "data", "a")).to.equal("1");
+        });
       });
 
       it("hides in a preview that the object exists", async () => {

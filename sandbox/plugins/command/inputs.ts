@@ -12,8 +12,11 @@ export const processSchema = z.looseObject({
   dir: text,
   environment: z.record(z.string(), z.string()).optional(),
   stdin: text,
-  /** What is shown while the command runs; default both. */
-  logging: z.enum(["stdout", "stderr", "stdoutAndStderr", "none"]).optional(),
+  /**
+   * What is shown while the command runs: `stdout`, `stderr`, `stdoutAndStderr` (default) or `none`. The official provider
+   * refuses no other text, and shows nothing for it (docs/provider-facts.md).
+   */
+  logging: text,
   /** Patterns of files that become the output `assets`. */
   assetPaths: z.array(z.string()).optional(),
   /** Patterns of files that become the output `archive`. */
@@ -28,7 +31,7 @@ export const commandSchema = processSchema.extend({
   create: text,
   update: text,
   delete: text,
-  /** Any change of these replaces the resource. */
+  /** A change of these replaces the resource, mostly because the SDK tells the engine so. */
   triggers: z.array(z.unknown()).optional(),
 });
 

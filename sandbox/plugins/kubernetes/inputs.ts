@@ -38,7 +38,8 @@ export function isClusterScopedBuiltIn(kind: string): boolean {
 }
 
 /**
- * The inputs as they are kept: version, kind, a name and a namespace filled in, server-set metadata left out.
+ * The inputs as they are kept: a name and a namespace filled in, server-set metadata left out. `apiVersion` and `kind` are
+ * not filled in: the SDK sends them, and the official provider goes by what it is sent (docs/provider-facts.md).
  *
  * @param namespace the one to fill in; undefined for a kind outside of namespaces.
  * @throws when a patch has no name, or for generateName, which server-side apply cannot do.
@@ -50,7 +51,7 @@ export function completeInputs(
   urn: string,
   namespace: string | undefined,
 ): Properties {
-  const inputs = { ...(toApi(news) as Properties), apiVersion: type.apiVersion, kind: type.kind };
+  const inputs = toApi(news) as Properties;
   const given = news["metadata"];
   if (given === UNKNOWN) return secretData({ ...inputs, metadata: UNKNOWN });
   const metadata = metadataOf(inputs);

@@ -56,7 +56,11 @@ export class ObjectHandler implements ResourceHandler {
     const type = parseType(ctx.type);
     if (!ctx.preview) this.mustBeReachable();
     const echoes = type.patch || !this.settings.serverSideApply;
-    if (ctx.preview && (echoes || !(await this.canPreview(type, inputs)))) return { id: "", state: inputs };
+    if (ctx.preview && (echoes || !(await this.canPreview(inputs)))) return { id: "", state: inputs };
+    const unnamed = missingKind(inputs);
+    if (unnamed !== undefined) {
+      throw new Error(`creation of resource "${ctx.urn}" with kind ${kindInUrn(ctx.type)} failed ${unnamed}`);
+    }
 
     const object = asObject(inputs);
     const manager = this.manager(object, {});
@@ -74,7 +78,9 @@ export class ObjectHandler implements ResourceHandler {
   async update(ctx: OperationContext, id: string, oldInputs: Properties, oldState: Properties, inputs: Properties) {
     const type = parseType(ctx.type);
     if (!ctx.preview) this.mustBeReachable();
-    else if (!(await this.canPreview(type, inputs))) return { state: inputs };
+    else if (!(await this.canPreview(inputs))) return { state: inputs };
+    const unnamed = missingKind(inputs);
+    if (unnamed !== undefined) throw new Error(`update of resource "${ctx.urn}" failed ${unnamed}`);
 
     const object = asObject(inputs);
     const manager = this.manager(object, oldState);
@@ -165,12 +171,12 @@ export class ObjectHandler implements ResourceHandler {
     return served?.namespaced === false ? undefined : this.namespace;
   }
 
-  /**
-   * Whether the API server can be asked what would come of these inputs; otherwise a preview shows them as they are.
-   */
-  private async canPreview(type: TypeInfo, inputs: Properties): Promise<boolean> {
+  /** Whether the API server can be asked what would come of these inputs; otherwise a preview shows them as they are. */
+  private async canPreview(inputs: Properties): Promise<boolean> {
     if (hasUnknowns(inputs) || this.settings.access.unreachable) return false;
-    return (await this.api.resource(type.apiVersion, type.kind)) !== undefined;
+    const { apiVersion, kind } = namedType(inputs);
+    if (apiVersion === "" || kind === "") return false;
+    return (await this.api.resource(apiVersion, kind)) !== undefined;
   }
 
   /** Creates an object; its kind or namespace may be just coming into being, so that is tried some times. */
@@ -234,9 +240,35 @@ function deletesUnreachable(): boolean {
   return process.env["PULUMI_K8S_DELETE_UNREACHABLE"] === "true";
 }
 
+/** The type that the inputs name; empty where they do not. */
+function namedType({ apiVersion, kind }: Properties): { apiVersion: string; kind: string } {
+  return {
+    apiVersion: typeof apiVersion === "string" ? apiVersion : "",
+    kind: typeof kind === "string" ? kind : "",
+  };
+}
+
 /**
- * Errors of a dry run that the update itself need not meet: things that come into being in the same run, or adoption.
+ * Why an object is refused whose inputs lack `apiVersion` or `kind`, in the official provider's words; undefined when they
+ * have both. The official provider says so after a minute, as it takes the type for one that is about to be defined and
+ * tries again. Here it is said at once: no retry can help.
  */
+function missingKind(inputs: Properties): string | undefined {
+  const { apiVersion, kind } = namedType(inputs);
+  if (apiVersion !== "" && kind !== "") return undefined;
+  return (
+    "because the Kubernetes API server reported that the apiVersion for this resource does not exist. " +
+    `Verify that any required CRDs have been created: no matches for kind "${kind}" in version "${apiVersion}"`
+  );
+}
+
+/** Version and kind of a type token as messages have them, e.g. `apps/v1/DeploymentPatch`. */
+function kindInUrn(token: string): string {
+  const { apiVersion, kind, patch } = parseType(token);
+  return `${apiVersion}/${kind}${patch ? "Patch" : ""}`;
+}
+
+/** Errors of a dry run that the update itself need not meet: things that come into being in the same run, or adoption. */
 function isHiddenByPreview({ code, reason }: ApiError): boolean {
   return code === 403 || code === 404 || reason === "AlreadyExists";
 }
