@@ -8,7 +8,10 @@ NAME ?= casa
 NODE_CHECK := const [a, b] = process.versions.node.split("."); \
   if (a < 20 || (a == 20 && b < 19)) { console.error("Node.js 20.19 or newer is needed, this is " + process.version); process.exit(1); }
 
+# Test processes side by side; a room, or a file, of one kind of tests.
+JOBS ?= 2
 ONLY ?=
+TESTS = $(TS) test/runner/main.ts --jobs $(JOBS)
 
 .PHONY: help setup demo test check unit conformance integration docs bench bench-large start stop status clean
 
@@ -28,23 +31,23 @@ setup: $(NPM_MARKER) ## Install npm packages, check system packages, find or bui
 demo: $(NPM_MARKER) ## Upgrade a running CASA runtime on a real API server
 	@$(TS) sandbox/demo.ts
 
-test: check ## Type check, lint, and all tests
+test: check ## Type check, lint, and all tests (JOBS=2 side by side)
 	@$(TS) sandbox/main.ts setup
-	@$(TS) test/runner/main.ts test/unit test/conformance test/integration
+	@$(TESTS) test/unit test/integration test/conformance
 
 check: $(NPM_MARKER) ## Types, lint, format, who imports whom, generated docs
 	@npm run --silent check
 
 unit: $(NPM_MARKER) ## Tests that need no cluster and no engine: half a minute
-	@$(TS) test/runner/main.ts test/unit
+	@$(TESTS) test/unit
 
-conformance: $(NPM_MARKER) ## Tests of the embedded plugins (ONLY=release.test.ts for one file)
+conformance: $(NPM_MARKER) ## The embedded Pulumi plugins against what the official ones do
 	@$(TS) sandbox/main.ts setup
-	@$(TS) test/runner/main.ts test/conformance/$(ONLY)
+	@$(TESTS) test/conformance/$(ONLY)
 
-integration: $(NPM_MARKER) ## Tests on the embedded cluster, of one room with ONLY=components/migration-gate
+integration: $(NPM_MARKER) ## Tests on embedded clusters; of one room: ONLY=components/database-backup
 	@$(TS) sandbox/main.ts setup
-	@$(TS) test/runner/main.ts test/integration/$(ONLY)
+	@$(TESTS) test/integration/$(ONLY)
 
 docs: $(NPM_MARKER) ## Write what is generated: config, CRD rules, policies, review schema, rooms
 	@npm run --silent docs

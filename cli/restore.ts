@@ -66,6 +66,6 @@ async function restore(
   const replaced = async () => replaceDatabase(session, manifest, await read(), owner, timeoutSeconds);
   const kept = await replaced().finally(() => closeStore(store, console.error));
   console.log(`restored and compared: ${manifest.tables.length} tables, ${rowsOf(manifest)} rows`);
-  console.log(`the database as it was is kept as ${kept}; drop it when nobody misses it`);
+  console.log(`the database as it was is kept as ${kept}; drop it when it is no longer needed`);
   return 0;
 }

@@ -46,7 +46,7 @@ function readValueFile(file: string): Values | string {
     return `line ${lineAt(text, error.pos[0])} is not valid YAML (${error.code.toLowerCase().replaceAll("_", " ")})`;
   try {
     const value: unknown = doc.toJS() ?? {};
-    return isMap(value) ? value : "it holds no map";
+    return isMap(value) ? value : "it does not hold a map";
   } catch (reason) {
     return `it is not valid YAML: ${reason instanceof Error ? reason.message : String(reason)}`;
   }

@@ -127,7 +127,7 @@ export async function readChartArchive(archive: Buffer, where: string, budget: C
     const reason = failure instanceof Error ? failure.message : "unknown reason";
     throw new UserError(
       "chart",
-      `chart "${where}" is no valid .tgz archive: ${reason}`,
+      `chart "${where}" is not a valid .tgz archive: ${reason}`,
       "fetch or package the chart again",
     );
   }

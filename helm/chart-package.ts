@@ -99,7 +99,7 @@ async function parseTree(files: ChartFiles, where: string, budget: ChartBudget, 
   const requirements = z.looseObject({ dependencies: dependenciesSchema });
   meta.dependencies ??= parsed(requirements, legacy ?? {}, where, "requirements.yaml").dependencies;
   const values = yamlOf(files, "values.yaml", where) ?? {};
-  if (!isMap(values)) throw malformed(where, "values.yaml", "it holds no map");
+  if (!isMap(values)) throw malformed(where, "values.yaml", "it does not hold a map");
   const subcharts: ChartTree[] = [];
   for (const [name, inside] of await subchartFiles(files, where, budget)) {
     subcharts.push(await parseTree(inside, `${where}: charts/${name}`, budget, depth + 1));

@@ -25,5 +25,7 @@ export async function helm(args: string[], options: { timeoutSeconds?: number } 
 function cleanHelmError(stderr: string): string {
   const lines = stderr.split("\n").filter((line) => !/^(WARNING:|Use --debug flag|walk\.go)|^\s*$/.test(line));
   const start = lines.findIndex((line) => line.startsWith("Error:"));
-  return (start >= 0 ? lines.slice(start) : lines).join("\n").replace(/^Error: /, "") || "helm failed without a word";
+  return (
+    (start >= 0 ? lines.slice(start) : lines).join("\n").replace(/^Error: /, "") || "helm failed and printed nothing"
+  );
 }

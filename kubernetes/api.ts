@@ -401,7 +401,7 @@ function parseAnswer(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new UnreachableError("the answer is no JSON; something else than a Kubernetes API server answers there");
+    throw new UnreachableError("the answer is not JSON; what answers there is not a Kubernetes API server");
   }
 }
 

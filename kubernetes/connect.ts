@@ -153,7 +153,7 @@ function connectionProblem(error: unknown, context: string, server: string): Use
     );
   }
   if (error instanceof UnreachableError || error instanceof ApiError || error instanceof z.ZodError) {
-    const why = error instanceof z.ZodError ? "what answers there is no Kubernetes API server" : error.message;
+    const why = error instanceof z.ZodError ? "what answers there is not a Kubernetes API server" : error.message;
     return new UserError(
       "connection",
       `the API server of context "${context}" (${server}) cannot be reached: ${why}`,

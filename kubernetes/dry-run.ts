@@ -68,7 +68,7 @@ async function ask(
     return { check: { result: "accepted" }, after: answer };
   } catch (error) {
     if (error instanceof z.ZodError) {
-      return { check: { result: "unchecked", message: "the API server's answer to the dry-run is no object" } };
+      return { check: { result: "unchecked", message: "the API server's answer to the dry-run is not an object" } };
     }
     if (!(error instanceof ApiError)) throw error;
     return { check: checkOfRefusal({ kind: object.kind, namespace: at, name }, error, client.context) };

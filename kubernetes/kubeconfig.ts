@@ -109,7 +109,7 @@ function readFile(file: string): z.infer<typeof fileSchema> {
   const parsed = fileSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw bad(issue ? `${issue.path.join(".") || "the file"}: ${issue.message}` : "it is no kubeconfig");
+  throw bad(issue ? `${issue.path.join(".") || "the file"}: ${issue.message}` : "it is not a kubeconfig");
 }
 
 /** Server and credentials of one context. */

@@ -25,5 +25,5 @@ export function kubectlProblem(stderr: string): string {
   const said = lines.filter((line) => !/^E\d{4} /.test(line));
   const reason =
     said.findLast((line) => !/^command terminated with exit code/.test(line)) ?? said.at(-1) ?? lines.at(-1);
-  return (reason ?? "kubectl failed without a word").replace(/^(Error from server|error):? ?/, "").trim();
+  return (reason ?? "kubectl failed and printed nothing").replace(/^(Error from server|error):? ?/, "").trim();
 }

@@ -35,7 +35,7 @@ export const valuesKnown = policyOf({
   description: "Every value that is set is one that the chart version knows.",
   enforcementLevel: "advisory",
   acknowledge: true,
-  why: "helm ignores it without a word: a limit, a password or a replica count is then not what somebody believes",
+  why: "helm ignores it silently: a limit, a password or a replica count is then not what it seems to be",
   review: (review) =>
     breaking
       .parse(review["breaking"])

@@ -53,7 +53,7 @@ function move(object: Tree, from: readonly Segment[], to: readonly Segment[], st
     }
     const put = there === undefined || step.ifBoth === "overwrite";
     if (put && !set(root, toFields, taken)) {
-      problems.push(`${pathText(to)} cannot be set: something on the way is no map`);
+      problems.push(`${pathText(to)} cannot be set: something on the way is not a map`);
       continue;
     }
     take(root, fields);
@@ -85,7 +85,7 @@ function setDefault(object: Tree, path: readonly Segment[], value: unknown, prob
   for (const { root, fields } of holders(object, path)) {
     if (lookUp(root, fields) !== undefined) continue;
     if (set(root, fields, structuredClone(value))) changed = true;
-    else problems.push(`${pathText(path)} cannot be set: something on the way is no map`);
+    else problems.push(`${pathText(path)} cannot be set: something on the way is not a map`);
   }
   return changed;
 }
@@ -98,7 +98,7 @@ function lookUp(root: Tree, fields: readonly string[]): unknown {
 }
 
 /**
- * Sets a value, making maps on the way. @returns false when something on the way is no map; nothing is changed then.
+ * Sets a value, making maps on the way. @returns false when something on the way is not a map; nothing is changed then.
  */
 function set(root: Tree, fields: readonly string[], value: unknown): boolean {
   const [name, ...rest] = fields;

@@ -23,7 +23,7 @@ export function parsePath(text: string): Segment[] {
     const part = PART.exec(rest)?.[0];
     const dot = rest.startsWith(".");
     if (part === undefined || (field !== undefined && dot === (segments.length === 0))) {
-      throw new PathError(`"${text}" is no path at "${rest}"`);
+      throw new PathError(`"${text}" is not a path at "${rest}"`);
     }
     if (items !== undefined) segments.push({ kind: "items" });
     else if (field === "*") segments.push({ kind: "values" });
@@ -38,7 +38,7 @@ function unquote(quoted: string, text: string): string {
   try {
     return String(JSON.parse(quoted));
   } catch {
-    throw new PathError(`"${text}" is no path at ${quoted}`);
+    throw new PathError(`"${text}" is not a path at ${quoted}`);
   }
 }
 

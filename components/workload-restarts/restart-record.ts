@@ -19,7 +19,7 @@ const recordData = z.object({
     .transform((text, ctx): string[] => {
       const parsed = z.array(z.string()).safeParse(safeJson(text));
       if (parsed.success) return parsed.data;
-      ctx.addIssue({ code: "custom", message: "is no JSON list of names" });
+      ctx.addIssue({ code: "custom", message: "is not a JSON list of names" });
       return z.NEVER;
     })
     .optional(),

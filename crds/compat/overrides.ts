@@ -23,7 +23,8 @@ export const crdRuleOverride = z.strictObject({
   rule: z
     .string({ error: "must name a rule" })
     .refine((id) => RULE_IDS.includes(id), {
-      error: ({ input }) => `is no rule: ${JSON.stringify(input)}; the nearest one is "${nearestRule(String(input))}"`,
+      error: ({ input }) =>
+        `is not a rule: ${JSON.stringify(input)}; the nearest one is "${nearestRule(String(input))}"`,
     })
     .meta({ description: "id of the rule", example: "existingFieldRemoval", allowed: `one of ${RULE_IDS.join(", ")}` }),
   path: z

@@ -142,7 +142,7 @@ function isNear(a: string, b: string): boolean {
 
 function keyText(dropped: boolean, suggestion: string | undefined): string {
   const what = dropped
-    ? "the installed chart has this key, the new one reads it no more"
+    ? "the installed chart has this key, the new one no longer reads it"
     : "the new chart does not read this key; it has no effect";
   return suggestion === undefined ? what : `${what}; meant is perhaps ${suggestion}`;
 }

@@ -122,7 +122,7 @@ function listProblem(error: unknown, crd: string): unknown {
   if (error.code !== 403) return error;
   return new UserError(
     "permission",
-    `missing permission: ${crd} objects may not be listed in all namespaces, so nobody can say what the new CRD does to them: ${error.message}`,
+    `missing permission: ${crd} objects may not be listed in all namespaces, so what the new CRD does to them is not known: ${error.message}`,
     `let the user list ${crd} in all namespaces, or use a context that may`,
   );
 }

@@ -23,7 +23,7 @@ export function renderJson(review: Review): string {
 export function parseReview(text: string): Review {
   const value = parseJson(text);
   const version = z.looseObject({ schemaVersion: z.unknown() }).safeParse(value).data?.schemaVersion;
-  if (version === undefined) throw new UserError("plan-file", "this is no review of casa-upgrade", AGAIN);
+  if (version === undefined) throw new UserError("plan-file", "this is not a review of casa-upgrade", AGAIN);
   if (version !== 1) {
     throw new UserError(
       "plan-file",
@@ -47,7 +47,7 @@ function parseJson(text: string): unknown {
     if (json.trim() === "") throw new UserError("plan-file", "this file is empty", AGAIN);
     if (isCutOff(json))
       throw new UserError("plan-file", "this review is truncated: the file ends in the middle of it", AGAIN);
-    throw new UserError("plan-file", "this is no JSON, and so no review of casa-upgrade", AGAIN);
+    throw new UserError("plan-file", "this is not JSON, so it is not a review of casa-upgrade", AGAIN);
   }
 }
 

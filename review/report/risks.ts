@@ -255,7 +255,7 @@ function imageRisks(images: readonly ImageFinding[]): Risk[] {
     ...risk(
       "low",
       "images-moving",
-      `${count(moved.length, "image")} on a moving tag: nobody can say which bytes will run`,
+      `${count(moved.length, "image")} on a moving tag: which bytes will run is not known`,
       moved,
       fix,
     ),

@@ -115,8 +115,8 @@ interface Options {
 }
 
 /**
- * Inputs as the SDK sends them: its class of each Kubernetes kind adds `apiVersion` and `kind`. The official provider goes by
- * these alone (docs/provider-facts.md).
+ * Inputs as the SDK sends them: its class of each Kubernetes kind adds `apiVersion` and `kind`. The official provider
+ * goes by these alone (docs/provider-facts.md).
  */
 export function asSdkSends(urn: string, inputs: Values): Values {
   const [provider, group = "", name = ""] = (urn.split("::")[2] ?? "").split(":");
@@ -124,7 +124,10 @@ export function asSdkSends(urn: string, inputs: Values): Values {
   return { ...inputs, apiVersion: group.replace(/^core\//, ""), kind: name.replace(/Patch$/, "") };
 }
 
-/** Talks to a plugin as the engine does, one request at a time or several at once; inputs are sent as the SDK sends them. */
+/**
+ * Talks to a plugin as the engine does, one request at a time or several at once; inputs are sent as the SDK sends
+ * them.
+ */
 export class PluginClient {
   private constructor(
     private readonly name: string,

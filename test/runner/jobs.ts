@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 
 /** One mocha process. */
@@ -8,13 +8,16 @@ export interface Job {
   files: string[];
 }
 
-/** All `*.test.ts` below a folder, relative to the checkout, sorted; the file itself when a file is named. */
-export function testFiles(checkout: string, folder: string): string[] {
-  const path = join(checkout, folder);
-  if (statSync(path).isFile()) return [folder];
+/** All `*.test.ts` below a folder, relative to the checkout, sorted; or one file, named with or without `.test.ts`. */
+export function testFiles(checkout: string, name: string): string[] {
+  const path = join(checkout, name);
+  for (const file of [path, `${path}.test.ts`]) {
+    if (statSync(file, { throwIfNoEntry: false })?.isFile()) return [relative(checkout, file)];
+  }
+  if (!existsSync(path)) throw new Error(`there are no tests in ${name}`);
   return readdirSync(path, { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".test.ts"))
-    .map((name) => relative(checkout, join(path, name)))
+    .filter((found) => found.endsWith(".test.ts"))
+    .map((found) => relative(checkout, join(path, found)))
     .sort();
 }
 

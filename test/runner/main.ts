@@ -1,25 +1,23 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { type Job, jobsFor, shortName, testFiles } from "./jobs";
-import { addCounts, sumLine } from "./result";
-import { endRunningJobs, type JobOutcome, runJob } from "./run-job";
+import { jobsFor, shortName, testFiles, type Job } from "./jobs";
+import { addCounts, sumLine, type Counts } from "./result";
+import { endRunningJobs, runJob, type JobOutcome } from "./run-job";
 
 /**
  * Runs test files in several mocha processes side by side: `main.ts [--jobs N] FOLDER-OR-FILE ...`.
  *
- * What a job prints comes in one piece when it ends; failures are repeated at the end. The last line sums all jobs up,
- * and the exit code is 1 when anything failed.
+ * What a job prints comes in one piece when it ends; failures are repeated at the end. The last line sums all jobs up.
  */
+
 const CHECKOUT = resolve(__dirname, "../..");
 const BASE = join(CHECKOUT, ".sandbox", "tests");
-/**
- * What each file took the last time; without it, figures of a machine with two cores that are kept beside this program.
- */
+/** What each file took the last time here. */
 const SECONDS_FILE = join(BASE, "seconds.json");
-const KNOWN_SECONDS = join(__dirname, "seconds.json");
+/** What each took on a machine with two cores, for a first run: only their order matters. */
+const USUAL_SECONDS = join(__dirname, "seconds.json");
 /** How long nothing may be printed before a line tells what runs. */
 const QUIET_MS = 30_000;
 const SLOWEST = 10;
@@ -35,7 +33,7 @@ function clock(ms: number): string {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
-function readSeconds(file: string): Record<string, number> {
+function readSeconds(file = SECONDS_FILE): Record<string, number> {
   if (!existsSync(file)) return {};
   return z
     .record(z.string(), z.number())
@@ -44,7 +42,7 @@ function readSeconds(file: string): Record<string, number> {
 }
 
 /** Runs the jobs, `width` at a time, in their order. */
-async function runAll(jobs: readonly Job[], width: number): Promise<JobOutcome[]> {
+async function runAll(jobs: Job[], width: number): Promise<JobOutcome[]> {
   const scratch = mkdtempSync(join(BASE, "run-"));
   const started = Date.now();
   const outcomes: JobOutcome[] = [];
@@ -61,9 +59,11 @@ async function runAll(jobs: readonly Job[], width: number): Promise<JobOutcome[]
       const outcome = await runJob(CHECKOUT, next.job, scratch, next.id);
       current.delete(next.job);
       outcomes.push(outcome);
-      const { seconds, result, output } = outcome;
-      const at = `[${clock(Date.now() - started)}] ${outcomes.length} of ${jobs.length}`;
-      print(`\n=== ${at}: ${next.job.title}, ${Math.round(seconds)} s, ${sumLine(result)}\n${output.trim()}`);
+      print(`\n=== ${next.job.title}\n${outcome.output.trimEnd()}`);
+      const place = `[${clock(Date.now() - started)}] ${outcomes.length} of ${jobs.length}`;
+      print(
+        `--- ${place}: ${shortName(next.job.title)} took ${clock(outcome.seconds * 1000)}, ${tally(outcome.result)}`,
+      );
     }
   };
   try {
@@ -75,53 +75,58 @@ async function runAll(jobs: readonly Job[], width: number): Promise<JobOutcome[]
   return outcomes;
 }
 
-/** The slowest files, and the failures of all jobs in full. */
-function report(outcomes: readonly JobOutcome[]): void {
-  const files = outcomes.flatMap(({ result }) => result.files);
-  const slowest = [...files].sort((a, b) => b.ms - a.ms).slice(0, SLOWEST);
-  print("\nThe slowest test files:");
-  for (const { file, ms } of slowest) {
-    print(`  ${(ms / 1000).toFixed(1).padStart(6)} s  ${shortName(relative(CHECKOUT, resolve(CHECKOUT, file)))}`);
-  }
-  const failures = outcomes.map(({ result }) => result.failures.trimEnd()).filter((text) => text !== "");
-  if (failures.length > 0) print(`\nFailures:\n${failures.join("\n")}`);
+/** Not in the form of the closing line, which there is one of. */
+function tally({ passed, failed, skipped }: Counts): string {
+  return `${passed} of ${passed + failed + skipped} tests passed${failed > 0 ? `, ${failed} FAILED` : ""}`;
 }
 
-/** Remembers what each file took, for the order of the next run. */
-function remember(outcomes: readonly JobOutcome[]): void {
-  const seconds = readSeconds(SECONDS_FILE);
-  for (const { job, seconds: took } of outcomes) {
-    const [file, ...more] = job.files;
-    if (file !== undefined && more.length === 0) seconds[file] = Math.round(took);
-  }
-  writeFileSync(SECONDS_FILE, `${JSON.stringify(seconds, undefined, 2)}\n`);
+function report(outcomes: JobOutcome[], ms: number): Counts {
+  const failures = outcomes.filter(({ result }) => result.failed > 0);
+  if (failures.length > 0) print("\nFailures:");
+  for (const { job, result } of failures) print(`\n=== ${job.title}${result.failures}`);
+  const seconds = Object.fromEntries(
+    outcomes.flatMap(({ result }) =>
+      result.files.map(({ file, ms }) => [relative(CHECKOUT, resolve(CHECKOUT, file)), Math.round(ms / 100) / 10]),
+    ),
+  );
+  writeFileSync(SECONDS_FILE, JSON.stringify({ ...readSeconds(), ...seconds }, undefined, 2));
+  const slowest = Object.entries(seconds)
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, SLOWEST);
+  print(`\nThe slowest files, in seconds, of ${clock(ms)} in all:`);
+  for (const [file, taken] of slowest) print(`${taken.toFixed(1).padStart(7)}  ${shortName(file)}`);
+  return addCounts(outcomes.map(({ result }) => result));
 }
 
-async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({ options: { jobs: { type: "string" } }, allowPositionals: true });
-  const width = Number(values.jobs ?? Math.max(1, Math.min(2, availableParallelism())));
-  if (!Number.isInteger(width) || width < 1 || positionals.length === 0) {
-    throw new Error("usage: main.ts [--jobs N] FOLDER-OR-FILE ...");
-  }
+async function main(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args,
+    options: { jobs: { type: "string", default: "2" } },
+    allowPositionals: true,
+  });
+  const width = Number(values.jobs);
+  if (!Number.isInteger(width) || width < 1) throw new Error(`--jobs ${values.jobs}: a number of processes is needed`);
   mkdirSync(BASE, { recursive: true });
-  const files = [...new Set(positionals.flatMap((one) => testFiles(CHECKOUT, one)))];
-  if (files.length === 0) throw new Error(`no test file below ${positionals.join(", ")}`);
-  const jobs = jobsFor(files, { ...readSeconds(KNOWN_SECONDS), ...readSeconds(SECONDS_FILE) });
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  const files = [...new Set(positionals.flatMap((name) => testFiles(CHECKOUT, name)))];
+  if (files.length === 0) throw new Error(`no tests in: ${positionals.join(", ") || "nothing was named"}`);
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const) {
     process.on(signal, () => {
       endRunningJobs();
-      process.exit(1);
+      process.exit(code);
     });
   }
-  const outcomes = await runAll(jobs, width);
-  report(outcomes);
-  remember(outcomes);
-  const total = addCounts(outcomes.map(({ result }) => result));
-  print(`\n${sumLine(total)}`);
-  process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
+  const started = Date.now();
+  const jobs = jobsFor(files, { ...readSeconds(USUAL_SECONDS), ...readSeconds() });
+  print(`${files.length} test files, ${width} at a time`);
+  const counts = report(await runAll(jobs, width), Date.now() - started);
+  print(`\n${sumLine(counts)}`);
+  process.exitCode = counts.failed > 0 ? 1 : 0;
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
+main(process.argv.slice(2)).catch((error: Error) => {
+  console.error(error.message);
+  process.exit(1);
 });

@@ -33,7 +33,7 @@ export async function findBackup(store: BackupStore, owner: BackupOwner, from: s
     if (own[0]) return inStore(own[0]);
     throw new UserError(
       "backup",
-      `there is no verified backup of database ${owner.name} at backup.destination`,
+      `there is not a verified backup of database ${owner.name} at backup.destination`,
       "name one that is elsewhere: --from FILE",
     );
   }
@@ -45,7 +45,7 @@ export async function findBackup(store: BackupStore, owner: BackupOwner, from: s
     "backup",
     found
       ? `${from} is a backup of database ${found.manifest.name}, not of ${owner.name}`
-      : `${from} is no verified backup: it is not in the destination, and no manifest is beside it`,
+      : `${from} is not a verified backup: it is not in the destination, and no manifest is beside it`,
     `--from one of these, or latest:\n${list}`,
   );
 }

@@ -48,7 +48,7 @@ export async function notStarted(
         ...containersToShow(pod).map(containerState),
         ...eventsToShow(events, { kind: "Pod", name }, [pod]).map((event) => `event ${event}`),
       ]
-    : ["somebody deleted it"];
+    : ["it was deleted"];
   const lines = about.map((line) => `\n    ${oneLine(line)}`).join("");
   return new UserError(
     "backup",

@@ -30,7 +30,7 @@ export class LocalStore implements BackupStore {
       try {
         await fs.lstat(at); // a link that leads nowhere is there, too, and no folder can be made in its place
         if (!(await fs.stat(at).catch(() => undefined))?.isDirectory())
-          throw Object.assign(new Error(`${at} is no folder`), { code: "ENOTDIR" });
+          throw Object.assign(new Error(`${at} is not a folder`), { code: "ENOTDIR" });
         await fs.access(at, fs.constants.W_OK | fs.constants.X_OK);
         return;
       } catch (error) {

@@ -14,8 +14,8 @@ export const commandHandler: ResourceHandler = {
   diff: (_ctx, _id, oldInputs, oldState, news, ignoreChanges) => {
     const ignored = Object.fromEntries(ignoreChanges.flatMap((key) => (key in oldState ? [[key, oldState[key]]] : [])));
     const detailed = detailedDiff(withoutNulls(oldInputs), { ...news, ...ignored });
-    // The official provider tells a replacement only when the list comes or goes as a whole. That a changed trigger replaces
-    // the resource is the SDK's doing: it sends `replaceOnChanges` to the engine (docs/provider-facts.md).
+    // The official provider tells a replacement only when the list comes or goes as a whole. That a changed trigger
+    // replaces the resource is the SDK's doing: it sends `replaceOnChanges` to the engine (docs/provider-facts.md).
     return Promise.resolve(toDiffResult(detailed, (path) => path === "triggers"));
   },
 

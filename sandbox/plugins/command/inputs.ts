@@ -13,8 +13,8 @@ export const processSchema = z.looseObject({
   environment: z.record(z.string(), z.string()).optional(),
   stdin: text,
   /**
-   * What is shown while the command runs: `stdout`, `stderr`, `stdoutAndStderr` (default) or `none`. The official provider
-   * refuses no other text, and shows nothing for it (docs/provider-facts.md).
+   * What is shown while the command runs: `stdout`, `stderr`, `stdoutAndStderr` (default) or `none`. The official
+   * provider refuses no other text, and shows nothing for it (docs/provider-facts.md).
    */
   logging: text,
   /** Patterns of files that become the output `assets`. */

@@ -38,8 +38,8 @@ export function isClusterScopedBuiltIn(kind: string): boolean {
 }
 
 /**
- * The inputs as they are kept: a name and a namespace filled in, server-set metadata left out. `apiVersion` and `kind` are
- * not filled in: the SDK sends them, and the official provider goes by what it is sent (docs/provider-facts.md).
+ * The inputs as they are kept: a name and a namespace filled in, server-set metadata left out. `apiVersion` and `kind`
+ * are not filled in: the SDK sends them, and the official provider goes by what it is sent (docs/provider-facts.md).
  *
  * @param namespace the one to fill in; undefined for a kind outside of namespaces.
  * @throws when a patch has no name, or for generateName, which server-side apply cannot do.

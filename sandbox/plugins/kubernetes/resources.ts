@@ -171,7 +171,9 @@ export class ObjectHandler implements ResourceHandler {
     return served?.namespaced === false ? undefined : this.namespace;
   }
 
-  /** Whether the API server can be asked what would come of these inputs; otherwise a preview shows them as they are. */
+  /**
+   * Whether the API server can be asked what would come of these inputs; otherwise a preview shows them as they are.
+   */
   private async canPreview(inputs: Properties): Promise<boolean> {
     if (hasUnknowns(inputs) || this.settings.access.unreachable) return false;
     const { apiVersion, kind } = namedType(inputs);
@@ -249,9 +251,9 @@ function namedType({ apiVersion, kind }: Properties): { apiVersion: string; kind
 }
 
 /**
- * Why an object is refused whose inputs lack `apiVersion` or `kind`, in the official provider's words; undefined when they
- * have both. The official provider says so after a minute, as it takes the type for one that is about to be defined and
- * tries again. Here it is said at once: no retry can help.
+ * Why an object is refused whose inputs lack `apiVersion` or `kind`, in the official provider's words; undefined when
+ * they have both. The official provider says so after a minute, as it takes the type for one that is about to be
+ * defined and tries again. Here it is said at once: no retry can help.
  */
 function missingKind(inputs: Properties): string | undefined {
   const { apiVersion, kind } = namedType(inputs);
@@ -268,7 +270,9 @@ function kindInUrn(token: string): string {
   return `${apiVersion}/${kind}${patch ? "Patch" : ""}`;
 }
 
-/** Errors of a dry run that the update itself need not meet: things that come into being in the same run, or adoption. */
+/**
+ * Errors of a dry run that the update itself need not meet: things that come into being in the same run, or adoption.
+ */
 function isHiddenByPreview({ code, reason }: ApiError): boolean {
   return code === 403 || code === 404 || reason === "AlreadyExists";
 }

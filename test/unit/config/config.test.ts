@@ -197,7 +197,7 @@ describe("parseConfig", () => {
       expect(problems(refused({ context: "c", chart: "casa", repository: "https://x" }))[0]).to.match(
         /^version: is not set/,
       ));
-    it("needs a repository for a name that is no folder", () =>
+    it("needs a repository for a name that is not a folder", () =>
       expect(problems(refused({ ...REMOTE, chart: "casa-runtime" }))[0]).to.match(
         /^repository: is not set; .*"casa-runtime"/,
       ));

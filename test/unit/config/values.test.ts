@@ -76,7 +76,7 @@ describe("chart values", () => {
         .that.includes("has 4 problems")
         .and.includes(`valueFiles[1]: is "${broken}"; line 3 is not valid YAML`)
         .and.includes(`valueFiles[2]: is "${twice}"; line 2 is not valid YAML (duplicate key)`)
-        .and.includes(`valueFiles[3]: is "${list}"; it holds no map`)
+        .and.includes(`valueFiles[3]: is "${list}"; it does not hold a map`)
         .and.includes(`valueFiles[4]: is "${missing}"; the file does not exist`)
         .and.includes("pulumi config set --path 'valueFiles[4]' values.yaml")
         .and.not.includes("hunter2");

@@ -296,7 +296,7 @@ describe("CRD comparison: configured severities", () => {
     expect(messages(good)).to.deep.equal([]);
     expect(messages({ rule: "type", severity: "none", reason: "tested" })).to.deep.equal([]);
     expect(messages({ ...good, rule: "existingFieldRemovall" })).to.deep.equal([
-      'is no rule: "existingFieldRemovall"; the nearest one is "existingFieldRemoval"',
+      'is not a rule: "existingFieldRemovall"; the nearest one is "existingFieldRemoval"',
     ]);
     expect(messages({ ...good, rule: "celruleadded" })[0]).to.contain('the nearest one is "casa/celRuleAdded"');
     expect(messages({ ...good, rule: undefined })).to.deep.equal(["must name a rule"]);

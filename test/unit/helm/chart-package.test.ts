@@ -142,7 +142,7 @@ describe("readChartPackage", () => {
     expect(broken).to.match(/values\.yaml: line [23] is not valid YAML/);
     expect(broken).not.to.include(secret);
     expect(await problem(await folder({ "Chart.yaml": META, "values.yaml": "- 1" }, "list"))).to.include(
-      "it holds no map",
+      "it does not hold a map",
     );
     const bomb = ["a: &a [1,1]", ..."bcdefgh"].map((k, i, all) =>
       i === 0 ? k : `${k}: &${k} [${`*${all[i - 1]?.[0] ?? ""},`.repeat(9)}]`,
@@ -162,13 +162,13 @@ describe("readChartPackage", () => {
     const file = join(root, "x.tgz");
     for (const content of ["no archive", gzipSync("no tar at all, but compressed ".repeat(100))]) {
       await writeFile(file, content);
-      expect(await problem(file)).to.match(/is no valid \.tgz archive|Chart\.yaml: it is missing/);
+      expect(await problem(file)).to.match(/is not a valid \.tgz archive|Chart\.yaml: it is missing/);
     }
     const whole = await readFile(
       await packaged({ "Chart.yaml": META, "values.yaml": `a: ${"x".repeat(50_000)}${Math.random()}\n` }),
     );
     await writeFile(file, whole.subarray(0, whole.length - 40));
-    expect(await problem(file)).to.include("no valid .tgz archive");
+    expect(await problem(file)).to.include("not a valid .tgz archive");
   });
 
   it("refuses what grows beyond helm's limits, in archives inside archives too", async () => {

@@ -84,7 +84,7 @@ describe("API client", () => {
 
   it("something that is no API server", async () => {
     handler = (_request, response) => response.end("{ not json");
-    expect(String(await failure(api.request("GET", "/version")))).to.contain("no JSON");
+    expect(String(await failure(api.request("GET", "/version")))).to.contain("not JSON");
   });
 
   it("a refused connection names the address", async () => {

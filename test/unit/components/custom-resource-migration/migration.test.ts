@@ -27,10 +27,10 @@ describe("rules of a custom resource migration", () => {
       ["", "does not begin"],
       ["[].a", "does not begin"],
       ["spec", "a whole part"],
-      ["spec..a", "no path at"],
-      ["spec.a[0]", "no path at"],
-      [".spec.a", "no path at"],
-      ["spec.a.", "no path at"],
+      ["spec..a", "not a path at"],
+      ["spec.a[0]", "not a path at"],
+      [".spec.a", "not a path at"],
+      ["spec.a.", "not a path at"],
       ["kind.a", "not data"],
       ["metadata.name", "only labels and annotations"],
     ] as const) {
@@ -92,7 +92,7 @@ describe("rules of a custom resource migration", () => {
     });
     it("nothing is overwritten on the way to the target", () => {
       const result = run({ spec: { a: 1, b: "text" } }, { move: { from: "spec.a", to: "spec.b.c" } });
-      expect(result.problems[0]).to.contain("something on the way is no map");
+      expect(result.problems[0]).to.contain("something on the way is not a map");
       expect(result.object["spec"]).to.deep.equal({ a: 1, b: "text" });
     });
     it("the object that was given is not changed", () => {
@@ -195,7 +195,7 @@ describe("rules of a custom resource migration", () => {
       ["no YAML", "migrations: [", "not valid YAML"],
       ["a wrong key", good.replace("rename:", "renam:"), "migrations.0.rules.0: Unrecognized key"],
       ["two forms in one rule", good.replace("- remove", "  remove"), "exactly one of rename"],
-      ["a wrong path", good.replace("spec.realm", "spec..realm"), "no path at"],
+      ["a wrong path", good.replace("spec.realm", "spec..realm"), "not a path at"],
       ["a removal without a reason", good.replace(", reason: moved to the gateway", ""), "reason"],
       ["a name that is no CRD", good.replace("multiagentsystems.casa.io", "MAS"), "name of a CRD"],
       ["the same migration twice", good + good.replace("migrations:\n", ""), "there is another migration"],

@@ -32,7 +32,7 @@ describe("backups in a folder", () => {
     expect(await open().list()).to.have.length(3);
   });
 
-  it("are refused where there is no folder, with the reason", async () => {
+  it("are refused where there is not a folder, with the reason", async () => {
     const file = join(root, "file");
     writeFileSync(file, "");
     symlinkSync(join(root, "nowhere"), join(root, "dangling"));

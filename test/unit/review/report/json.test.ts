@@ -55,10 +55,10 @@ describe("review as JSON", () => {
 
   it("says what is wrong with a file that is no review", () => {
     expect(problemOf("").problem).to.equal("this file is empty");
-    expect(problemOf("# Upgrade\n").problem).to.contain("no JSON");
-    expect(problemOf('{"a": 1}}').problem).to.contain("no JSON");
+    expect(problemOf("# Upgrade\n").problem).to.contain("not JSON");
+    expect(problemOf('{"a": 1}}').problem).to.contain("not JSON");
     for (const other of ["[]", "null", "7", "{}", '{"apiVersion":"v1"}']) {
-      expect(problemOf(other).problem, other).to.equal("this is no review of casa-upgrade");
+      expect(problemOf(other).problem, other).to.equal("this is not a review of casa-upgrade");
     }
   });
 
