@@ -3,7 +3,7 @@ import execa from "execa";
 import type { UpgradeConfig } from "../config/config";
 import { failedOnTop } from "../history/failed";
 import type { ReleaseRevision } from "../history/updates";
-import { helmRollbackArgs } from "../components/migration-gate/rollback";
+import { helmRollbackArgs } from "../helm/rollback-line";
 import { shellWord } from "../shared/shell-word";
 import { confirmed } from "./confirm";
 

@@ -1,6 +1,6 @@
 import { UserError } from "../shared/user-error";
 import { z } from "zod";
-import { type KubeObject, objectKey } from "../kubernetes/objects";
+import { groupOf, type KubeObject, objectKey } from "../kubernetes/objects";
 import { ApiError } from "../kubernetes/api";
 import { type ClusterClient, parseObject } from "../kubernetes/connect";
 
@@ -69,7 +69,7 @@ export function conflictOf(
   const isOther = name !== undefined && (name !== release.name || namespace !== release.namespace);
   return [
     {
-      group: apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "",
+      group: groupOf(apiVersion),
       kind,
       name: metadata.name,
       ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),

@@ -2,6 +2,7 @@ import { UserError } from "../shared/user-error";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { z } from "zod";
+import { helmRollbackLine } from "./rollback-line";
 import { lastCarriedOut } from "./carried-out";
 import { ApiError } from "../kubernetes/api";
 import { type ClusterClient, parseObject } from "../kubernetes/connect";
@@ -227,7 +228,7 @@ export function releaseProblem(release: ReleaseState, context: string): UserErro
       return new UserError(
         "release",
         `release ${namespace}/${name} was uninstalled and only its history is left`,
-        `bring it back: helm rollback ${name} ${latest.revision} ${where}; or remove the history: ${uninstall}`,
+        `bring it back: ${helmRollbackLine({ release: name, namespace, context }, latest.revision)}; or remove the history: ${uninstall}`,
       );
     case "failed":
     case "superseded":
@@ -274,6 +275,5 @@ export function comparedRevision({ revisions, latest }: ReleaseState): Revision 
 function wayBack({ name, namespace, revisions }: ReleaseState, context: string) {
   const good = lastCarriedOut(revisions);
   if (!good) return undefined;
-  const line = `helm rollback ${name} ${good.revision} --namespace ${namespace} --kube-context ${context}`;
-  return { revision: good.revision, line };
+  return { revision: good.revision, line: helmRollbackLine({ release: name, namespace, context }, good.revision) };
 }

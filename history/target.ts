@@ -81,7 +81,8 @@ function namedUpdate(updates: readonly Update[], wanted: number): Update {
   const found = updates.find(({ number }) => number === wanted);
   if (found && isGood(found)) return found;
   const good = updates.filter(isGood).map(({ number }) => number);
-  const why = found ? `is a ${found.kind} that ${found.result}` : "does not exist";
+  const article = found && /^[aeiou]/.test(found.kind) ? "an" : "a";
+  const why = found ? `is ${article} ${found.kind} that ${found.result}` : "does not exist";
   throw new UserError(
     "history",
     `update ${wanted} ${why}`,

@@ -21,6 +21,11 @@ export class ApiError extends Error {
 /** The API server did not answer. */
 export class UnreachableError extends Error {}
 
+/** The rest of a long list is gone from etcd's history, because reading it took too long. */
+export function isExpired(error: unknown): boolean {
+  return error instanceof ApiError && error.code === 410;
+}
+
 /** Where the API server is and how to log in; the library's `KubeConfig` is one. */
 export interface ApiAccess {
   getCurrentCluster(): { server: string } | null;
@@ -315,7 +320,7 @@ export class KubeApi {
       await this.pages(path, query, (page) => (items = items.concat(page)));
     } catch (error) {
       // The rest of a list that took too long is gone from etcd's history: take it in one piece.
-      if (!(error instanceof ApiError) || error.code !== 410) throw error;
+      if (!isExpired(error)) throw error;
       items = (await this.page(path, query)).items;
     }
     // Items of a list carry no kind of their own.

@@ -62,10 +62,19 @@ function flatten(value: unknown, source: string): SourcedObject[] {
   return [{ source, object: parsed.data }];
 }
 
+/** The API group of an apiVersion; empty for the core group. */
+export function groupOf(apiVersion: string): string {
+  return apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "";
+}
+
+/** `group/Kind`, whatever the version. */
+export function groupKind({ apiVersion, kind }: Pick<KubeObject, "apiVersion" | "kind">): string {
+  return `${groupOf(apiVersion)}/${kind}`;
+}
+
 /** `group/Kind namespace/name`: what makes an object the same one in two renderings. */
 export function objectKey(object: KubeObject, defaultNamespace: string): string {
-  const group = object.apiVersion.includes("/") ? object.apiVersion.split("/")[0] : "";
-  return `${group}/${object.kind} ${object.metadata.namespace ?? defaultNamespace}/${object.metadata.name ?? ""}`;
+  return `${groupKind(object)} ${object.metadata.namespace ?? defaultNamespace}/${object.metadata.name ?? ""}`;
 }
 
 /** A map of YAML or JSON, as opposed to a list and to null. */

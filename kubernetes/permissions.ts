@@ -1,6 +1,6 @@
 import { UserError } from "../shared/user-error";
 import { z } from "zod";
-import type { KubeObject } from "./objects";
+import { groupOf, type KubeObject } from "./objects";
 import { ApiError } from "./api";
 import type { ClusterClient } from "./connect";
 import type { ServedResource } from "./discovery";
@@ -62,7 +62,7 @@ export function permissionsFor(objects: KubeObject[], find: FindResource, option
   const objectPermissions = (verbs: string[]) => (object: KubeObject) => {
     const served = find(object.apiVersion, object.kind);
     if (!served) return [];
-    const group = object.apiVersion.includes("/") ? (object.apiVersion.split("/")[0] ?? "") : "";
+    const group = groupOf(object.apiVersion);
     const at = served.namespaced ? (object.metadata.namespace ?? namespace) : undefined;
     return permissions(verbs, group, [served.plural], at);
   };

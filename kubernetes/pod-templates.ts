@@ -81,9 +81,3 @@ export const POD_SPECS: Readonly<Record<string, readonly string[]>> = {
   "batch/Job": ["spec", "template", "spec"],
   "batch/CronJob": ["spec", "jobTemplate", "spec", "template", "spec"],
 };
-
-/** `registry:5000/team/keycloak:25@sha256:…` is `keycloak`. */
-export function imageName(image: string): string {
-  const path = image.split("@")[0] ?? "";
-  return path.slice(path.lastIndexOf("/") + 1).split(":")[0] ?? "";
-}

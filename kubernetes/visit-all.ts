@@ -1,4 +1,4 @@
-import { ApiError } from "./api";
+import { isExpired } from "./api";
 import type { ClusterClient } from "./connect";
 
 /** A kind of objects in one of its versions. */
@@ -28,7 +28,7 @@ export async function visitAll(
         for (const item of items) visit({ ...item, ...type });
       });
     } catch (error) {
-      if (!(error instanceof ApiError) || error.code !== 410 || attempt === ATTEMPTS) throw error;
+      if (!isExpired(error) || attempt === ATTEMPTS) throw error;
       restart();
     }
   }

@@ -5,7 +5,7 @@ import { mergePatch, mergeTyped, mergeUntyped } from "./diff/merge";
 import { isTyped } from "./diff/merge-keys";
 import { fieldChanges } from "./diff/object-change";
 import { normalizeSecret, type Redactor } from "../kubernetes/redact";
-import { dig, type KubeObject, objectKey } from "../kubernetes/objects";
+import { dig, groupKind, type KubeObject, objectKey } from "../kubernetes/objects";
 import type { ObjectChange } from "./report/schema";
 import type { ObjectCheck } from "../kubernetes/object-check";
 import type { UnstableFields } from "../helm/unstable";
@@ -230,8 +230,4 @@ function isTemplatedKind(object: KubeObject, target: readonly KubeObject[]): boo
   return crds.some(
     (crd) => `${String(dig(crd, "spec", "group"))}/${String(dig(crd, "spec", "names", "kind"))}` === groupKind(object),
   );
-}
-
-function groupKind({ apiVersion, kind }: KubeObject): string {
-  return `${apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : ""}/${kind}`;
 }

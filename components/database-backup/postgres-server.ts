@@ -1,5 +1,5 @@
 import { dig, digList } from "../../kubernetes/objects";
-import { imageName } from "../../kubernetes/pod-templates";
+import { parseImage } from "../../kubernetes/image";
 
 /** As a word of an image's name: the server and its usual distributions. `postgrest` and the like are other words. */
 const SERVER = /(?:^|[-_.])(?:postgres|postgresql|pgsql|postgis|timescale|timescaledb|spilo|pgvector)(?:[-_.\d]|$)/;
@@ -22,7 +22,7 @@ const SERVER_VARIABLE = /^(?:PGDATA|POSTGRES_INITDB_ARGS)$/;
  */
 export function isPostgresServer(container: unknown): boolean {
   const image = dig(container, "image");
-  const name = imageName(typeof image === "string" ? image : "").toLowerCase();
+  const name = parseImage(typeof image === "string" ? image : "").name.toLowerCase();
   if (NO_SERVER.test(name) || NO_SERVER_WORD.test(name)) return false;
   const variables = digList(container, "env").map((variable) => dig(variable, "name"));
   if (variables.some((variable) => typeof variable === "string" && SERVER_VARIABLE.test(variable))) return true;

@@ -1,4 +1,5 @@
 import { isCarriedOut } from "../../helm/carried-out";
+import { helmRollbackLine } from "../../helm/rollback-line";
 import { shellWord } from "../../shared/shell-word";
 
 /** A revision of the release, as far as going back to it is concerned. */
@@ -38,7 +39,7 @@ export function rollbackLines(facts: RollbackFacts, revisions: readonly PastRevi
   const last = good.find((one) => one !== newest);
   if (!newest || !last) return ["There is no earlier revision to go back to: repair the cause, then: pulumi up"];
   const other = good.find(({ chartVersion }) => chartVersion !== facts.version);
-  const toLast = helmRollback(facts, last.revision);
+  const toLast = `  ${helmRollbackLine(facts, last.revision)}`;
   const values = last.chartVersion === facts.version;
   return [
     ...(values
@@ -58,18 +59,6 @@ export function rollbackLines(facts: RollbackFacts, revisions: readonly PastRevi
       : []),
     "A migration that was committed stays in the database; what you go back to must work with it.",
   ];
-}
-
-function helmRollback(facts: RollbackFacts, revision: number): string {
-  return `  ${["helm", ...helmRollbackArgs(facts, revision)].map(shellWord).join(" ")}`;
-}
-
-/** Arguments of the helm command that goes back to a revision and waits. */
-export function helmRollbackArgs(
-  { release, namespace, context }: Pick<RollbackFacts, "release" | "namespace" | "context">,
-  revision: number,
-): string[] {
-  return ["rollback", release, `${revision}`, "--namespace", namespace, "--kube-context", context, "--wait"];
 }
 
 function configLines({ chartIsLocal, chartName, versionIsSet }: RollbackFacts, version: string): string[] {

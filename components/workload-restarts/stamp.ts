@@ -1,5 +1,5 @@
 import { shortDigest } from "../../shared/digest";
-import { dig, digList, type KubeObject, objectKey } from "../../kubernetes/objects";
+import { dig, digList, groupKind, type KubeObject, objectKey } from "../../kubernetes/objects";
 import { configReferences } from "../../kubernetes/references";
 import { maskUnstable, type UnstableFields } from "../../helm/unstable";
 
@@ -58,11 +58,6 @@ export function stampObjects(objects: KubeObject[], rules: StampRules): KubeObje
     (object) => groupKind(object) === "/ConfigMap" && pods.some((pod) => readsConfigMap(pod, object, rules.namespace)),
   );
   return [...new Set([...injection, ...pods, ...configMaps, ...named])];
-}
-
-function groupKind(object: KubeObject): string {
-  const group = object.apiVersion.includes("/") ? object.apiVersion.split("/")[0] : "";
-  return `${group}/${object.kind}`;
 }
 
 /** The Deployments that the Services behind a webhook configuration select. */

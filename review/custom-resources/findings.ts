@@ -2,7 +2,7 @@ import { migrate } from "../../components/custom-resource-migration/migrate";
 import { type CrMigration, stepsOf } from "../../components/custom-resource-migration/plan";
 import type { Step } from "../../components/custom-resource-migration/rules";
 import type { CustomResourceChecker } from "../../crds/objects/checker";
-import type { KubeObject } from "../../kubernetes/objects";
+import { groupOf, type KubeObject } from "../../kubernetes/objects";
 import type { CrdReview, CustomResourceFinding } from "../report/schema";
 
 /** Objects named in a review; the others are counted. */
@@ -72,7 +72,7 @@ export class Collector {
     const { object, applied, problems } = migrate(read, this.steps);
     if (applied.length > 0) this.changed++;
     for (const i of applied) this.changedBy[i] = (this.changedBy[i] ?? 0) + 1;
-    const group = read.apiVersion.split("/")[0] ?? "";
+    const group = groupOf(read.apiVersion);
     return { object: { ...object, apiVersion: `${group}/${this.migration.to}` }, problems };
   }
 

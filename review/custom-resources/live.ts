@@ -5,7 +5,7 @@ import type { Crd } from "../../crds/crds";
 import type { CustomResourceChecker } from "../../crds/objects/checker";
 import { checkerOf } from "../../crds/objects/crd-checker";
 import { kubeObject } from "../../kubernetes/objects";
-import { ApiError } from "../../kubernetes/api";
+import { ApiError, isExpired } from "../../kubernetes/api";
 import type { ClusterClient } from "../../kubernetes/connect";
 import { Collector, type CustomResourcesReview } from "./findings";
 
@@ -111,15 +111,14 @@ function nothing(unchecked: string[]): CustomResourcesReview {
 }
 
 function listProblem(error: unknown, crd: string): unknown {
-  if (!(error instanceof ApiError)) return error;
-  if (error.code === 410) {
+  if (isExpired(error)) {
     return new UserError(
       "permission",
       `the ${crd} objects could not be read: the API server took longer for each of ${ATTEMPTS} lists than it keeps one`,
       "repeat when it has less to do, or make etcd's compaction interval longer",
     );
   }
-  if (error.code !== 403) return error;
+  if (!(error instanceof ApiError) || error.code !== 403) return error;
   return new UserError(
     "permission",
     `missing permission: ${crd} objects may not be listed in all namespaces, so what the new CRD does to them is not known: ${error.message}`,

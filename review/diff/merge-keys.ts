@@ -1,4 +1,4 @@
-import { isMap } from "../../kubernetes/objects";
+import { groupOf, isMap } from "../../kubernetes/objects";
 
 /**
  * How built-in kinds merge lists, by field name: helm sends strategic merge patches for them, which match the items of
@@ -59,7 +59,7 @@ const TYPED_GROUPS = new Set([
 
 /** Whether helm knows the kind's Go type, and so patches it strategically. */
 export function isTyped(apiVersion: string): boolean {
-  return TYPED_GROUPS.has(apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "");
+  return TYPED_GROUPS.has(groupOf(apiVersion));
 }
 
 /** The key that items of a list are matched by, or undefined for a list that is replaced as a whole. */

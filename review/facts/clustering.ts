@@ -1,3 +1,4 @@
+import { parseImage } from "../../kubernetes/image";
 import { dig, digList } from "../../kubernetes/objects";
 import { containersOf, textOf } from "../../kubernetes/pod-templates";
 import type { RuntimeWorkload } from "./schema";
@@ -47,6 +48,6 @@ const yes = (why: string) => ({ clustered: true, why });
 const no = (why: string) => ({ clustered: false, why });
 
 function versionOf(image: string): number[] {
-  const tag = /:v?(\d+)(?:\.(\d+))?[^/]*$/.exec(image.split("@")[0] ?? "");
+  const tag = /^v?(\d+)(?:\.(\d+))?/.exec(parseImage(image).tag ?? "");
   return [Number(tag?.[1] ?? 0), Number(tag?.[2] ?? 0)];
 }

@@ -1,6 +1,6 @@
 import { dig } from "../../kubernetes/objects";
 import { isPostgresServer } from "../../components/database-backup/postgres-server";
-import { imageName } from "../../kubernetes/pod-templates";
+import { parseImage } from "../../kubernetes/image";
 import { containersOf, type PodWorkload, textOf } from "../../kubernetes/pod-templates";
 import type { Component } from "./schema";
 
@@ -23,7 +23,7 @@ const NO_KEYCLOAK = /exporter|operator|backup|config-cli|gatekeeper/;
 export function componentOf(workload: PodWorkload, names: ComponentNames): Component {
   if (workload.kind === "Deployment" && workload.name === names.sidecarDeployment) return "sidecar";
   const containers = containersOf(workload.template["spec"]).filter(({ init }) => !init);
-  const images = containers.map(({ fields }) => imageName(textOf(fields["image"]) ?? "").toLowerCase());
+  const images = containers.map(({ fields }) => parseImage(textOf(fields["image"]) ?? "").name.toLowerCase());
   const servers = containers.map(({ fields }) => isPostgresServer(fields));
   const isKeycloak = (image: string, i: number) => KEYCLOAK.test(image) && !NO_KEYCLOAK.test(image) && !servers[i];
   if (images.some(isKeycloak)) return "keycloak";
@@ -31,11 +31,4 @@ export function componentOf(workload: PodWorkload, names: ComponentNames): Compo
   const label = textOf(dig(workload.template, "metadata", "labels", "app.kubernetes.io/component"));
   const known = [label, workload.name.replace(new RegExp(`^${names.release}-`), ""), ...images];
   return known.includes("auth-service") ? "auth-service" : "other";
-}
-
-/** The registry of an image: its first part where that is a host, by the rule of the container runtimes. */
-export function registryOf(image: string): string {
-  const [first = "", ...rest] = image.split("/");
-  const isHost = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");
-  return isHost ? first.toLowerCase() : "docker.io";
 }

@@ -1,5 +1,5 @@
 import type { Redactor } from "../../kubernetes/redact";
-import { dig, digList, type KubeObject } from "../../kubernetes/objects";
+import { dig, digList, groupKind, type KubeObject } from "../../kubernetes/objects";
 import { workloadId } from "../../kubernetes/workload";
 import { imageProblem } from "../rolls/images";
 import { POD_SPECS } from "../../kubernetes/pod-templates";
@@ -7,7 +7,8 @@ import { claimNames } from "../../kubernetes/references";
 import { containersOf, podWorkload, type PodWorkload, textOf } from "../../kubernetes/pod-templates";
 import { autoscalerMinimum, budgetOf } from "./budgets";
 import { keycloakClustering } from "./clustering";
-import { type ComponentNames, componentOf, registryOf } from "./component";
+import { parseImage } from "../../kubernetes/image";
+import { type ComponentNames, componentOf } from "./component";
 import type { RuntimeImage, RuntimeJob, RuntimeWorkload } from "./schema";
 
 /** What is known of the release as it will be. */
@@ -57,8 +58,8 @@ function imagesOf(podSpec: unknown, redactor: Redactor): RuntimeImage[] {
     return {
       container: name,
       image: redactor.text(image),
-      registry: registryOf(image),
-      digest: image.includes("@"),
+      registry: parseImage(image).registry,
+      digest: parseImage(image).digest !== undefined,
       moving: imageProblem(image) !== undefined,
     };
   });
@@ -68,7 +69,7 @@ function imagesOf(podSpec: unknown, redactor: Redactor): RuntimeImage[] {
 export function jobFacts(objects: readonly KubeObject[], namespace: string, redactor: Redactor): RuntimeJob[] {
   return objects.flatMap((object) => {
     const isPod = object.apiVersion === "v1" && object.kind === "Pod";
-    const path = isPod ? ["spec"] : POD_SPECS[`${object.apiVersion.split("/")[0] ?? ""}/${object.kind}`];
+    const path = isPod ? ["spec"] : POD_SPECS[groupKind(object)];
     if (!path || podWorkload(object, namespace)) return [];
     const { kind, metadata } = object;
     const at = { kind, namespace: metadata.namespace ?? namespace, name: metadata.name ?? "" };

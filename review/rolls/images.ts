@@ -1,4 +1,5 @@
-import { dig, type KubeObject } from "../../kubernetes/objects";
+import { parseImage } from "../../kubernetes/image";
+import { dig, groupKind, type KubeObject } from "../../kubernetes/objects";
 import { workloadId } from "../../kubernetes/workload";
 import type { ImageFinding } from "../report/schema";
 import { containersOf, POD_SPECS, textOf } from "../../kubernetes/pod-templates";
@@ -27,7 +28,7 @@ export function imageFindings(
   defaultNamespace: string,
 ): ImageFinding[] {
   return objects.flatMap((object) => {
-    const path = POD_SPECS[`${object.apiVersion.split("/")[0] ?? ""}/${object.kind}`];
+    const path = POD_SPECS[groupKind(object)];
     if (!path) return [];
     const { kind, metadata } = object;
     const at = { kind, namespace: metadata.namespace ?? defaultNamespace, name: metadata.name ?? "" };
@@ -50,8 +51,8 @@ export function imageFindings(
  * them, that is the full version. A number of four digits or more is a date or a build.
  */
 export function imageProblem(image: string): ImageFinding["problem"] | undefined {
-  if (image === "" || image.includes("@")) return undefined;
-  const tag = tagOf(image);
+  if (image === "" || parseImage(image).digest !== undefined) return undefined;
+  const tag = parseImage(image).tag;
   if (tag === undefined) return "no-tag";
   const words = tag.toLowerCase().split(/[-_.+]/);
   const isFull = /^v?\d+\.\d+\.\d+/.test(tag);
@@ -63,15 +64,8 @@ export function imageProblem(image: string): ImageFinding["problem"] | undefined
   return moving || isMajor ? "moving-tag" : undefined;
 }
 
-/** The tag; the colon of a registry's port is none. */
-function tagOf(image: string): string | undefined {
-  const last = image.slice(image.lastIndexOf("/") + 1);
-  const colon = last.indexOf(":");
-  return colon < 0 ? undefined : last.slice(colon + 1);
-}
-
 /** What the API server fills in: Always for `latest`, said or meant. */
 function defaultPullPolicy(image: string): string {
-  const tag = tagOf(image);
+  const tag = parseImage(image).tag;
   return tag === undefined || tag === "latest" ? "Always" : "IfNotPresent";
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ApiError } from "../../../kubernetes/api";
+import { ApiError, isExpired } from "../../../kubernetes/api";
 import { type ClusterClient, parseObject } from "../../../kubernetes/connect";
 import { orNotAllowed } from "../../../kubernetes/workloads";
 import type { CasaPolicyFacts, MultiAgentSystemFacts } from "../targets";
@@ -83,7 +83,7 @@ async function collect<F>(
     return found;
   } catch (error) {
     // Pages that came too slowly expire; the whole list does not.
-    if (!(error instanceof ApiError) || error.code !== 410) throw error;
+    if (!isExpired(error)) throw error;
     return (await client.api.list(type)).map(factsOf);
   }
 }

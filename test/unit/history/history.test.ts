@@ -122,7 +122,7 @@ describe("history of the stack", () => {
     it("the one that is named, unless it failed or is none", () => {
       const all = history(entry("1"), entry("2", { result: "failed" }), entry("3"), entry("3", { kind: "destroy" }));
       expect(number(all, 1)).to.equal(1);
-      expect(() => number(all, 2)).to.throw("update 2 is a update that failed");
+      expect(() => number(all, 2)).to.throw("update 2 is an update that failed");
       expect(() => number(all, 4)).to.throw("is a destroy");
       expect(() => number(all, 9))
         .to.throw("update 9 does not exist")

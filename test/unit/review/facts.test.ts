@@ -1,8 +1,9 @@
+import { parseImage } from "../../../kubernetes/image";
 import { expect } from "chai";
 import { Redactor } from "../../../kubernetes/redact";
 import { budgetOf } from "../../../review/facts/budgets";
 import { keycloakClustering } from "../../../review/facts/clustering";
-import { componentOf, registryOf } from "../../../review/facts/component";
+import { componentOf } from "../../../review/facts/component";
 import { failClosed } from "../../../review/facts/fail-closed";
 import { namespaceFacts } from "../../../review/facts/namespaces";
 import { passwordFacts } from "../../../review/facts/passwords";
@@ -43,10 +44,10 @@ describe("facts of the runtime", () => {
   });
 
   it("registries, by the rule of the container runtimes", () => {
-    expect(registryOf("redis:7")).to.equal("docker.io");
-    expect(registryOf("library/redis")).to.equal("docker.io");
-    expect(registryOf("Registry.example:5000/a/b@sha256:0")).to.equal("registry.example:5000");
-    expect(registryOf("localhost/a")).to.equal("localhost");
+    expect(parseImage("redis:7").registry).to.equal("docker.io");
+    expect(parseImage("library/redis").registry).to.equal("docker.io");
+    expect(parseImage("Registry.example:5000/a/b@sha256:0").registry).to.equal("registry.example:5000");
+    expect(parseImage("localhost/a").registry).to.equal("localhost");
   });
 
   describe("Keycloak's clustering", () => {
