@@ -7,16 +7,20 @@ import type { Crd } from "../../../crds/crds";
 import type { CrdFinding } from "../../../crds/compat/finding";
 import { crd, object, rooted, type Schema, simple, text, two, version } from "../../fixtures/crd-pairs/make";
 
+/** The rules that some case of this file made a finding of. */
+const found = new Set<string>();
+
 /** Findings of our own rules, one line each: severity, rule without prefix, version, path, text. */
 function extras(before: Crd, after: Crd): string[] {
-  return compareCrds(before, after)
-    .filter(({ rule }) => rule.startsWith("casa/"))
-    .map((found) => [found.severity, found.rule.slice("casa/".length), found.version, found.path, `(${found.text})`])
+  const ours = compareCrds(before, after).filter(({ rule }) => rule.startsWith("casa/"));
+  for (const { rule } of ours) found.add(rule);
+  return ours
+    .map((one) => [one.severity, one.rule.slice("casa/".length), one.version, one.path, `(${one.text})`])
     .map((parts) => parts.filter((part) => part !== undefined).join(" "));
 }
 
 const fields = (before: Schema, after: Schema) => extras(simple(before), simple(after));
-const texts = (before: Crd, after: Crd) => compareCrds(before, after).map((found) => found.text);
+const texts = (before: Crd, after: Crd) => compareCrds(before, after).map((one) => one.text);
 
 describe("CRD comparison: our own rules", () => {
   it("CEL rules that are new or have another expression", () => {
@@ -307,4 +311,9 @@ describe("CRD comparison: configured severities", () => {
     expect(messages({ ...good, crd: "Realm!" })[0]).to.contain("must be the name of a CRD");
     expect(messages({ ...good, version: "v1" })[0]).to.contain("version");
   });
+});
+
+describe("CRD comparison: every rule of ours", () => {
+  it("is found by a case above (of the whole file)", () =>
+    expect([...found]).to.have.members(EXTRA_RULES.map(({ id }) => id)));
 });
