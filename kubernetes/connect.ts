@@ -89,7 +89,7 @@ export function parseObject<T>(kind: string, value: unknown, schema: z.ZodType<T
   const { namespace, name } = identity.safeParse(value).data?.metadata ?? {};
   const issue = parsed.error.issues[0];
   throw new UserError(
-    "connection",
+    "malformed-object",
     `${kind} ${namespace ? `${namespace}/` : ""}${name ?? ""} on the cluster is not as expected: ` +
       `${issue?.path.join(".") || "the object"}: ${issue?.message ?? "invalid"}`,
     `look at it (kubectl get ${kind.toLowerCase()} ${name ?? ""}${namespace ? ` --namespace ${namespace}` : ""} --output yaml) and correct it`,
@@ -140,7 +140,7 @@ function requireContext({ contexts, files }: Kubeconfig, context: string): void 
   const known = [...contexts.keys()].sort((a, b) => distance(context, a) - distance(context, b));
   const list = known.length > 0 ? `known, nearest first: ${known.join(", ")}` : "it has none at all";
   const problem = `context "${context}" is not in the kubeconfig ${files.join(", ")} (${list})`;
-  throw new UserError("connection", problem, `pulumi config set context ${known[0] ?? "<context>"}`);
+  throw new UserError("kubeconfig", problem, `pulumi config set context ${known[0] ?? "<context>"}`);
 }
 
 function connectionProblem(error: unknown, context: string, server: string): UserError {

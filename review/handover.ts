@@ -36,7 +36,7 @@ export function refuseUnlessReviewed(present: Review, file = process.env[PLAN_VA
   const found = differencesFrom(readReview(file), present);
   if (found.length === 0) return;
   throw new UserError(
-    "plan-file",
+    "plan-changed",
     `this is not what was reviewed in ${file}:\n${found.map((line) => `    ${line}`).join("\n")}`,
     "look at what changed, make a new plan (npx casa-upgrade plan), have it reviewed, and use that one",
   );

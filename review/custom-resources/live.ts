@@ -113,7 +113,7 @@ function nothing(unchecked: string[]): CustomResourcesReview {
 function listProblem(error: unknown, crd: string): unknown {
   if (isExpired(error)) {
     return new UserError(
-      "permission",
+      "connection",
       `the ${crd} objects could not be read: the API server took longer for each of ${ATTEMPTS} lists than it keeps one`,
       "repeat when it has less to do, or make etcd's compaction interval longer",
     );
