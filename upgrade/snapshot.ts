@@ -19,7 +19,7 @@ import { readRelease, type ReleaseState } from "../helm/release";
 import type { ClusterClient } from "../kubernetes/connect";
 import { type LiveCrd, readLiveCrds } from "../kubernetes/crds";
 import { type LiveWorkload, readWorkloads } from "../kubernetes/workloads";
-import { crdsOf, refuseUnfitRelease } from "./release-state";
+import { crdsOf, isInstalled, refuseUnfitRelease } from "./release-state";
 
 /** The two ConfigMaps that remember what workloads run under; see workload-restarts/restart-record.ts. */
 export interface RestartRecords {
@@ -68,7 +68,8 @@ export async function readSnapshot(client: ClusterClient, loaded: LoadedConfig, 
     readLiveCrds(client, [...shipped.map((crd) => crd.metadata.name), ...ever]),
     readRestartRecords(client, config),
     readMasWorkloads(client, config),
-    readEarlierRecord(stack, "casa-migration-passed"),
+    // Reads the whole state: only where no new revision makes the gate run anyway.
+    isInstalled(installed, chart, loaded.values) ? readEarlierRecord(stack, "casa-migration-passed") : undefined,
   ]);
   return {
     stack,

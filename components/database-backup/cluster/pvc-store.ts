@@ -1,3 +1,4 @@
+import { messageOf } from "../../../shared/helper-program";
 import { UserError } from "../../../shared/user-error";
 import { createHash, randomBytes } from "node:crypto";
 import { PassThrough, Readable, type Transform } from "node:stream";
@@ -180,7 +181,3 @@ export class PvcStore implements BackupStore {
 
 /** The last part of a path or URL. */
 const base = (path: string) => path.split("/").at(-1) ?? path;
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

@@ -1,17 +1,11 @@
 import { z } from "zod";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import type { WorkloadName } from "../../../diagnosis/diagnose";
+import type { InjectionJob } from "../injection-job";
 import { progressOf, workloadFacts } from "../../../kubernetes/workloads";
 
 /** What must be ready before a restarted pod gets the new configuration. */
-export interface InjectionCheck {
-  mode: "istio" | "cilium";
-  /** Namespace of the runtime. */
-  namespace: string;
-  sidecarDeployment: string;
-  /** MutatingWebhookConfiguration of mode `cilium`. */
-  webhook: string;
-}
+export type InjectionCheck = Pick<InjectionJob, "mode" | "namespace" | "sidecarDeployment" | "webhook">;
 
 /** What is missing. */
 export interface InjectionProblem {
