@@ -1,3 +1,4 @@
+import { explainRequest } from "../kubernetes/request-error";
 import { UserError } from "../shared/user-error";
 import "../shared/stack-traces";
 import { type Command, parseCommand } from "./arguments";
@@ -29,7 +30,8 @@ async function run(command: Command): Promise<number> {
 async function main(): Promise<number> {
   try {
     return await run(parseCommand(process.argv.slice(2)));
-  } catch (error) {
+  } catch (thrown) {
+    const error = explainRequest(thrown);
     if (!(error instanceof UserError)) throw error;
     console.error(`error: ${error.message}`);
     return 1;

@@ -1,4 +1,5 @@
 import { RunError } from "@pulumi/pulumi";
+import { explainRequest } from "../kubernetes/request-error";
 import { UserError } from "../shared/user-error";
 
 /**
@@ -9,7 +10,8 @@ import { UserError } from "../shared/user-error";
 export async function showUserErrors<T>(action: () => T | Promise<T>): Promise<T> {
   try {
     return await action();
-  } catch (error) {
+  } catch (thrown) {
+    const error = explainRequest(thrown);
     throw error instanceof UserError ? new RunError(error.message) : error;
   }
 }

@@ -3,12 +3,16 @@ import * as https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
+import { isMap } from "./objects";
 import { DISCOVERY_ACCEPT, kindsByVersion, type ServedResource, versionsIn, type Kinds } from "./discovery";
 
 export type { ServedResource } from "./discovery";
 
 /** What the API server answered when it refused. */
 export class ApiError extends Error {
+  /** Method and path; undefined when it was no single request. */
+  request?: string;
+
   constructor(
     readonly code: number,
     readonly reason: string,
@@ -18,8 +22,11 @@ export class ApiError extends Error {
   }
 }
 
-/** The API server did not answer. */
-export class UnreachableError extends Error {}
+/** The API server did not answer, or what answered is none. */
+export class UnreachableError extends Error {
+  /** Method and path of the request. */
+  request?: string;
+}
 
 /** The rest of a long list is gone from etcd's history, because reading it took too long. */
 export function isExpired(error: unknown): boolean {
@@ -71,9 +78,15 @@ const CREDENTIALS_MS = 60_000;
 /** How often a request is sent again when the API server is too busy, and the longest pause before that in seconds. */
 const BUSY = { retries: 3, maxPause: 5 };
 
-interface Answer {
+/** An answer as it came. */
+export interface RawAnswer {
+  /** HTTP status. */
   code: number;
-  text: string;
+  contentType: string;
+  body: Buffer;
+}
+
+interface Answer extends RawAnswer {
   /** Seconds. */
   retryAfter?: number;
 }
@@ -81,7 +94,18 @@ interface Answer {
 /** What can be asked of a cluster without changing it; whoever holds only this cannot write. */
 export type ApiReader = Pick<
   KubeApi,
-  "requestCount" | "read" | "dryRun" | "ask" | "resource" | "allKinds" | "path" | "get" | "list" | "count" | "eachPage"
+  | "requestCount"
+  | "read"
+  | "readRaw"
+  | "dryRun"
+  | "ask"
+  | "resource"
+  | "allKinds"
+  | "path"
+  | "get"
+  | "list"
+  | "count"
+  | "eachPage"
 >;
 
 /**
@@ -108,15 +132,22 @@ export class KubeApi {
    * @throws ApiError when the server refuses, UnreachableError when it does not answer.
    */
   async request(method: string, path: string, options: RequestOptions = {}): Promise<unknown> {
-    const server = this.endpoint.getCurrentCluster()?.server ?? "";
-    const url = new URL(server.replace(/\/$/, "") + path);
-    for (const [key, value] of Object.entries(options.query ?? {})) {
-      if (value !== undefined) url.searchParams.set(key, value);
+    try {
+      return await this.answerOf(method, path, options);
+    } catch (error) {
+      if (error instanceof ApiError || error instanceof UnreachableError) error.request ??= `${method} ${path}`;
+      throw error;
     }
-    const { code, text } = await this.sendPatiently(method, url, options);
+  }
+
+  private async answerOf(method: string, path: string, options: RequestOptions): Promise<unknown> {
+    const { code, body } = await this.sendPatiently(method, this.url(path, options), options);
+    const text = body.toString();
     if (code < 400 && options.text) return text;
     const answer = parseAnswer(text);
-    if (code < 400) return answer;
+    if (code < 400 && isMap(answer)) return answer;
+    if (code < 400)
+      throw new UnreachableError("the answer is no object; what answers there is not a Kubernetes API server");
     const status = statusSchema.safeParse(answer);
     throw new ApiError(code, status.data?.reason ?? "", status.data?.message || text || `HTTP status ${code}`);
   }
@@ -124,6 +155,24 @@ export class KubeApi {
   /** Sends a GET request; errors as in {@link request}. */
   read(path: string, options: RequestOptions = {}): Promise<unknown> {
     return this.request("GET", path, options);
+  }
+
+  /**
+   * Sends a GET request and hands on whatever the API server answers, refusals too.
+   *
+   * @throws UnreachableError when it does not answer.
+   */
+  readRaw(path: string, accept: string): Promise<RawAnswer> {
+    return this.sendPatiently("GET", this.url(path), { accept });
+  }
+
+  private url(path: string, { query = {} }: RequestOptions = {}): URL {
+    const server = this.endpoint.getCurrentCluster()?.server ?? "";
+    const url = new URL(server.replace(/\/$/, "") + path);
+    for (const [key, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(key, value);
+    }
+    return url;
   }
 
   /** Asks what a writing request would do: the API server answers as if it had been carried out, and keeps nothing. */
@@ -198,7 +247,8 @@ export class KubeApi {
         response.on("end", () => {
           clearTimeout(timer);
           const retryAfter = Number(response.headers["retry-after"]);
-          const answer = { code: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() };
+          const contentType = response.headers["content-type"] ?? "application/json";
+          const answer = { code: response.statusCode ?? 0, contentType, body: Buffer.concat(chunks) };
           resolve(Number.isFinite(retryAfter) ? { ...answer, retryAfter } : answer);
         });
       });
@@ -271,7 +321,8 @@ export class KubeApi {
       const answer = await this.request("GET", apiRoot(apiVersion));
       return kindsByVersion(answer)?.get(apiVersion) ?? new Map();
     } catch (error) {
-      if (error instanceof ApiError && error.code === 404) return new Map();
+      // Every API server serves the core group: without it nothing that is asked for could be told to be missing.
+      if (error instanceof ApiError && error.code === 404 && apiVersion !== "v1") return new Map();
       throw error;
     }
   }
@@ -370,7 +421,11 @@ export class KubeApi {
   }
 
   private async page(path: string, query: Record<string, string | undefined>) {
-    return listSchema.parse(await this.request("GET", path, { query }));
+    const answer = listSchema.safeParse(await this.request("GET", path, { query }));
+    if (answer.success) return answer.data;
+    const error = new UnreachableError("the answer is no list; what answers there is not a Kubernetes API server");
+    error.request = `GET ${path}`;
+    throw error;
   }
 }
 
