@@ -39,17 +39,32 @@ function readValueFile(file: string): Values | string {
       ? "the file does not exist"
       : `it cannot be read: ${error instanceof Error ? error.message : String(error)}`;
   }
-  // Pretty errors quote the lines around, and those may hold passwords.
-  const doc = parseDocument(text, { ...KUBE_YAML, prettyErrors: false });
+  // Pretty errors quote the lines around, and those may hold passwords. Of a repeated key helm takes the last one.
+  const doc = parseDocument(text, { ...KUBE_YAML, prettyErrors: false, uniqueKeys: false });
   const error = doc.errors[0];
   if (error)
     return `line ${lineAt(text, error.pos[0])} is not valid YAML (${error.code.toLowerCase().replaceAll("_", " ")})`;
   try {
     const value: unknown = doc.toJS() ?? {};
+    const endless = endlessNumber(value);
+    if (endless !== undefined) {
+      return `${endless.join(".")} is a number without end to YAML (a text such as 12e4567 must be quoted)`;
+    }
     return isMap(value) ? value : "it does not hold a map";
   } catch (reason) {
     return `it is not valid YAML: ${reason instanceof Error ? reason.message : String(reason)}`;
   }
+}
+
+/** Path of a number that JSON cannot hold: it would become a null, which takes the chart's default away. */
+function endlessNumber(value: unknown): string[] | undefined {
+  if (typeof value === "number") return Number.isFinite(value) ? undefined : [];
+  if (typeof value !== "object" || value === null) return undefined;
+  for (const [key, at] of Object.entries(value)) {
+    const below = endlessNumber(at);
+    if (below) return [key, ...below];
+  }
+  return undefined;
 }
 
 function lineAt(text: string, offset: number): number {

@@ -1,5 +1,5 @@
 import { UserError } from "../shared/user-error";
-import { lstat, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
@@ -14,15 +14,14 @@ const MAX_FILE_BYTES = 5 * 1024 * 1024;
 const MAX_FILES = 20_000;
 
 /**
- * Reads the files of a chart folder, or of a packaged chart, into memory. Links and special files are left out, in
- * archives too; more than helm allows is refused.
+ * Reads the files of a chart folder, or of a packaged chart, into memory. As with helm, links in a folder are followed
+ * and those in an archive are left out, like special files; more than helm allows is refused.
  *
  * @param budget one for the whole chart, archives inside archives included.
  * @throws UserError when it cannot be read, is no gzip-compressed tar archive, or is larger than helm allows.
  */
 export async function readChartFiles(path: string, budget: ChartBudget): Promise<ChartFiles> {
   try {
-    // A folder itself may be named through a link; what lies inside may not.
     const isFolder = await readdir(path).then(
       () => true,
       (error: NodeJS.ErrnoException) => {
@@ -67,15 +66,24 @@ export class ChartBudget {
   }
 }
 
-async function walk(root: string, folder: string, files: ChartFiles, budget: ChartBudget): Promise<void> {
-  const entries = await readdir(join(root, folder), { withFileTypes: true });
-  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const name = folder ? `${folder}/${entry.name}` : entry.name;
-    if (entry.isDirectory() && entry.name !== ".git") await walk(root, name, files, budget);
-    if (!entry.isFile()) continue;
-    const { size } = await lstat(join(root, name));
-    budget.addFile(name, size);
-    budget.add(size);
+async function walk(
+  root: string,
+  folder: string,
+  files: ChartFiles,
+  budget: ChartBudget,
+  above: readonly string[] = [],
+): Promise<void> {
+  // A link to a folder above would go round for ever.
+  const real = await realpath(join(root, folder));
+  if (above.includes(real)) return;
+  const entries = await readdir(join(root, folder));
+  for (const entry of entries.sort()) {
+    const name = folder ? `${folder}/${entry}` : entry;
+    const found = await stat(join(root, name)).catch(() => undefined);
+    if (found?.isDirectory() && entry !== ".git") await walk(root, name, files, budget, [...above, real]);
+    if (!found?.isFile()) continue;
+    budget.addFile(name, found.size);
+    budget.add(found.size);
     files.set(name, await readFile(join(root, name)));
   }
 }

@@ -69,15 +69,20 @@ const MAX_NOTES = 1024 * 1024;
 const MAX_NESTING = 10;
 
 /**
- * Reads a chart folder or a packaged chart (`.tgz`) without writing to disk or following links. `.helmignore` is not
- * honoured: a file too many only makes the findings more careful.
+ * Reads a chart folder or a packaged chart (`.tgz`) without writing to disk. `.helmignore` is not honoured: a file too
+ * many only makes the findings more careful.
  *
  * @throws UserError when it is no chart, is too large, or its Chart.yaml, values.yaml or values.schema.json is
  * malformed.
  */
 export async function readChartPackage(path: string): Promise<ChartPackage> {
   const budget = new ChartBudget(path);
-  return build(await parseTree(await readChartFiles(path, budget), path, budget, 0), undefined);
+  return packageOf(await readChartFiles(path, budget), path, budget);
+}
+
+/** The same for files that are read already; errors as in {@link readChartPackage}. */
+export async function packageOf(files: ChartFiles, path: string, budget: ChartBudget): Promise<ChartPackage> {
+  return build(await parseTree(files, path, budget, 0), undefined);
 }
 
 /** A chart and its subcharts before the templates are looked at. */

@@ -1,44 +1,49 @@
-import { UserError } from "../shared/user-error";
-import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { createHash, randomUUID } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parse } from "yaml";
-import { z } from "zod";
+import { isDeepStrictEqual } from "node:util";
+import type { ClusterClient } from "../kubernetes/connect";
+import { dig, groupKind, type KubeObject, parseManifest, type SourcedObject } from "../kubernetes/objects";
 import { shortDigest } from "../shared/digest";
-
-import { type ChartPackage, readChartPackage } from "./chart-package";
-import { helm, HelmError } from "./helm";
-import { type KubeObject, ManifestError, parseManifest, type SourcedObject } from "../kubernetes/objects";
-import { findUnstable, maskUnstable, type UnstableFields } from "./unstable";
-
-/** Where a chart comes from, as the config says it. */
-export interface ChartSource {
-  /** Local folder or `.tgz`, `oci://…`, or a chart name together with `repository`. */
-  chart: string;
-  /** Chart repository URL; only with a chart name. */
-  repository?: string;
-  /** Exact chart version; for a local chart it must equal the chart's own. */
-  version?: string;
-}
+import { UserError } from "../shared/user-error";
+import { ChartBudget, type ChartFiles, readChartFiles } from "./chart-files";
+import { type ChartPackage, packageOf } from "./chart-package";
+import { type ClusterView, openClusterView } from "./cluster-view";
+import { type ChartMeta, type ChartSource, isLocalChart, localPath, pull, readMeta } from "./chart-source";
+import { helm } from "./helm";
+import { chartAtOtherTime, valuesAtOtherTime } from "./other-time";
+import { apiVersionsWith } from "./planned-apis";
+import { checkByHelm, LARGEST_RECORD, renderFixed, renderForReal, type Rendering, type RenderJob } from "./render";
+import { findUnstable, joinUnstable, maskUnstable, type UnstableFields } from "./unstable";
 
 /** What the chart is rendered with. */
 export interface RenderInput {
   release: string;
   namespace: string;
   values: Record<string, unknown>;
-  /** The cluster's Kubernetes version, e.g. `v1.34.4`. */
-  kubeVersion: string;
-  /** The cluster's API versions as helm lists them (`apps/v1`, `apps/v1/Deployment`). */
-  apiVersions: string[];
+  /** The cluster that helm asks while it renders. */
+  client: ClusterClient;
   isUpgrade: boolean;
   /** Values of the installed revision, to tell a change of the chart from one of the values. Default: not rendered. */
   oldValues?: Record<string, unknown>;
-  /** How `lookup` reaches the cluster; only charts that make values up need it. Default: `lookup` finds nothing. */
-  access?: { context: string; kubeconfig?: string };
+  /**
+   * What the release consists of when it is this chart already, so that helm is not going to render anything; undefined
+   * when it is not.
+   */
+  asInstalled?: (chart: Pick<LoadedChart, "version" | "digest">) => ReleaseObjects | undefined;
+}
+
+/** The objects of one revision. */
+export interface ReleaseObjects {
+  /** As rendered, hooks left out. */
+  rendered: KubeObject[];
+  /** Of helm hooks, as rendered. */
+  hooks: KubeObject[];
 }
 
 /** One chart version, rendered: everything the upgrade needs to know of it. */
-export interface LoadedChart {
+export interface LoadedChart extends ReleaseObjects {
   name: string;
   version: string;
   appVersion?: string;
@@ -47,107 +52,242 @@ export interface LoadedChart {
   crds: SourcedObject[];
   /** What `crds/` holds beside CRDs; helm would create it on install, an upgrade never does. */
   strayCrdFiles: SourcedObject[];
-  /** The objects of the release, hooks left out, generated fields masked. */
+  /** The objects of the release as helm's next revision has them, hooks left out, generated fields masked. */
   objects: KubeObject[];
-  /** The same as rendered, with what was generated this time. */
-  rendered: KubeObject[];
   /** The same rendered with `oldValues`; undefined without those, or when the chart does not render with them. */
   withOldValues?: KubeObject[];
-  /** Objects of helm hooks, as rendered. */
-  hooks: KubeObject[];
   /** What the package says besides its templates: defaults, schemas, notes. */
   contents: ChartPackage;
   unstable: UnstableFields;
-  /** Hash of everything the chart renders (Secret data and generated fields left out). */
+  /** As rendered for the digest: as revision 1, and with a `lookup` that finds nothing; the same in every run. */
+  fixed: { objects: KubeObject[]; unstable: UnstableFields };
+  /** Hash of everything the chart renders, the same in every run (Secret data and generated fields left out). */
   digest: string;
-}
-
-const chartYaml = z.looseObject({
-  name: z.string(),
-  version: z.string(),
-  appVersion: z.coerce.string().optional(),
-  deprecated: z.boolean().optional(),
-});
-
-/** True for a chart on this machine: a path, as opposed to `oci://…` or a name in a repository. */
-export function isLocalChart(source: ChartSource): boolean {
-  return source.repository === undefined && !source.chart.startsWith("oci://");
+  /** Why helm would refuse these objects, in its words; undefined when it would not. */
+  refusal?: string;
 }
 
 /**
- * Fetches the configured chart version (helm does it, with its own registry and repository credentials) and renders it.
+ * Fetches the configured chart version (helm does it, with its own registry and repository credentials) and has helm
+ * render it against the cluster, as its next upgrade would.
  *
  * @throws UserError when it cannot be fetched, read or rendered, or holds invalid YAML.
  */
 export async function loadChart(source: ChartSource, input: RenderInput): Promise<LoadedChart> {
+  return withChart(source, input, async (job, meta, files) => {
+    const [compared, contents] = await Promise.all([
+      renderTwice(job, input, files),
+      packageOf(files, job.path, new ChartBudget(job.path)),
+    ]);
+    const shipped = compared.first.filter(isCrdFile).sort(inChartOrder);
+    const crds = shipped.filter(isCrd);
+    const fixed = fixedOf(compared, input.namespace);
+    const { name, version, appVersion, deprecated = false } = meta;
+    const stable = maskUnstable(fixed.all, fixed.unstable, input.namespace).map(withoutSecretData);
+    const digest = shortDigest(compared.asked ? contentsOf(files) : stable);
+    const installed = input.asInstalled?.({ version, digest });
+    const chart = {
+      ...{ name, version, appVersion, deprecated, crds, contents, digest, fixed },
+      strayCrdFiles: shipped.filter((doc) => !isCrd(doc)),
+    };
+    if (installed) return { ...chart, ...installed, objects: installed.rendered, unstable: fixed.unstable };
+    const planned = crds.map(({ object }) => object);
+    const view = await openClusterView(input.client, planned, job.scratch);
+    try {
+      const real = await renderReal(job, input, files, view);
+      const rendered = objectsOf(real.first.objects);
+      return {
+        ...chart,
+        objects: maskUnstable(rendered, real.unstable, input.namespace),
+        rendered,
+        withOldValues: real.old && objectsOf(real.old.objects),
+        hooks: objectsOf(real.first.hooks),
+        unstable: real.unstable,
+        refusal:
+          recordProblem(real.first) ??
+          (await checkByHelm(job, view, real.first, await brought(input.client, planned, rendered))),
+      };
+    } finally {
+      await view.close();
+    }
+  });
+}
+
+function recordProblem({ recordBytes = 0 }: Rendering): string | undefined {
+  if (recordBytes <= LARGEST_RECORD) return undefined;
+  return (
+    `its record of the revision would have ${recordBytes} bytes, and a Secret takes ${LARGEST_RECORD}: the chart with all ` +
+    "its files (also those that no template reads), the values and the manifest are in it"
+  );
+}
+
+/** Tells objects of kinds that the cluster serves only once these CRDs are applied. */
+async function brought(client: ClusterClient, crds: readonly KubeObject[], objects: readonly KubeObject[]) {
+  const kinds = new Set(crds.map(definedKind));
+  const ofThese = objects.filter((object) => kinds.has(groupKind(object)));
+  const unserved = new Set<string>();
+  for (const { apiVersion, kind } of ofThese) {
+    if (!(await client.api.resource(apiVersion, kind))) unserved.add(`${apiVersion} ${kind}`);
+  }
+  return ({ apiVersion, kind }: KubeObject) => unserved.has(`${apiVersion} ${kind}`);
+}
+
+/**
+ * Renders the configured chart version once more, for the last look before helm does: fetched anew, against the cluster
+ * as it is now.
+ *
+ * @throws UserError as {@link loadChart} does.
+ */
+export async function renderAgain(source: ChartSource, input: RenderInput): Promise<Rendering> {
+  return withChart(source, input, async (job) => {
+    const view = await openClusterView(input.client, [], job.scratch);
+    try {
+      return await renderForReal(job, view);
+    } finally {
+      await view.close();
+    }
+  });
+}
+
+/** Gets hold of the chart for as long as the work takes. */
+async function withChart<T>(
+  source: ChartSource,
+  input: RenderInput,
+  work: (job: RenderJob, meta: ChartMeta, files: ChartFiles) => Promise<T>,
+): Promise<T> {
   const scratch = await mkdtemp(join(tmpdir(), "casa-upgrade-"));
   try {
     const path = isLocalChart(source) ? await localPath(source) : await pull(source, scratch);
     const meta = await readMeta(path, source);
-    const files = { values: join(scratch, "values.json"), oldValues: join(scratch, "old-values.json") };
-    await writeFile(files.values, JSON.stringify(input.values), { mode: 0o600 });
-    await writeFile(files.oldValues, JSON.stringify(input.oldValues ?? {}), { mode: 0o600 });
-    const twice = (server: boolean) => {
-      const once = () => render(path, files.values, input, source, server);
-      return Promise.all([once(), once()]);
-    };
-    const [contents, old, [first, second]] = await Promise.all([
-      readChartPackage(path),
-      // Old values that the new chart cannot take only mean that causes are not told apart.
-      input.oldValues && render(path, files.oldValues, input, source, false).catch(() => undefined),
-      twice(false),
-    ]);
-    const chart = assemble(meta, contents, first, second, old, input.namespace);
-    if (chart.unstable.paths.size === 0 || !input.access) return chart;
-    // Charts that keep a generated password look it up on the cluster: with an answer to that it is no longer made up.
-    const [third, fourth] = await twice(true);
-    return assemble(meta, contents, third, fourth, old, input.namespace);
+    const { release, namespace, isUpgrade } = input;
+    const valuesFile = await writeValues(scratch, "values", input.values);
+    const files = await readChartFiles(path, new ChartBudget(path));
+    return await work({ chart: source.chart, path, valuesFile, release, namespace, isUpgrade, scratch }, meta, files);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
 }
 
-/** Sorts rendered documents into CRDs, release objects and hooks. */
-function assemble(
-  meta: z.infer<typeof chartYaml>,
-  contents: ChartPackage,
-  first: SourcedObject[],
-  second: SourcedObject[],
-  old: SourcedObject[] | undefined,
-  namespace: string,
-): LoadedChart {
-  const fromCrdFolder = first.filter(isCrdFile);
-  const rendered = first.filter((doc) => !isCrdFile(doc)).map(({ object }) => object);
-  const unstable = findUnstable(
-    rendered,
-    second.map(({ object }) => object),
-    namespace,
-  );
-  const stable = maskUnstable(rendered, unstable, namespace);
-  const isCrd = ({ object }: SourcedObject) => object.kind === "CustomResourceDefinition";
-  return {
-    name: meta.name,
-    version: meta.version,
-    appVersion: meta.appVersion,
-    deprecated: meta.deprecated ?? false,
-    crds: fromCrdFolder.filter(isCrd),
-    strayCrdFiles: fromCrdFolder.filter((doc) => !isCrd(doc)),
-    objects: stable.filter((object) => !isHook(object)),
-    rendered: rendered.filter((object) => !isHook(object)),
-    withOldValues: old?.filter((doc) => !isCrdFile(doc)).flatMap(({ object }) => (isHook(object) ? [] : [object])),
-    hooks: rendered.filter(isHook),
-    contents,
-    unstable,
-    digest: shortDigest(stable.map(withoutSecretData)),
+async function writeValues(scratch: string, name: string, values: unknown): Promise<string> {
+  const file = join(scratch, `${name}.json`);
+  await writeFile(file, JSON.stringify(values), { mode: 0o600 });
+  return file;
+}
+
+/** Two renderings, or more, of which the first one counts and the others show what is made up anew each time. */
+interface Compared {
+  first: SourcedObject[];
+  others: SourcedObject[][];
+  /** The chart insists on what it finds on the cluster, so that what it renders is not the same in every run. */
+  asked: boolean;
+}
+
+/** Renderings for the digest. `lookup` finds nothing in them, unless the chart insists on finding something. */
+async function renderTwice(job: RenderJob, { client }: RenderInput, files: ChartFiles): Promise<Compared> {
+  const apiVersions = await client.apiVersions();
+  const other = await jobAtOtherTime(job, files);
+  const all = async (versions: readonly string[], view?: ClusterView): Promise<Compared> => {
+    const render = (one: RenderJob) => renderFixed(one, versions, client.gitVersion, view);
+    const [first, ...others] = await Promise.all([render(job), render(other), ...again(files, () => render(job))]);
+    return { first, others, asked: view !== undefined };
   };
+  const withCrds = async (crds: KubeObject[], view?: ClusterView) => all(apiVersionsWith(crds, apiVersions), view);
+  const crdsIn = ({ first }: Compared) => objectsOf(first.filter(isCrdFile).filter(isCrd));
+  try {
+    const found = await all(apiVersions);
+    const versions = apiVersionsWith(crdsIn(found), apiVersions);
+    return isDeepStrictEqual(new Set(versions), new Set(apiVersions)) ? found : await all(versions);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    // What it insists on may be an object on the cluster, or a kind that its own CRDs bring.
+    const crds = objectsOf(parseManifest(await helm(["show", "crds", job.path])));
+    const view = await openClusterView(client, crds, job.scratch);
+    try {
+      return await withCrds(crds, view);
+    } finally {
+      await view.close();
+    }
+  }
 }
 
+/** What helm will render, and which of it is made up. */
+async function renderReal(job: RenderJob, input: RenderInput, files: ChartFiles, view: ClusterView) {
+  const { oldValues, namespace } = input;
+  const other = await jobAtOtherTime(job, files);
+  const old = async () => {
+    if (!oldValues) return undefined;
+    const valuesFile = await writeValues(job.scratch, "old-values", oldValues);
+    // Old values that the new chart cannot take only mean that causes are not told apart.
+    return renderForReal({ ...job, valuesFile }, view).catch(() => undefined);
+  };
+  const render = () => renderForReal(job, view);
+  const [withOld, first, second, later, ...others] = await Promise.all([
+    ...([old(), render(), render()] as const),
+    other === job ? undefined : renderForReal(other, view),
+    ...again(files, render),
+  ]);
+  const objects = ({ objects, hooks }: Rendering) => objectsOf([...objects, ...hooks]);
+  const compare = (one: Rendering) => findUnstable(objects(first), objects(one), namespace);
+  const random = joinUnstable([second, ...others].map(compare));
+  const unstable = joinUnstable([random, ...(later ? [compare(later)] : [])]);
+  return { first, old: withOld, unstable: { ...unstable, random: new Set(random.paths.keys()) } };
+}
+
+/** Functions of templates that may well give the same twice: more renderings make that unlikely. */
+const FEW_RESULTS = /\b(?:randInt|shuffle|rand(?:Alpha|AlphaNum|Numeric|Ascii|Bytes)\s+[12])\b/;
+
+function again<T>(files: ChartFiles, render: () => Promise<T>): Promise<T>[] {
+  const mayCoincide = [...files.values()].some((data) => FEW_RESULTS.test(data.toString("latin1")));
+  return mayCoincide ? [1, 2, 3, 4, 5].map(render) : [];
+}
+
+async function jobAtOtherTime(job: RenderJob, files: ChartFiles): Promise<RenderJob> {
+  const values = JSON.parse(await readFile(job.valuesFile, "utf8")) as unknown;
+  const shifted = valuesAtOtherTime(values);
+  const path = join(job.scratch, `chart-${randomUUID()}`);
+  const asks = await chartAtOtherTime(files, job.path, path);
+  if (!asks && isDeepStrictEqual(values, shifted)) return job;
+  const valuesFile = await writeValues(job.scratch, `values-${randomUUID()}`, shifted);
+  return { ...job, valuesFile, ...(asks ? { path } : {}) };
+}
+
+/** What the digest is made of. */
+function fixedOf({ first, others }: Compared, namespace: string) {
+  const objects = (all: SourcedObject[]) => objectsOf(all.filter((doc) => !isCrdFile(doc)));
+  const all = objects(first);
+  const unstable = joinUnstable(others.map((one) => findUnstable(all, objects(one), namespace)));
+  const isHook = ({ metadata }: KubeObject) => metadata.annotations?.["helm.sh/hook"] !== undefined;
+  return { all, objects: all.filter((object) => !isHook(object)), unstable };
+}
+
+function objectsOf(documents: readonly SourcedObject[]): KubeObject[] {
+  return documents.map(({ object }) => object);
+}
+
+/** What stands for a chart that cannot be rendered without the cluster: its files. */
+function contentsOf(files: ChartFiles): unknown {
+  const hash = (data: Buffer) => createHash("sha256").update(data).digest("hex");
+  return [...files].map(([name, data]) => [name, hash(data)] as const).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** helm takes the chart's own CRDs first; those of subcharts come in no order that lasts from one run to the next. */
+function inChartOrder(a: SourcedObject, b: SourcedObject): number {
+  const depth = ({ source }: SourcedObject) => source.split("/charts/").length;
+  return depth(a) - depth(b) || (a.source < b.source ? -1 : a.source > b.source ? 1 : 0);
+}
+
+/** A file of a `crds/` folder that helm reads: the chart's own or a subchart's, never one below `templates/`. */
 function isCrdFile({ source }: SourcedObject): boolean {
-  return /(^|\/)crds\//.test(source);
+  return /^[^/]+\/(?:charts\/[^/]+\/)*crds\//.test(source);
 }
 
-function isHook(object: KubeObject): boolean {
-  return object.metadata.annotations?.["helm.sh/hook"] !== undefined;
+function isCrd({ object }: SourcedObject): boolean {
+  return object.kind === "CustomResourceDefinition";
+}
+
+/** `group/Kind` that a CRD defines. */
+function definedKind(crd: KubeObject): string {
+  return `${String(dig(crd, "spec", "group"))}/${String(dig(crd, "spec", "names", "kind"))}`;
 }
 
 /** A Secret reduced to the names of its keys: its values must not be guessable from a hash that everybody may read. */
@@ -155,97 +295,4 @@ function withoutSecretData(object: KubeObject): unknown {
   if (object.kind !== "Secret" || object.apiVersion !== "v1") return object;
   const keys = (field: unknown) => Object.keys(field ?? {}).sort();
   return { ...object, data: keys(object["data"]), stringData: keys(object["stringData"]) };
-}
-
-async function localPath(source: ChartSource): Promise<string> {
-  const found = await stat(source.chart).catch(() => undefined);
-  if (!found) {
-    throw new UserError(
-      "chart",
-      `chart "${source.chart}" does not exist (looked from ${process.cwd()})`,
-      "pulumi config set chart <folder, .tgz or oci://…>, or set `repository` when it is a name in a chart repository",
-    );
-  }
-  return source.chart;
-}
-
-async function pull(source: ChartSource, into: string): Promise<string> {
-  const where = source.repository ? ["--repo", source.repository] : [];
-  const what = `${source.chart}${source.repository ? ` of ${source.repository}` : ""} ${source.version ?? ""}`.trim();
-  try {
-    await helm(["pull", source.chart, ...where, "--version", source.version ?? "", "--destination", into]);
-  } catch (error) {
-    if (!(error instanceof HelmError)) throw error;
-    throw new UserError(
-      "chart",
-      `chart ${what} cannot be fetched: ${error.message}`,
-      `check that "helm pull ${source.chart} ${where.join(" ")} --version ${source.version ?? ""}" works here ` +
-        "(registry login, proxy, spelling), then: pulumi config set version <version>",
-    );
-  }
-  const file = (await readdir(into)).find((name) => name.endsWith(".tgz"));
-  if (!file) throw new UserError("chart", `helm pull of ${what} left no package`, "try the same helm pull by hand");
-  return join(into, file);
-}
-
-async function readMeta(path: string, source: ChartSource): Promise<z.infer<typeof chartYaml>> {
-  let text: string;
-  try {
-    text = await helm(["show", "chart", path]);
-  } catch (error) {
-    if (!(error instanceof HelmError)) throw error;
-    throw new UserError(
-      "chart",
-      `chart "${source.chart}" cannot be read: ${error.message}`,
-      "pulumi config set chart <a folder with Chart.yaml, or a chart package>",
-    );
-  }
-  const meta = chartYaml.safeParse(parse(text));
-  if (!meta.success) {
-    throw new UserError("chart", `chart "${source.chart}": Chart.yaml has no name or version`, "repair its Chart.yaml");
-  }
-  if (source.version !== undefined && meta.data.version !== source.version) {
-    throw new UserError(
-      "chart",
-      `chart "${source.chart}" is version ${meta.data.version}, the config says ${source.version}`,
-      `pulumi config set version ${meta.data.version}`,
-    );
-  }
-  return meta.data;
-}
-
-async function render(
-  path: string,
-  valuesFile: string,
-  input: RenderInput,
-  source: ChartSource,
-  server: boolean,
-): Promise<SourcedObject[]> {
-  const args = ["template", input.release, path, "--namespace", input.namespace, "--include-crds"];
-  args.push("--values", valuesFile, "--kube-version", input.kubeVersion);
-  if (input.isUpgrade) args.push("--is-upgrade");
-  if (server && input.access) {
-    const { context, kubeconfig } = input.access;
-    args.push("--dry-run=server", "--kube-context", context, ...(kubeconfig ? ["--kubeconfig", kubeconfig] : []));
-  }
-  if (input.apiVersions.length > 0) args.push("--api-versions", input.apiVersions.join(","));
-  try {
-    return parseManifest(await helm(args));
-  } catch (error) {
-    if (!(error instanceof HelmError) && !(error instanceof ManifestError)) throw error;
-    throw new UserError(
-      "chart",
-      `chart "${source.chart}" cannot be rendered: ${error.message}`,
-      renderFix(error.message),
-    );
-  }
-}
-
-function renderFix(message: string): string {
-  if (/missing in charts\//.test(message)) return "fetch its subcharts: helm dependency build <chart folder>";
-  if (/incompatible with Kubernetes/.test(message)) return "choose a chart version made for this cluster's Kubernetes";
-  if (/execution error|nil pointer|required/.test(message)) {
-    return "set the value it asks for: pulumi config set --path values.<key> <value>";
-  }
-  return "repair the chart (helm template shows the same error), or choose another version";
 }

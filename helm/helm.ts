@@ -7,11 +7,15 @@ export class HelmError extends Error {}
  * Runs helm and returns what it printed. Secret values never belong in `args` (any user of the machine reads argv);
  * they go through a file of mode 0600.
  *
+ * @param options `env` is added to the environment; undefined values are taken out of it.
  * @throws HelmError with helm's error text, or how to get helm when it is missing.
  */
-export async function helm(args: string[], options: { timeoutSeconds?: number } = {}): Promise<string> {
+export async function helm(
+  args: string[],
+  options: { timeoutSeconds?: number; env?: NodeJS.ProcessEnv } = {},
+): Promise<string> {
   const timeout = (options.timeoutSeconds ?? 120) * 1000;
-  const result = await execa("helm", args, { reject: false, timeout, maxBuffer: 512 * 1024 * 1024 });
+  const result = await execa("helm", args, { reject: false, timeout, maxBuffer: 512 * 1024 * 1024, env: options.env });
   // execa reports a program that could not be started without an exit code.
   if (result.failed && result.exitCode === undefined && !result.timedOut) {
     throw new HelmError("helm is not on PATH. Install helm 3.14 or newer (https://helm.sh/docs/intro/install/).");

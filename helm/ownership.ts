@@ -45,14 +45,57 @@ export async function findConflicts(
     fresh.map(async (object): Promise<Conflict[]> => {
       const { name, namespace } = object.metadata;
       if (name === undefined) return [];
-      const existing = await client.api.get(object, namespace ?? release.namespace, name).catch((error: unknown) => {
-        if (error instanceof ApiError && error.code === 403) return undefined;
-        throw error;
-      });
+      const existing = await client.api.get(object, namespace ?? release.namespace, name).catch(nothingIfForbidden);
       return existing === undefined ? [] : conflictOf(object, existing, release);
     }),
   );
   return found.flat();
+}
+
+/**
+ * Objects of the chart that carry this release's marks although helm has no record of it: the record was lost, or is
+ * kept elsewhere. Those that helm was told to keep are what an uninstall leaves.
+ */
+export async function findOwnMarks(
+  client: ClusterClient,
+  objects: readonly KubeObject[],
+  release: { name: string; namespace: string },
+): Promise<string[]> {
+  const found = await Promise.all(
+    objects.map(async (object): Promise<string[]> => {
+      const { name, namespace = release.namespace } = object.metadata;
+      if (name === undefined) return [];
+      const existing = await client.api.get(object, namespace, name).catch(nothingIfForbidden);
+      if (existing === undefined || conflictOf(object, existing, release).length > 0) return [];
+      const { annotations } = parseObject(object.kind, existing, live).metadata;
+      return annotations?.["helm.sh/resource-policy"] === "keep" ? [] : [`${object.kind} ${namespace}/${name}`];
+    }),
+  );
+  return found.flat();
+}
+
+/** One error for an install over a release that helm does not know of. */
+export function lostRecordProblem(
+  marked: readonly string[],
+  { name, namespace }: { name: string; namespace: string },
+  context: string,
+): UserError | undefined {
+  if (marked.length === 0) return undefined;
+  const where = `--namespace ${namespace} --kube-context ${context}`;
+  const more = marked.length > 5 ? `, and ${marked.length - 5} more` : "";
+  return new UserError(
+    "release",
+    `helm has no record of release ${namespace}/${name}, but objects of the chart exist that belong to it: ` +
+      `${marked.slice(0, 5).join(", ")}${more}. Its record was deleted, or is kept elsewhere (HELM_DRIVER sql); an install ` +
+      "would take them over without knowing what they were",
+    `bring the record back (Secrets sh.helm.release.v1.${name}.v* of namespace ${namespace}, from a backup); or, if these objects ` +
+      `may be taken over as they are: helm upgrade --install ${name} <the chart that is running> ${where}, then repeat`,
+  );
+}
+
+function nothingIfForbidden(error: unknown): undefined {
+  if (error instanceof ApiError && error.code === 403) return undefined;
+  throw error;
 }
 
 /** helm's rule: both annotations name the release and the label says Helm, or the object is not its own. */

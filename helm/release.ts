@@ -24,6 +24,8 @@ export interface Revision {
   readonly config: Record<string, unknown>;
   /** Rendered objects, hooks left out, as YAML. */
   readonly manifest: string;
+  /** Objects of helm hooks, as YAML. */
+  readonly hooks: string[];
   /** The chart's own default values, without those of subcharts. */
   readonly defaults: Record<string, unknown>;
   /** Hash of the record as it is stored: only who may read helm's Secrets can compute it. */
@@ -59,6 +61,7 @@ const storedRelease = z.looseObject({
   }),
   config: z.record(z.string(), z.unknown()).nullish(),
   manifest: z.string().default(""),
+  hooks: z.array(z.looseObject({ manifest: z.string() })).nullish(),
 });
 type StoredRelease = z.infer<typeof storedRelease>;
 
@@ -138,6 +141,9 @@ class StoredRevision implements Revision {
   }
   get manifest(): string {
     return this.decode().manifest;
+  }
+  get hooks(): string[] {
+    return (this.decode().hooks ?? []).map(({ manifest }) => manifest);
   }
   get defaults(): Record<string, unknown> {
     return this.decode().chart.values ?? {};

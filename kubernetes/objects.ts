@@ -35,11 +35,11 @@ export class ManifestError extends Error {}
 export function parseManifest(text: string): SourcedObject[] {
   const found: SourcedObject[] = [];
   let source = "";
-  // Kubernetes reads YAML 1.1 (`yes` is a boolean there); the document separator is split off first so that an error
-  // can name the chart file it comes from.
+  // Kubernetes reads YAML 1.1 (`yes` is a boolean there) and takes the last of repeated keys. The document separator is
+  // split off first so that an error can name the chart file it comes from.
   for (const part of text.split(/^---(?:[ \t].*)?$/m)) {
     source = /^\s*# Source: (.+)$/m.exec(part.slice(0, 500))?.[1]?.trim() ?? source;
-    const doc = parseDocument(part, KUBE_YAML);
+    const doc = parseDocument(part, { ...KUBE_YAML, uniqueKeys: false });
     const error = doc.errors[0];
     if (error) throw new ManifestError(`${source || "manifest"} is not valid YAML: ${firstLine(error.message)}`);
     const value: unknown = doc.toJS();

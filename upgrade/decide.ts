@@ -14,12 +14,21 @@ import { configStamp, stampOn, type StampRules } from "../components/workload-re
 import { nameWorkloads } from "../components/workload-restarts/targets";
 import { sidecarDeploymentOf, type UpgradeConfig } from "../config/config";
 import type { LoadedConfig } from "../config/config-load";
-import { type Crd, droppedCrds, keepForeign, parseCrds, type PlannedCrd } from "../crds/crds";
+import { type Crd, droppedCrds, keepForeign, keptByHelm, parseCrds, type PlannedCrd } from "../crds/crds";
 import { parseDescription } from "../history/recorded-texts";
 import { lastCarriedOut } from "../helm/carried-out";
-import type { Revision } from "../helm/release";
-import { type KubeObject, parseManifest } from "../kubernetes/objects";
-import { crdsOf, isInstalled, refuseUnfitRelease, revisionDescription, versionBefore } from "./release-state";
+import { comparedRevision, type Revision } from "../helm/release";
+import { groupKind, type KubeObject } from "../kubernetes/objects";
+import {
+  crdsOf,
+  isInstalled,
+  refuseUnfitRelease,
+  revisionDescription,
+  revisionObjects,
+  versionBefore,
+  writesRevision,
+} from "./release-state";
+import { refuseNumberTags } from "./number-tags";
 import type { Snapshot } from "./snapshot";
 import { upgradeWarnings } from "./warnings";
 
@@ -71,18 +80,20 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
   const { config, values } = loaded;
   const { installed, chart, records, stack } = snapshot;
   refuseUnfitRelease(installed, config);
-  const crds = decideCrds(snapshot);
+  refuseNumberTags(chart.rendered, values);
+  const crds = decideCrds(config, snapshot);
   const stampRules: StampRules = {
     namespace: config.namespace,
     sidecarDeployment: sidecarDeploymentOf(config),
     inputs: config.restarts.inputs,
   };
-  const stamp = configStamp(chart.objects, chart.unstable, stampRules);
+  // Of what is the same in every run: else a chart that renders its revision would restart everything each time.
+  const stamp = configStamp(chart.fixed.objects, chart.fixed.unstable, stampRules);
   const installedObjects = installed && objectsOf(installed.latest);
   // Not what a failed revision holds: it may never have been applied, and pods that are left old would be the worse
   // mistake.
   const running = installed && lastCarriedOut(installed.revisions);
-  const installedStamp = running && configStamp(objectsOf(running), chart.unstable, stampRules);
+  const installedStamp = running && configStamp(objectsOf(running), chart.fixed.unstable, stampRules);
   // A release of ours without any record was installed by a run that was killed before it wrote one.
   const startedUnder = installed && parseDescription(installed.latest.description) ? undefined : installedStamp;
   const recorded = records.after ?? records.before ?? { stamp: startedUnder ?? "none", stale: [] };
@@ -90,7 +101,7 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
 
   const unchanged = isInstalled(installed, chart, values);
   const description = revisionDescription(chart, installed);
-  const newRevision = !unchanged || installed?.latest.description !== description;
+  const newRevision = writesRevision(installed, chart, values);
   const gate = decideMigrationGate(loaded, chart);
   const revision = installed?.latest.revision;
   return {
@@ -106,17 +117,23 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
   };
 }
 
-function objectsOf({ manifest }: Revision): KubeObject[] {
-  return parseManifest(manifest).map(({ object }) => object);
+function objectsOf(revision: Revision): KubeObject[] {
+  return revisionObjects(revision).rendered;
 }
 
-function decideCrds({ chart, installed, liveCrds, migrationEntries }: Snapshot): CrdDecision {
-  const shipped = parseCrds(chart.crds);
+function decideCrds(
+  { crdSources }: UpgradeConfig,
+  { chart, installed, liveCrds, migrationEntries }: Snapshot,
+): CrdDecision {
+  const shipped = parseCrds(chart.crds, crdSources);
   const before = crdsOf(installed?.latest);
+  // helm deletes a CRD that leaves the templates, with all its objects, also when it comes back in crds/.
+  const templated = new Set(installed ? objectsOf(comparedRevision(installed)).filter(isCrd).map(nameOf) : []);
   const next = shipped.map((crd): PlannedCrd => {
     const name = crd.metadata.name;
     const old = before.find((candidate) => candidate.metadata.name === name);
-    return { name, manifest: keepForeign(crd, liveCrds.get(name), old), exists: liveCrds.has(name) };
+    const manifest = keepForeign(crd, liveCrds.get(name), old);
+    return { name, manifest: templated.has(name) ? keptByHelm(manifest) : manifest, exists: liveCrds.has(name) };
   });
   const migrations = next.flatMap(
     ({ name, manifest }) => planCrMigration(liveCrds.get(name), manifest, migrationEntries) ?? [],
@@ -127,7 +144,17 @@ function decideCrds({ chart, installed, liveCrds, migrationEntries }: Snapshot):
   });
   // Of every revision that helm remembers: a repeated run must say the same as the one that left a CRD behind.
   const ever = droppedCrds((installed?.revisions ?? []).flatMap(crdsOf), shipped);
-  return { planned, dropped: ever.filter((name) => liveCrds.has(name)), installed: before, migrations };
+  const moved = new Set(chart.objects.filter(isCrd).map(nameOf));
+  const dropped = ever.filter((name) => liveCrds.has(name) && !moved.has(name));
+  return { planned, dropped, installed: before, migrations };
+}
+
+function isCrd(object: KubeObject): boolean {
+  return groupKind(object) === "apiextensions.k8s.io/CustomResourceDefinition";
+}
+
+function nameOf({ metadata }: KubeObject): string {
+  return metadata.name ?? "";
 }
 
 function decideRestarts(

@@ -2,10 +2,10 @@ import type { UpgradeConfig } from "../config/config";
 import { type Crd, parseCrds } from "../crds/crds";
 import { manualRevisions } from "../history/manual";
 import { formatDescription, parseDescription } from "../history/recorded-texts";
-import type { LoadedChart } from "../helm/chart";
+import type { LoadedChart, ReleaseObjects } from "../helm/chart";
 import { sameValues } from "../helm/installed-values";
 import { releaseProblem, type ReleaseState, type Revision } from "../helm/release";
-import { parseManifest } from "../kubernetes/objects";
+import { ManifestError, parseManifest } from "../kubernetes/objects";
 import { UserError } from "../shared/user-error";
 
 /** Refuses a release that is missing although installing is not allowed, or in a state that helm cannot upgrade. */
@@ -57,6 +57,33 @@ export function revisionDescription(
   const latest = installed && parseDescription(installed.latest.description);
   const same = latest?.version === version && latest.digest === digest;
   return formatDescription({ version, digest, afterRevision: same ? latest.afterRevision : undefined });
+}
+
+/** Whether helm writes a new revision: the release is not this chart with these values, or what it renders changed. */
+export function writesRevision(
+  installed: ReleaseState | undefined,
+  chart: Pick<LoadedChart, "version" | "digest">,
+  values: Record<string, unknown>,
+): boolean {
+  if (!installed || !isInstalled(installed, chart, values)) return true;
+  return installed.latest.description !== revisionDescription(chart, installed);
+}
+
+/** The objects of a revision, as helm has recorded them. @throws UserError when the record is no valid manifest. */
+export function revisionObjects({ revision, manifest, hooks }: Revision): ReleaseObjects {
+  try {
+    return {
+      rendered: parseManifest(manifest).map(({ object }) => object),
+      hooks: hooks.flatMap((hook) => parseManifest(hook)).map(({ object }) => object),
+    };
+  } catch (error) {
+    if (!(error instanceof ManifestError)) throw error;
+    throw new UserError(
+      "release",
+      `helm's record of revision ${revision} holds a manifest that cannot be read: ${error.message}`,
+      "helm cannot upgrade from it either; go back to an older revision (helm history, helm rollback), then repeat",
+    );
+  }
 }
 
 /**

@@ -13,13 +13,13 @@ import {
 import type { UpgradeConfig } from "../config/config";
 import type { LoadedConfig } from "../config/config-load";
 import { droppedCrds, parseCrds } from "../crds/crds";
-import { type LoadedChart, loadChart } from "../helm/chart";
+import { type LoadedChart, loadChart, type RenderInput } from "../helm/chart";
 import { sameValues } from "../helm/installed-values";
 import { readRelease, type ReleaseState } from "../helm/release";
 import type { ClusterClient } from "../kubernetes/connect";
 import { type LiveCrd, readLiveCrds } from "../kubernetes/crds";
 import { type LiveWorkload, readWorkloads } from "../kubernetes/workloads";
-import { crdsOf, isInstalled, refuseUnfitRelease } from "./release-state";
+import { crdsOf, isInstalled, refuseUnfitRelease, revisionObjects, writesRevision } from "./release-state";
 
 /** The two ConfigMaps that remember what workloads run under; see workload-restarts/restart-record.ts. */
 export interface RestartRecords {
@@ -62,7 +62,7 @@ export async function readSnapshot(client: ClusterClient, loaded: LoadedConfig, 
   refuseUnfitRelease(installed, config);
   const migrationEntries = readMigrations(config.customResourceMigrations);
   const chart = await renderChart(client, loaded, installed);
-  const shipped = parseCrds(chart.crds);
+  const shipped = parseCrds(chart.crds, config.crdSources);
   const ever = droppedCrds((installed?.revisions ?? []).flatMap(crdsOf), shipped);
   const [liveCrds, records, named, earlierGate] = await Promise.all([
     readLiveCrds(client, [...shipped.map((crd) => crd.metadata.name), ...ever]),
@@ -81,15 +81,21 @@ export async function readSnapshot(client: ClusterClient, loaded: LoadedConfig, 
 async function renderChart(client: ClusterClient, { config, values }: LoadedConfig, installed?: ReleaseState) {
   const oldValues = installed && !sameValues(installed.latest.config, values) ? installed.latest.config : undefined;
   return loadChart(config, {
-    release: config.release,
-    namespace: config.namespace,
-    values,
-    kubeVersion: client.gitVersion,
-    apiVersions: await client.apiVersions(),
-    isUpgrade: installed !== undefined,
+    ...renderInput(client, config, values, installed),
     oldValues,
-    access: { context: config.context, kubeconfig: config.kubeconfig },
+    asInstalled: (chart) =>
+      installed && !writesRevision(installed, chart, values) ? revisionObjects(installed.latest) : undefined,
   });
+}
+
+/** What helm renders the chart with. */
+export function renderInput(
+  client: ClusterClient,
+  { release, namespace }: UpgradeConfig,
+  values: Record<string, unknown>,
+  installed: ReleaseState | undefined,
+): RenderInput {
+  return { release, namespace, values, client, isUpgrade: installed !== undefined };
 }
 
 const configMap = z.looseObject({ data: z.unknown() });

@@ -1,7 +1,11 @@
 import type { UpgradeConfig } from "../config/config";
+import { setLine } from "../config/config-commands";
+import { differentCrds } from "../crds/crds";
 import { manualChange } from "../history/manual";
 import { lostValues } from "../helm/installed-values";
 import { releaseWarning } from "../helm/release";
+import { mergeValues } from "../config/values";
+import { valuesFindings } from "../review/breaking/values";
 import type { Snapshot } from "./snapshot";
 
 /** What a reviewer should know of the release and the chart although it stops nothing. */
@@ -19,7 +23,25 @@ export function upgradeWarnings(
         `objects; delete it by hand once nothing uses it: kubectl delete crd ${name}`,
     );
   }
-  const lost = installed ? lostValues(installed.latest.config, values) : [];
+  for (const { name, first, other } of differentCrds(chart.crds)) {
+    if (config.crdSources[name] !== undefined) continue;
+    found.push(
+      `CRD ${name} is in ${first} and, different, in ${other}; the one of ${first} is applied, as helm would. To choose: ` +
+        setLine(["crdSources", name], other),
+    );
+  }
+  // Values that the new chart does not read are told as such; to keep them would change nothing.
+  const unread = new Set(
+    installed
+      ? valuesFindings({
+          values: mergeValues(installed.latest.config, values),
+          installedDefaults: installed.latest.defaults,
+          chart: chart.contents,
+        }).flatMap(({ path, problem }) => (problem === "dropped" || problem === "unknown" ? [path] : []))
+      : [],
+  );
+  const isRead = (path: string) => ![...unread].some((one) => path === one || path.startsWith(`${one}.`));
+  const lost = installed ? lostValues(installed.latest.config, values).filter(isRead) : [];
   if (lost.length > 0) {
     found.push(
       `release ${config.release} was installed with values that the config does not have; they go back to the chart's ` +

@@ -1,5 +1,6 @@
 import type { LoadedConfig } from "../../config/config-load";
-import { isLocalChart, type LoadedChart } from "../../helm/chart";
+import type { LoadedChart } from "../../helm/chart";
+import { isLocalChart } from "../../helm/chart-source";
 import { declaredSecrets, secretTexts } from "../../kubernetes/redact";
 import type { MigrationGateArgs } from "./component";
 import type { GateSettings } from "./settings";

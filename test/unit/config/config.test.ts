@@ -40,6 +40,8 @@ describe("parseConfig", () => {
         ...{ s3Endpoint: undefined, s3Region: "us-east-1", pvcImage: "docker.io/library/busybox:1.37.0" },
       },
       allowInstall: false,
+      crdSources: {},
+      takeOverCrds: [],
       crdRules: [],
       customResourceMigrations: undefined,
       maxHistory: 10,

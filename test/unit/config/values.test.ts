@@ -64,18 +64,21 @@ describe("chart values", () => {
     it("takes an empty file for no values", () =>
       expect(readValueFiles([file("v.yaml", "# nothing\n")])).to.deep.equal([{}]));
 
+    it("takes the last of a repeated key, as helm does", () =>
+      expect(readValueFiles([file("twice.yaml", "a: 1\na: 2\n")])).to.deep.equal([{ a: 2 }]));
+
     it("names key, path and line of every wrong file, and quotes none of it", () => {
       const good = file("good.yaml", "a: 1");
       const broken = file("broken.yaml", "a: 1\npassword: [hunter2\nb: 2\n");
-      const twice = file("twice.yaml", "a: hunter2\na: hunter2\n");
+      const endless = file("endless.yaml", "image:\n  tag: 12e4567\n");
       const list = file("list.yaml", "- hunter2\n");
       const missing = join(folder, "missing.yaml");
-      expect(() => readValueFiles([good, broken, twice, list, missing]))
+      expect(() => readValueFiles([good, broken, endless, list, missing]))
         .to.throw(UserError)
         .with.property("message")
         .that.includes("has 4 problems")
         .and.includes(`valueFiles[1]: is "${broken}"; line 3 is not valid YAML`)
-        .and.includes(`valueFiles[2]: is "${twice}"; line 2 is not valid YAML (duplicate key)`)
+        .and.includes(`valueFiles[2]: is "${endless}"; image.tag is a number without end to YAML`)
         .and.includes(`valueFiles[3]: is "${list}"; it does not hold a map`)
         .and.includes(`valueFiles[4]: is "${missing}"; the file does not exist`)
         .and.includes("pulumi config set --path 'valueFiles[4]' values.yaml")

@@ -187,13 +187,14 @@ describe("readChartPackage", () => {
     expect(await problem(await packaged(outer, "outer"))).to.include("more than 100 MiB");
   }).timeout(60_000);
 
-  it("follows no link, in a folder and in an archive", async () => {
-    await writeFile(join(root, "outside.md"), "secret of the machine");
+  it("follows links in a folder as helm does, none in an archive, and none round in a circle", async () => {
+    await writeFile(join(root, "outside.md"), "## 1.0.0");
     const path = await folder({ "Chart.yaml": META });
     await symlink(join(root, "outside.md"), join(path, "CHANGELOG.md"));
-    await symlink(root, join(path, "templates"));
+    await symlink(path, join(path, "templates"));
     const file = join(root, "links.tgz");
     await create({ gzip: true, cwd: root, file }, ["c"]);
-    for (const at of [path, file]) expect((await readChartPackage(at)).notes).to.deep.equal([]);
+    expect((await readChartPackage(path)).notes).to.deep.equal([{ file: "CHANGELOG.md", text: "## 1.0.0" }]);
+    expect((await readChartPackage(file)).notes).to.deep.equal([]);
   });
 });

@@ -14,6 +14,7 @@ function state(...statuses: string[]): ReleaseState {
     config: {},
     manifest: "",
     crdFiles: [],
+    hooks: [],
     defaults: {},
     recordKey: Buffer.alloc(32),
   }));

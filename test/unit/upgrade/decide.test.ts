@@ -158,11 +158,19 @@ const SITUATIONS: [name: string, situation: Situation, outcome: Partial<Outcome>
   ],
   [
     "values of the release that the config does not have",
-    { revisions: [revision(1, "0.1.0", { config: setReplicas(3).values })] },
+    {
+      revisions: [revision(1, "0.1.0", { config: setReplicas(3).values })],
+      chart: { contents: { ...chartOf("0.2.0").contents, ...setReplicas(1), defaults: setReplicas(1).values } },
+    },
     {
       revision: "new",
       warnings: ["release casa was installed with values that the config does not have"],
     },
+  ],
+  [
+    "values of the release that the new chart does not read: nothing to keep",
+    { revisions: [revision(1, "0.1.0", { config: setReplicas(3).values })] },
+    { revision: "new", warnings: [] },
   ],
   [
     "a chart that is marked deprecated",
@@ -210,7 +218,11 @@ const SITUATIONS: [name: string, situation: Situation, outcome: Partial<Outcome>
     },
     { crds: "", warnings: [] },
   ],
-  ["two different CRDs under one name", withCrds(crd("systems"), crd("systems", ["v1", "v2"])), { refused: "crd" }],
+  [
+    "two different CRDs under one name: the first counts, as with helm, and both are told",
+    withCrds(crd("systems"), crd("systems", ["v1", "v2"])),
+    { crds: "create systems.casa.io", warnings: ["CRD systems.casa.io is in"] },
+  ],
   [
     "a version that objects are stored in is dropped without rules: left to the API server, whose dry-run refuses it",
     { ...withCrds(crd("systems", ["v2"])), liveCrds: [live(crd("systems", ["v1"]))] },

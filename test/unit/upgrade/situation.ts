@@ -50,6 +50,7 @@ export function objectsOf(version: string, filter = version, more: KubeObject[] 
 }
 
 export function chartOf(version: string, objects = objectsOf(version), more: Partial<LoadedChart> = {}): LoadedChart {
+  const unstable = more.unstable ?? findUnstable(objects, objects, NAMESPACE);
   const uses = { mentioned: [], open: [], passed: [], words: new Set<string>(), wholeFields: new Set<string>() };
   return {
     ...{ name: "casa-runtime", version, deprecated: false, crds: [], strayCrdFiles: [], hooks: [] },
@@ -57,6 +58,7 @@ export function chartOf(version: string, objects = objectsOf(version), more: Par
       objects,
       rendered: objects,
       unstable: findUnstable(objects, objects, NAMESPACE),
+      fixed: { objects, unstable },
       digest: shortDigest(objects),
     },
     contents: {
@@ -83,7 +85,7 @@ export function revision(
   return {
     ...{ revision: number, status: "deployed", chartName: "casa-runtime", chartVersion: version, appVersion: version },
     ...{ description: number === 1 ? "Install complete" : "Upgrade complete", deployedAt: "2026-11-26T10:00:00Z" },
-    ...{ config: {}, defaults: {}, recordKey: Buffer.from("key"), crdFiles: [] },
+    ...{ config: {}, defaults: {}, recordKey: Buffer.from("key"), crdFiles: [], hooks: [] },
     manifest: objects.map((object) => `---\n${stringify(object)}`).join(""),
     ...rest,
   };

@@ -4,7 +4,7 @@ import { configStamp, stampObjects } from "../../../../components/workload-resta
 import { findUnstable } from "../../../../helm/unstable";
 
 const rules = { namespace: "casa-runtime", sidecarDeployment: "casa-sidecar", inputs: [] };
-const stable = { paths: new Map() };
+const stable = { paths: new Map(), keys: new Map(), names: new Map() };
 
 const MANIFEST = `
 apiVersion: networking.istio.io/v1alpha3

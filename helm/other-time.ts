@@ -1,0 +1,67 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { isMap } from "../kubernetes/objects";
+import { ChartBudget, type ChartFiles, readChartArchive } from "./chart-files";
+
+/** More than a year, and another month, weekday, hour, minute and second. */
+const SHIFT = "9884h36m37s";
+
+const ACTION = /\{\{-?\s*\/\*[\s\S]*?\*\/\s*-?\}\}|\{\{[\s\S]*?\}\}/g;
+const TOKEN = /"(?:[^"\\]|\\.)*"|`[^`]*`|[.$]\w+|\bnow\b/g;
+
+/** A template text whose `now` is more than a year later; the same text when it does not ask for the time. */
+export function atOtherTime(text: string): string {
+  return text.replace(ACTION, (action) =>
+    /^\{\{-?\s*\/\*/.test(action)
+      ? action
+      : action.replace(TOKEN, (token) => (token === "now" ? `(dateModify "${SHIFT}" now)` : token)),
+  );
+}
+
+/** The same for every text of values: charts hand those to `tpl`. */
+export function valuesAtOtherTime(value: unknown): unknown {
+  if (typeof value === "string") return atOtherTime(value);
+  if (Array.isArray(value)) return value.map(valuesAtOtherTime);
+  if (!isMap(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, at]) => [key, valuesAtOtherTime(at)]));
+}
+
+/**
+ * Writes a copy of a chart that believes it is rendered at another time. helm takes the time from the machine's clock,
+ * so this is how to learn what depends on it: a day's date does not change between two renderings.
+ *
+ * @param into folder to make.
+ * @returns whether anything asks for the time; without that nothing is written.
+ */
+export async function chartAtOtherTime(files: ChartFiles, where: string, into: string): Promise<boolean> {
+  const unpacked = await unpackSubcharts(files, where);
+  const shifted = new Map<string, Buffer>();
+  let asks = false;
+  for (const [name, data] of unpacked) {
+    const text = data.includes("now") ? data.toString("utf8") : undefined;
+    const other = text === undefined ? undefined : atOtherTime(text);
+    if (other !== undefined && other !== text) asks = true;
+    shifted.set(name, other === undefined || other === text ? data : Buffer.from(other));
+  }
+  if (!asks) return false;
+  for (const [name, data] of shifted) {
+    const path = join(into, name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, data, { mode: 0o600 });
+  }
+  return true;
+}
+
+async function unpackSubcharts(files: ChartFiles, where: string): Promise<ChartFiles> {
+  const found: ChartFiles = new Map();
+  for (const [name, data] of files) {
+    if (!/(^|\/)charts\/[^/]+\.tgz$/.test(name)) {
+      found.set(name, data);
+      continue;
+    }
+    const inside = await readChartArchive(data, `${where}: ${name}`, new ChartBudget(where));
+    for (const [path, content] of await unpackSubcharts(inside, where))
+      found.set(`${name.slice(0, -4)}/${path}`, content);
+  }
+  return found;
+}
