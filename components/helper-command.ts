@@ -31,6 +31,15 @@ export interface HelperCommandArgs {
 /** All inputs of a command: in an idle run none of them is compared. */
 const INPUTS = ["create", "stdin", "environment", "logging", "addPreviousOutputInEnv", "triggers"];
 
+/**
+ * Whether the command of this run is what the engine has on record. It is not when the run left the command out
+ * (`--target`, `--exclude`): then the record is the one of an earlier run.
+ */
+export function isInRun(command: local.Command, { job, idle }: HelperCommandArgs): pulumi.Output<boolean> {
+  if (idle) return pulumi.output(true);
+  return pulumi.all([command.stdin, job]).apply(([told, planned]) => told === JSON.stringify(planned));
+}
+
 /** Declares a command of the upgrade. Nothing happens on `destroy`. */
 export function helperCommand(name: string, args: HelperCommandArgs, opts: pulumi.CustomResourceOptions) {
   const { line, access, job, secret = false, idle, logging = "stderr", readsLastOutput = false } = args;

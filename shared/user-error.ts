@@ -18,6 +18,8 @@ export type UserErrorCode =
   | "plan-file"
   /** The cluster or the chart is not as in the review that was approved. */
   | "plan-changed"
+  /** What is about to be done was not in the review of this run, or a step before it was left out. */
+  | "not-reviewed"
   /** A rule, the API server or the user's own limits refuse this. */
   | "refused"
   /** Going back would lose data. */

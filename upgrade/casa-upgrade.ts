@@ -8,6 +8,7 @@ import { MigrationGate, type MigrationGateResult } from "../components/migration
 import { RuntimeRelease } from "../components/runtime-release/component";
 import { reviewArgs, UpgradeReview } from "./upgrade-review";
 import { restartRecord, WorkloadRestarts } from "../components/workload-restarts/component";
+import { refuseIncompleteRun } from "./last-look";
 
 /** What {@link CasaUpgrade} carries out. */
 export interface CasaUpgradeArgs {
@@ -78,7 +79,17 @@ export class CasaUpgrade extends pulumi.ComponentResource {
     // An install finds no namespace for the record: helm makes that first. Killed in between, the next run knows by
     // helm's own record that the release is ours and every workload older.
     const before = plan.release.exists ? [recordBefore([backup])] : [];
-    const runtime = new RuntimeRelease(name, plan.release, step([crds, ...before]));
+    // What the run leaves out never says so, and what it does not leave out has said so by then.
+    const inRun = new Set<string>();
+    const note = (what: string, { isInRun }: { isInRun: pulumi.Output<boolean> }) =>
+      isInRun.apply((is) => void (is && inRun.add(what)));
+    const steps = { "the backup": backup, "the migration of custom resources": objects, "the CRDs": crds };
+    for (const [what, component] of Object.entries(steps)) note(what, component);
+    const lastLook = async () => {
+      refuseIncompleteRun(Object.keys(steps).filter((what) => !inRun.has(what)));
+      await plan.release.lastLook();
+    };
+    const runtime = new RuntimeRelease(name, { ...plan.release, lastLook }, step([crds, ...before]));
     if (!plan.release.exists) before.push(recordBefore([runtime]));
     const gate = plan.migrationGate
       ? new MigrationGate(

@@ -11,6 +11,7 @@ import type { WorkloadRestartsArgs } from "../components/workload-restarts/compo
 import { recordNames } from "../components/workload-restarts/restart-record";
 import type { RecordedStamp } from "../components/workload-restarts/restarts";
 import type { LoadedConfig } from "../config/config-load";
+import { parseDescription } from "../history/recorded-texts";
 import { showUserErrors } from "../config/show-errors";
 import type { ClusterClient } from "../kubernetes/connect";
 import { isEstablished } from "../kubernetes/crds";
@@ -20,6 +21,7 @@ import { refuseUnlessReviewed, writeReport } from "../review/handover";
 import type { Review } from "../review/report/schema";
 import { summarize } from "../review/report/summary";
 import type { ClusterAccess } from "../shared/shell";
+import { lastLook } from "./last-look";
 import { decide, type Decisions } from "./decide";
 import * as preflight from "./preflight";
 import { readSnapshot, type Snapshot } from "./snapshot";
@@ -53,10 +55,11 @@ export interface UpgradePlan {
  */
 export function planUpgrade(loaded: LoadedConfig): Promise<UpgradePlan> {
   const stack = getStack();
-  return showUserErrors(() => plan(loaded, stack));
+  return showUserErrors(() => planFor(loaded, stack));
 }
 
-async function plan(loaded: LoadedConfig, stack: string): Promise<UpgradePlan> {
+/** {@link planUpgrade} without an engine around it. @throws UserError. */
+export async function planFor(loaded: LoadedConfig, stack: string): Promise<UpgradePlan> {
   const { config } = loaded;
   await preflight.checkTools();
   const client = await preflight.connectTo(config);
@@ -123,6 +126,7 @@ async function review(
     release: {
       ...releaseArgs(loaded, snapshot, decisions),
       explain: () => explainUpgradeFailure(client, chart, gate),
+      lastLook: () => lastLook(client, loaded, snapshot),
     },
     migrationGate: gate.gate && { ...gate.gate, passed: decisions.gatePassed },
     restarts: restartsArgs(loaded, decisions, { name: names.after, exists: exists.after }),
@@ -148,6 +152,9 @@ function reviewInput(
       live: new Map([...liveCrds].filter(([name]) => shipped.has(name))),
       installed: crds.installed,
       overrides: config.crdRules,
+      release: { name: config.release, namespace: config.namespace },
+      takeOver: config.takeOverCrds,
+      isOurs: installed !== undefined && parseDescription(installed.latest.description) !== undefined,
       migrations: new Map(crds.migrations.map((one) => [one.crd, one])),
       rulesFile: config.customResourceMigrations,
       destination: config.backup.destination,
@@ -167,7 +174,7 @@ function releaseArgs(
   { config, programValues, hasNullValues }: LoadedConfig,
   { chart, installed }: Snapshot,
   { description }: Decisions,
-): Omit<RuntimeReleaseArgs, "explain"> {
+): Omit<RuntimeReleaseArgs, "explain" | "lastLook"> {
   return {
     release: config.release,
     namespace: config.namespace,

@@ -3,7 +3,7 @@ import { injectionProblem } from "../components/workload-restarts/cluster/inject
 import type { RestartPlan } from "../components/workload-restarts/restarts";
 import type { UpgradeConfig } from "../config/config";
 import type { LoadedChart } from "../helm/chart";
-import { findConflicts, ownershipProblem } from "../helm/ownership";
+import { findConflicts, findOwnMarks, lostRecordProblem, ownershipProblem } from "../helm/ownership";
 import { type ClusterClient, type ClusterWriter, connectForWriting } from "../kubernetes/connect";
 import type { KubeObject } from "../kubernetes/objects";
 import { missingPermissions, neededPermissions, permissionProblem, permissionsFor } from "../kubernetes/permissions";
@@ -68,9 +68,12 @@ export async function refuseWhatCannotWork(
   const missing = await missingPermissions(client, needed);
   const permissions = permissionProblem(missing, config.context);
   if (permissions) throw permissions; // what may not be read cannot be judged for ownership either
-  const conflicts = await findConflicts(client, chart.objects, installedObjects, release);
+  const conflicts = await findConflicts(client, chart.rendered, installedObjects, release);
   const ownership = ownershipProblem(conflicts, release, config.context);
   if (ownership) throw ownership;
+  const marked = upgrade.installedObjects ? [] : await findOwnMarks(client, chart.rendered, release);
+  const lost = lostRecordProblem(marked, release, config.context);
+  if (lost) throw lost;
 }
 
 /** A run that only goes on with restarts finds the gate after the chart passed already, so it looks for itself. */

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { shortDigest } from "../../shared/digest";
-import { helperCommand } from "../helper-command";
+import { helperCommand, isInRun } from "../helper-command";
 import type { PlannedCrd } from "../../crds/crds";
 import { type ClusterAccess, kubectl } from "../../shared/shell";
 
@@ -39,6 +39,8 @@ export class CrdSet extends pulumi.ComponentResource {
   readonly applied: pulumi.Output<string[]>;
   /** Names of CRDs of earlier versions that stay on the cluster although this version does not ship them. */
   readonly retained: pulumi.Output<string[]>;
+  /** False when this run changes CRDs, and `--target` left them out. */
+  readonly isInRun: pulumi.Output<boolean>;
 
   constructor(name: string, args: CrdSetArgs, opts?: pulumi.ComponentResourceOptions) {
     const names = args.crds.map((crd) => crd.name);
@@ -63,7 +65,7 @@ export class CrdSet extends pulumi.ComponentResource {
         ),
     );
 
-    if (names.length > 0) this.established(name, args, names, applied);
+    this.isInRun = names.length > 0 ? this.established(name, args, names, applied) : pulumi.output(true);
     this.applied = pulumi.output(names);
     this.retained = pulumi.output([...args.dropped]);
     this.registerOutputs({ applied: this.applied, retained: this.retained });
@@ -81,16 +83,13 @@ export class CrdSet extends pulumi.ComponentResource {
     );
     const columns = "CRD:.metadata.name,CONDITIONS:.status.conditions[*].type,MESSAGES:.status.conditions[*].message";
     const explain = kubectl(args.access, "get", ...what, "--output", `custom-columns=${columns}`);
-    return helperCommand(
-      `${name}-established`,
-      {
-        line: `${wait} || { ${explain} >&2; exit 1; }`,
-        access: args.access,
-        job: { specs: shortDigest(args.crds.map((crd) => crd.manifest.spec)) },
-        idle: args.established,
-        logging: "none",
-      },
-      { parent: this, dependsOn: applied },
-    );
+    const command = {
+      line: `${wait} || { ${explain} >&2; exit 1; }`,
+      access: args.access,
+      job: { specs: shortDigest(args.crds.map((crd) => crd.manifest.spec)) },
+      idle: args.established,
+      logging: "none" as const,
+    };
+    return isInRun(helperCommand(`${name}-established`, command, { parent: this, dependsOn: applied }), command);
   }
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { type CrMigrationJob, type CrMigrationResult, crMigrationResult } from "./job";
 import { stepsOf } from "./plan";
 import { type ClusterAccess, program } from "../../shared/shell";
-import { helperCommand } from "../helper-command";
+import { helperCommand, isInRun } from "../helper-command";
 
 /** What {@link CustomResourceMigration} does. */
 export interface CustomResourceMigrationArgs {
@@ -31,6 +31,8 @@ export interface CustomResourceMigrationArgs {
 export class CustomResourceMigration extends pulumi.ComponentResource {
   /** What the last migration did, for each CRD. */
   readonly migrated: pulumi.Output<CrMigrationResult[]>;
+  /** False when this run needs the migration, and `--target` left it out. */
+  readonly isInRun: pulumi.Output<boolean>;
 
   constructor(
     name: string,
@@ -51,18 +53,14 @@ export class CustomResourceMigration extends pulumi.ComponentResource {
         ignoreChanges: idle ? ["migrations"] : [],
       },
     );
-    const done = helperCommand(
-      `${name}-migrated`,
-      {
-        line: idle
-          ? "printf '[]'"
-          : program("components/custom-resource-migration/cluster/migration-program.ts", access),
-        access,
-        job: { migrations: jobs, occasion },
-        idle,
-      },
-      { parent: this },
-    );
+    const command = {
+      line: idle ? "printf '[]'" : program("components/custom-resource-migration/cluster/migration-program.ts", access),
+      access,
+      job: { migrations: jobs, occasion },
+      idle,
+    };
+    const done = helperCommand(`${name}-migrated`, command, { parent: this });
+    this.isInRun = isInRun(done, command);
     this.migrated = done.stdout.apply((text) => z.array(crMigrationResult).parse(JSON.parse(text)));
     this.registerOutputs({ migrated: this.migrated });
   }

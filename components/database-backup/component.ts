@@ -3,7 +3,7 @@ import { z } from "zod";
 import { type BackupResult, backupResult } from "./job";
 import type { BackupPlan } from "./plan";
 import { type ClusterAccess, program } from "../../shared/shell";
-import { helperCommand } from "../helper-command";
+import { helperCommand, isInRun } from "../helper-command";
 
 /** What {@link DatabaseBackup} makes. */
 export interface DatabaseBackupArgs {
@@ -26,6 +26,8 @@ export interface DatabaseBackupArgs {
 export class DatabaseBackup extends pulumi.ComponentResource {
   /** The verified backups made by the last upgrade, one for each database. */
   readonly backups: pulumi.Output<BackupResult[]>;
+  /** False when this run needs the backups, and `--target` left them out. */
+  readonly isInRun: pulumi.Output<boolean>;
 
   constructor(name: string, { plan, access }: DatabaseBackupArgs, opts?: pulumi.ComponentResourceOptions) {
     const { enabled, willRun, releaseWillChange, databases, destination, keep } = plan;
@@ -34,16 +36,14 @@ export class DatabaseBackup extends pulumi.ComponentResource {
       ...opts,
       ignoreChanges: releaseWillChange ? [] : Object.keys(inputs),
     });
-    const made = helperCommand(
-      `${name}-verified`,
-      {
-        line: program("components/database-backup/cluster/backup-program.ts", access),
-        access,
-        job: plan.job,
-        idle: !releaseWillChange,
-      },
-      { parent: this },
-    );
+    const command = {
+      line: program("components/database-backup/cluster/backup-program.ts", access),
+      access,
+      job: plan.job,
+      idle: !releaseWillChange,
+    };
+    const made = helperCommand(`${name}-verified`, command, { parent: this });
+    this.isInRun = isInRun(made, command);
     this.backups = made.stdout.apply((text) => z.array(backupResult).parse(JSON.parse(text)));
     this.registerOutputs({ backups: this.backups });
   }

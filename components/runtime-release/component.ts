@@ -32,6 +32,11 @@ export interface RuntimeReleaseArgs {
    * go back.
    */
   readonly explain: () => Promise<string>;
+  /**
+   * Runs right before helm changes anything; what it throws stops the upgrade of the chart, and a later run begins with
+   * it again. Not in a preview, and not when helm has nothing to do.
+   */
+  readonly lastLook: () => Promise<void>;
 }
 
 /**
@@ -41,6 +46,7 @@ export interface RuntimeReleaseArgs {
  * - `skipCrds`: CRDs belong to CrdSet.
  * - The digest of what the chart renders is the revision's description. The provider compares inputs only and would
  *   not see a template that changed without a version bump.
+ * - A last look right before helm changes anything.
  * - When helm's wait fails, the error names the failing workload instead of "context deadline exceeded" alone.
  */
 export class RuntimeRelease extends pulumi.ComponentResource {
@@ -68,8 +74,18 @@ export class RuntimeRelease extends pulumi.ComponentResource {
       opts,
     );
 
+    let stopped = false;
+    const lastLook = new pulumi.ResourceHook(`${name}-last-look`, async () => {
+      try {
+        await args.lastLook();
+      } catch (error) {
+        stopped = true;
+        throw error;
+      }
+    });
     const explain = new pulumi.ErrorHook(`${name}-explain`, async () => {
-      await pulumi.log.error(await args.explain(), this);
+      // The release is as it was, so its workloads explain nothing.
+      if (!stopped) await pulumi.log.error(await args.explain(), this);
       return false; // the user fixes the cause and runs up again; a blind retry would only wait once more
     });
     const release = new k8s.helm.v3.Release(
@@ -96,7 +112,7 @@ export class RuntimeRelease extends pulumi.ComponentResource {
         import: args.exists ? `${args.namespace}/${args.release}` : undefined,
         // helm's own time-out ends the wait; the engine's must not cut it short.
         customTimeouts: timeouts(args.timeoutSeconds + 60),
-        hooks: { onError: [explain] },
+        hooks: { beforeCreate: [lastLook], beforeUpdate: [lastLook], onError: [explain] },
       },
     );
 
