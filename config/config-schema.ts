@@ -312,6 +312,23 @@ export const configSchema = z.strictObject({
     example: true,
   }),
   maxHistory: wholeNumber(2, 1000, 10, 5, "revisions that `helm history` keeps"),
+  crdSources: z
+    .record(z.string(), z.string())
+    .default({})
+    .meta({
+      description:
+        "of a CRD that several files of the chart bring with different contents, the file that counts, by the CRD's name; " +
+        "without it the first one, as with helm",
+      example: { "gadgets.example.com": "casa-runtime/charts/gadgets/crds/gadgets.yaml" },
+    }),
+  takeOverCrds: z
+    .array(z.string())
+    .default([])
+    .meta({
+      description:
+        "names of CRDs that belong to another helm release, to Argo CD or to Flux, and that this upgrade may change all the same",
+      example: ["gadgets.example.com"],
+    }),
   crdRules: z
     .array(crdRuleOverride)
     .default([])

@@ -42,34 +42,45 @@ export interface PlannedCrd {
 }
 
 /**
- * Parses the CRDs of a chart. A CRD that two files bring is taken once, the first like helm does; two different ones
- * under one name are an error, because nobody can say which was meant.
+ * Parses the CRDs of a chart. A CRD that several files bring is taken once: the first one like helm does, or the one of
+ * the file that is chosen.
  *
+ * @param chosen CRD names to the file that counts, as {@link differentCrds} names it.
  * @throws UserError naming the file.
  */
-export function parseCrds(documents: SourcedObject[]): Crd[] {
+export function parseCrds(documents: SourcedObject[], chosen: Readonly<Record<string, string>> = {}): Crd[] {
   const byName = new Map<string, { crd: Crd; source: string }>();
   for (const { source, object } of documents) {
-    if (object.apiVersion !== "apiextensions.k8s.io/v1") {
-      throw crdError(
-        `${source}: CRD ${object.metadata.name ?? "?"} is ${object.apiVersion}; the API server knows apiextensions.k8s.io/v1 only`,
-      );
-    }
-    const parsed = crdSchema.safeParse(object);
-    if (!parsed.success) {
-      const issue = parsed.error.issues[0];
-      throw crdError(
-        `${source}: CRD ${object.metadata.name ?? "?"} is malformed: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`,
-      );
-    }
-    const crd = parsed.data;
-    const seen = byName.get(crd.metadata.name);
-    if (!seen) byName.set(crd.metadata.name, { crd, source });
-    else if (!isDeepStrictEqual(seen.crd, crd)) {
-      throw crdError(`CRD ${crd.metadata.name} is in ${seen.source} and, different, in ${source}`);
-    }
+    const crd = parseCrd(source, object);
+    const { name } = crd.metadata;
+    if (!byName.has(name) || chosen[name] === source) byName.set(name, { crd, source });
   }
   return [...byName.values()].map(({ crd }) => crd);
+}
+
+/** CRDs that two files of a chart bring with different contents; the first file is the one that counts by itself. */
+export function differentCrds(documents: SourcedObject[]): { name: string; first: string; other: string }[] {
+  return documents.flatMap(({ source, object }, i) => {
+    const { name = "" } = object.metadata;
+    const first = documents.slice(0, i).find((one) => one.object.metadata.name === name);
+    return first && !isDeepStrictEqual(first.object, object) ? [{ name, first: first.source, other: source }] : [];
+  });
+}
+
+function parseCrd(source: string, object: KubeObject): Crd {
+  const name = object.metadata.name ?? "?";
+  if (object.apiVersion !== "apiextensions.k8s.io/v1") {
+    throw crdError(`${source}: CRD ${name} is ${object.apiVersion}; the API server knows apiextensions.k8s.io/v1 only`);
+  }
+  const parsed = crdSchema.safeParse(object);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw crdError(`${source}: CRD ${name} is malformed: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`);
+}
+
+/** An object as a CRD; undefined when it is none. */
+export function asCrd(object: KubeObject | undefined): Crd | undefined {
+  return crdSchema.safeParse(object).data;
 }
 
 /** A document in `crds/` that is no usable CRD. */
@@ -94,7 +105,23 @@ export function keepForeign(crd: Crd, live: LiveCrdMetadata | undefined, install
       ...nonEmpty("annotations", { ...annotations, ...crd.metadata.annotations }),
     },
   };
-  return withCaBundle(merged, live.caBundle);
+  return withCaBundle(withForeignConversion(merged, live, installed), live.caBundle);
+}
+
+/** A conversion webhook that neither chart version mentions was set by an operator, whose objects need it. */
+function withForeignConversion(crd: Crd, live: LiveCrdMetadata, installed: Crd | undefined): Crd {
+  const { conversion } = live;
+  if (crd.spec.conversion || installed?.spec.conversion || dig(conversion, "strategy") !== "Webhook") return crd;
+  return { ...crd, spec: { ...crd.spec, conversion: conversion as Crd["spec"]["conversion"] } };
+}
+
+/** Annotation by which helm leaves an object alone that the chart no longer has. */
+export const RESOURCE_POLICY = "helm.sh/resource-policy";
+
+/** The same CRD, which helm will not delete. */
+export function keptByHelm(crd: Crd): Crd {
+  const annotations = { ...crd.metadata.annotations, [RESOURCE_POLICY]: "keep" };
+  return { ...crd, metadata: { ...crd.metadata, annotations } };
 }
 
 function foreign(live: Record<string, string>, installed: Record<string, string> | null | undefined) {

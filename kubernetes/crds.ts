@@ -9,6 +9,8 @@ export interface LiveCrdMetadata {
   name: string;
   labels: Record<string, string>;
   annotations: Record<string, string>;
+  /** `spec.conversion`. */
+  conversion?: object;
   /** `spec.conversion.webhook.clientConfig.caBundle`, which a CA injector may have filled in. */
   caBundle?: string;
 }
@@ -77,6 +79,7 @@ function liveCrd(object: unknown): LiveCrd {
     name: metadata.name,
     labels: metadata.labels,
     annotations: metadata.annotations,
+    conversion: spec.conversion ?? undefined,
     caBundle: spec.conversion?.webhook?.clientConfig?.caBundle,
     storedVersions: status.storedVersions ?? [],
     versions: spec.versions.map(({ name, served, storage }) => ({ name, served, storage })),

@@ -75,6 +75,23 @@ export class Redactor {
     return this.at(value) as T;
   }
 
+  /**
+   * The same tree with its texts redacted, but for those under the keys named: what a program reads (kinds, actions,
+   * names) must stay what it is, whatever a Secret happens to hold. Numbers stay, too.
+   */
+  texts<T>(value: T, identifiers: ReadonlySet<string>): T {
+    return this.textsAt(value, identifiers) as T;
+  }
+
+  private textsAt(value: unknown, identifiers: ReadonlySet<string>): unknown {
+    if (typeof value === "string") return this.text(value);
+    if (Array.isArray(value)) return value.map((item) => this.textsAt(item, identifiers));
+    if (!isMap(value)) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, at]) => [key, identifiers.has(key) ? at : this.textsAt(at, identifiers)]),
+    );
+  }
+
   private at(value: unknown): unknown {
     if (typeof value === "string") return this.text(value);
     if (typeof value === "number") return this.whole.has(String(value)) && value > 9 ? HIDDEN : value;

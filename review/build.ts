@@ -1,4 +1,5 @@
 import { comparedRevision } from "../helm/release";
+import { RESOURCE_POLICY } from "../crds/crds";
 import { dryRunCreate } from "../kubernetes/dry-run";
 import { readStartupTimes } from "../components/workload-restarts/cluster/startup-times";
 import { chartNotes } from "./breaking/notes";
@@ -7,7 +8,7 @@ import { versionDistance } from "./breaking/versions";
 import type { LoadedChart } from "../helm/chart";
 import type { LoadedConfig } from "../config/config-load";
 import { declaredSecrets, Redactor, secretTexts } from "../kubernetes/redact";
-import { type KubeObject, parseManifest } from "../kubernetes/objects";
+import { dig, type KubeObject, parseManifest } from "../kubernetes/objects";
 import { estimateRestarts, type RestartFacts } from "../components/workload-restarts/restart-estimate";
 import { pendingGroups, type RestartPlan } from "../components/workload-restarts/restarts";
 import { workloadId } from "../kubernetes/workload";
@@ -15,13 +16,15 @@ import { replacedWorkloads } from "./rolls/rolls";
 import { rankRisks } from "./report/risks";
 import type { ObjectChange, Refusal, Review } from "./report/schema";
 import type { RestartReview } from "../components/workload-restarts/restart-review";
-import { reviewCrds } from "./crds";
-import { runtimeFacts } from "./facts";
+import { deletedContents } from "./contents";
+import { reviewCrds, reviewTemplatedCrds } from "./crds";
+import { AUTOSCALER, runtimeFacts } from "./facts";
 import type { ReviewInput } from "./input";
-import { hookChanges } from "./hooks";
-import { releaseRolls } from "./pods";
+import { type HookChange, hookChanges } from "./hooks";
+import { listIfAllowed, releaseRolls } from "./pods";
+import { redacted } from "./redacted";
 import { recordChanges } from "./records";
-import { type ReleaseRendering, releaseObjects } from "./release-objects";
+import { type ReleaseObject, type ReleaseRendering, releaseObjects, scaledKey } from "./release-objects";
 import { restartChanges } from "./restart-objects";
 import { factsOf, reviewedHashes, reviewKey } from "./reviewed";
 
@@ -36,7 +39,7 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
   const redactor = redactorFor(loaded, chart, before);
 
   const namespace = await newNamespace(input);
-  const toRender = rendering(input, before, namespace.length > 0);
+  const toRender = rendering(input, before, namespace.length > 0, await autoscaled(input));
   const [crds, objects, ofRestarts, hooks, restartReview] = await Promise.all([
     reviewCrds(client, input.crds, redactor),
     input.newRevision ? releaseObjects(client, toRender, redactor) : [],
@@ -44,7 +47,11 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     input.newRevision ? hookChanges(client, chart.hooks, toRender, installed !== undefined) : [],
     reviewRestarts(input),
   ]);
-  const { rolls, images, claims, stale, liveClaims } = await releaseRolls(client, objects, release.namespace);
+  const { rolls, images, claims, stale, liveClaims } = await releaseRolls(
+    client,
+    [...objects, ...hooks.flatMap(replacedByHook)],
+    release.namespace,
+  );
   const records = recordChanges({
     ...input.records,
     release,
@@ -52,10 +59,15 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     newRevision: input.newRevision,
     maxHistory: config.maxHistory,
   });
-  const ofRelease = objects.flatMap(({ change }) => change ?? []);
-  const changes = [...crds.changes, ...namespace, ...ofRelease, ...hooks, ...ofRestarts];
+  const changes = [...crds.changes, ...namespace, ...withHooks(objects, hooks), ...ofRestarts];
   const all = [...changes, ...records];
-  const refusals = changes.flatMap(refusalOf);
+  const byServer = changes.flatMap(refusalOf);
+  const [contents, templatedCrds] = await Promise.all([
+    deletedContents(client, objects, hooks),
+    reviewTemplatedCrds(client, objects, input.crds.overrides),
+  ]);
+  const allCrds = [...crds.crds, ...templatedCrds];
+  const refusals = byServer.length > 0 || !input.newRevision ? byServer : refusalByHelm(chart);
   const predicted = objects.flatMap(({ after }) => after ?? []);
   const state = {
     objects: input.newRevision ? predicted : chart.rendered,
@@ -64,17 +76,11 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
   };
   const runtime = await runtimeFacts(input, state, redactor);
   const breaking = breakingChanges(input);
-  const sections = {
-    objects: all,
-    rolls,
-    images,
-    claims,
-    breaking,
-    crds: crds.crds,
-    restarts: restartReview,
-    refusals,
-  };
-  const review = redactor.tree<Omit<Review, "runtime">>({
+  const sections = redacted(
+    { objects: all, rolls, images, claims, contents, breaking, crds: allCrds, restarts: restartReview, refusals },
+    redactor,
+  );
+  return {
     schemaVersion: 1,
     identity: {
       stack: input.stack,
@@ -89,14 +95,14 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     },
     verdict: refusals.length > 0 ? "refused" : isUnchanged(all, restarts) ? "unchanged" : "changes",
     ...sections,
+    // Its words are fixed or redacted already; a password like "keycloak" must not make a rule blind.
+    runtime,
     acknowledgements: config.acknowledge,
     risks: rankRisks(sections),
-    warnings: [...input.warnings, ...stale],
-    reviewed: reviewedHashes(factsOf(input, objects, crds.crds, redactor), reviewKey(client, installed)),
+    warnings: [...input.warnings, ...crds.byHand, ...stale].map((text) => redactor.text(text)),
+    reviewed: reviewedHashes(factsOf(input, objects, allCrds, redactor), reviewKey(client, installed)),
     requests: client.requestCount,
-  });
-  // Its words are fixed or redacted already; a password like "keycloak" must not make a rule blind.
-  return { ...review, runtime };
+  };
 }
 
 /** Hides what the config declares secret and what Secrets hold, except what everybody can read in the chart. */
@@ -109,6 +115,7 @@ function rendering(
   { chart, crds, loaded: { config } }: ReviewInput,
   before: KubeObject[],
   createsNamespace: boolean,
+  scaled: ReadonlySet<string>,
 ): ReleaseRendering {
   return {
     release: { name: config.release, namespace: config.namespace },
@@ -117,8 +124,27 @@ function rendering(
     targetWithOldValues: chart.withOldValues,
     unstable: chart.unstable,
     changingKinds: new Set(crds.planned.map(({ manifest }) => `${manifest.spec.group}/${manifest.spec.names.kind}`)),
+    autoscaled: scaled,
+    keptCrds: new Set(
+      crds.planned
+        .filter(({ manifest }) => manifest.metadata.annotations?.[RESOURCE_POLICY] === "keep")
+        .map(({ name }) => name),
+    ),
     createsNamespace,
   };
+}
+
+/** The workloads that autoscalers hold, those of the cluster and those that the chart brings. */
+async function autoscaled({ client, chart, loaded: { config } }: ReviewInput): Promise<Set<string>> {
+  const live = await listIfAllowed(client, AUTOSCALER, config.namespace);
+  const ofChart = chart.rendered.filter(({ kind }) => kind === AUTOSCALER.kind);
+  return new Set(
+    [...live, ...ofChart].map((object) => {
+      const target = dig(object, "spec", "scaleTargetRef");
+      const at = object.metadata.namespace ?? config.namespace;
+      return scaledKey(String(dig(target, "kind")), at, String(dig(target, "name")));
+    }),
+  );
 }
 
 /** helm makes the release's namespace where it is missing; only an install can find it so. */
@@ -157,10 +183,41 @@ function breakingChanges({ chart, installed, loaded }: ReviewInput): Review["bre
   };
 }
 
+/**
+ * What changes in the end where an object of the release becomes one of a hook: helm runs the hooks before, takes away
+ * what the chart no longer has, even if a hook has just made it, and runs the hooks after.
+ */
+function withHooks(objects: readonly ReleaseObject[], hooks: readonly HookChange[]): ObjectChange[] {
+  const deleted = new Set(objects.filter(({ change }) => change?.action === "delete").map(({ key }) => key));
+  const late = new Set(hooks.filter(({ isBefore }) => !isBefore).map(({ key }) => key));
+  return [
+    ...objects.flatMap(({ key, change }) => (change && !(deleted.has(key) && late.has(key)) ? [change] : [])),
+    ...hooks.flatMap(({ key, isBefore, change }) => (isBefore && deleted.has(key) ? [] : [change])),
+  ];
+}
+
+/** An object that a hook makes anew is deleted first, with whatever is in it. */
+function replacedByHook({ key, live, change }: HookChange): ReleaseObject[] {
+  if (!live || change.check.result === "rejected") return [];
+  return [{ key, namespaced: change.namespace !== undefined, live, change: { ...change, action: "delete" } }];
+}
+
 function refusalOf({ kind, namespace, name, check }: ObjectChange): Refusal[] {
   if (check.result !== "rejected") return [];
   const object = `${kind} ${namespace ? `${namespace}/` : ""}${name}`;
   return [{ object, problem: check.message ?? "rejected", fix: check.fix ?? "repair the object" }];
+}
+
+/** What helm itself finds wrong, where the API server found nothing: it says more, and with the object. */
+function refusalByHelm({ name, version, refusal }: LoadedChart): Refusal[] {
+  if (refusal === undefined) return [];
+  return [
+    {
+      object: `chart ${name} ${version}`,
+      problem: `helm refuses it: ${refusal}`,
+      fix: "repair what helm names (helm upgrade --dry-run=server shows the same), or choose another chart version",
+    },
+  ];
 }
 
 function isUnchanged(objects: readonly ObjectChange[], restarts: RestartPlan): boolean {

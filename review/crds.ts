@@ -1,11 +1,14 @@
+import { isDeepStrictEqual } from "node:util";
 import type { LiveCrd } from "../kubernetes/crds";
 import type { ClusterClient } from "../kubernetes/connect";
 import { reviewCustomResources } from "./custom-resources/live";
 import { dryRunCreate, dryRunReplace } from "../kubernetes/dry-run";
 import { compareCrds } from "../crds/compat/compare";
 import { applySeverities, type CrdRuleOverride, DEFAULT_SEVERITIES } from "../crds/compat/overrides";
+import { namesCheck, ownerCheck, sizeCheck } from "./crd-owners";
 import type { CrMigration } from "../components/custom-resource-migration/plan";
-import type { Crd, PlannedCrd } from "../crds/crds";
+import { asCrd, type Crd, type PlannedCrd } from "../crds/crds";
+import type { ReleaseObject } from "./release-objects";
 import { fieldChanges } from "./diff/object-change";
 import type { Redactor } from "../kubernetes/redact";
 import type { KubeObject } from "../kubernetes/objects";
@@ -23,6 +26,11 @@ export interface CrdInput {
   /** As the installed chart version ships them. */
   installed: readonly Crd[];
   overrides: readonly CrdRuleOverride[];
+  release: { name: string; namespace: string };
+  /** CRDs of others that the config lets this upgrade change. */
+  takeOver: readonly string[];
+  /** The installed revision was made by this program, so its CRDs are on record. */
+  isOurs: boolean;
   /** By CRD, what is done to its objects first. */
   migrations: ReadonlyMap<string, CrMigration>;
   /** The file of rules, as configured. */
@@ -38,13 +46,23 @@ export async function reviewCrds(
   client: ClusterClient,
   input: CrdInput,
   redactor: Redactor,
-): Promise<{ crds: CrdReview[]; changes: ObjectChange[] }> {
+): Promise<{ crds: CrdReview[]; changes: ObjectChange[]; byHand: string[] }> {
   const planned = await Promise.all(input.planned.map((crd) => reviewCrd(client, crd, input, redactor)));
   const retained = await Promise.all(input.dropped.map((name) => retainedCrd(client, name)));
   return {
     crds: [...planned.map(({ crd }) => crd), ...retained],
     changes: planned.flatMap(({ change }) => change ?? []),
+    byHand: planned.flatMap(({ change }) => (change ? changedByHand(change, input) : [])),
   };
+}
+
+/** A CRD that the last upgrade left as this one wants it: so the engine's record says, and by itself it does nothing. */
+function changedByHand({ name, action }: ObjectChange, { planned, installed, isOurs }: CrdInput): string[] {
+  const before = installed.find((crd) => crd.metadata.name === name);
+  const now = planned.find((crd) => crd.name === name);
+  if (!isOurs || !before || !isDeepStrictEqual(before.spec, now?.manifest.spec)) return [];
+  const what = action === "create" ? "deleted" : "changed";
+  return [`CRD ${name} was ${what} by hand since the last upgrade; this makes it right: pulumi up --refresh`];
 }
 
 async function reviewCrd(
@@ -57,7 +75,9 @@ async function reviewCrd(
   const live = input.live.get(name);
   const common = { ...KIND, name, writer: "crds" as const };
   if (!live) {
-    const { check } = await dryRunCreate(client, manifest, "");
+    const { check: asked } = await dryRunCreate(client, manifest, "");
+    const check =
+      asked.result === "rejected" ? asked : (sizeCheck(manifest) ?? (await namesCheck(client, manifest)) ?? asked);
     return {
       crd: { name, action: "create", findings: [], customResources: noObjects(0) },
       change: { ...common, action: "create", fields: [], folded: 0, check },
@@ -81,7 +101,10 @@ async function reviewCrd(
     ? beingDeleted(name, client.context)
     : result.check.result === "rejected"
       ? result.check
-      : (unfit(objects, migration, input.rulesFile) ?? result.check);
+      : (ownerCheck(live, input.release, input.takeOver) ??
+        sizeCheck(manifest) ??
+        unfit(objects, migration, input.rulesFile) ??
+        result.check);
   // While a migration is under way the live schema says nothing; what it replaced is what the installed chart brought.
   const before = migration?.underWay ? installed : (live.object as Crd);
   const findings = applySeverities(name, before ? compareCrds(before, manifest) : [], [
@@ -115,10 +138,35 @@ async function retainedCrd(client: ClusterClient, name: string): Promise<CrdRevi
   return { name, action: "retained", findings: [], customResources: noObjects(total) };
 }
 
-function countOf(client: ClusterClient, live: KubeObject): Promise<number> {
+/** How many objects of its kind there are. */
+export function countOf(client: ClusterClient, live: KubeObject): Promise<number> {
   const { group, names, versions } = (live as Crd).spec;
   const served = versions.find((version) => version.served)?.name ?? "";
   return client.api.count({ apiVersion: `${group}/${served}`, kind: names.kind });
+}
+
+/**
+ * The CRDs among the templates, which helm itself changes: compared and checked like those of a `crds/` folder.
+ *
+ * @param objects of the release.
+ */
+export async function reviewTemplatedCrds(
+  client: ClusterClient,
+  objects: readonly ReleaseObject[],
+  overrides: readonly CrdRuleOverride[],
+): Promise<CrdReview[]> {
+  const changed = objects.flatMap(({ live, after, change }) => {
+    const [before, next] = [asCrd(live), asCrd(after)];
+    return before && next && change?.action === "update" ? [{ before, next }] : [];
+  });
+  return Promise.all(
+    changed.map(async ({ before, next }): Promise<CrdReview> => {
+      const { name } = next.metadata;
+      const findings = applySeverities(name, compareCrds(before, next), [...DEFAULT_SEVERITIES, ...overrides]);
+      const { findings: customResources } = await reviewCustomResources(client, next, before);
+      return { name, action: "update", findings, customResources };
+    }),
+  );
 }
 
 function noObjects(total: number): CrdReview["customResources"] {

@@ -12,7 +12,7 @@ import type { ReviewInput } from "./input";
 import { listIfAllowed, noneIfForbidden } from "./pods";
 
 const BUDGET = { apiVersion: "policy/v1", kind: "PodDisruptionBudget" };
-const AUTOSCALER = { apiVersion: "autoscaling/v2", kind: "HorizontalPodAutoscaler" };
+export const AUTOSCALER = { apiVersion: "autoscaling/v2", kind: "HorizontalPodAutoscaler" };
 const NAMESPACE = { apiVersion: "v1", kind: "Namespace" };
 
 /** What the release is made of after the upgrade. */

@@ -1,41 +1,109 @@
 import type { ClusterClient } from "../kubernetes/connect";
-import type { KubeObject } from "../kubernetes/objects";
+import { type KubeObject, objectKey } from "../kubernetes/objects";
+import type { ObjectCheck } from "../kubernetes/object-check";
 import type { ObjectChange } from "./report/schema";
+import { GENERATED } from "../helm/unstable";
 import { type ReleaseRendering, tryCreate } from "./release-objects";
 
 /** Hook events of an upgrade and of an install, in helm's words. */
 const EVENTS = { upgrade: ["pre-upgrade", "post-upgrade"], install: ["pre-install", "post-install"] };
 
+/** What becomes of the object of one hook. */
+export interface HookChange {
+  readonly key: string;
+  /** It is there when the hook runs, so helm deletes it first. */
+  readonly live?: KubeObject;
+  /** It runs before the objects of the release change. */
+  readonly isBefore: boolean;
+  readonly change: ObjectChange;
+}
+
 /**
- * The objects that helm's hooks bring for a while. One that an earlier run left is deleted and made anew, so it is not
- * tried.
+ * The objects that helm's hooks bring, some for a while only. One that is there already helm deletes and makes anew, as
+ * far as its deletion policy allows that; where it does not, the upgrade would end there (seen with helm 3.22).
  */
 export async function hookChanges(
   client: ClusterClient,
   hooks: readonly KubeObject[],
   rendering: ReleaseRendering,
   isUpgrade: boolean,
-): Promise<ObjectChange[]> {
-  const { namespace } = rendering.release;
+): Promise<HookChange[]> {
   const events = isUpgrade ? EVENTS.upgrade : EVENTS.install;
-  const run = hooks.filter((hook) => eventsOf(hook).some((event) => events.includes(event)));
-  return Promise.all(
-    run.map(async (hook): Promise<ObjectChange> => {
-      const { apiVersion, kind, metadata } = hook;
-      const served = await client.api.resource(apiVersion, kind);
-      const at = served?.namespaced ? (metadata.namespace ?? namespace) : undefined;
-      const name = metadata.name ?? "";
-      const exists = served && (await client.api.get(hook, at ?? "", name)) !== undefined;
-      const check: ObjectChange["check"] = exists
-        ? { result: "unchecked", message: "an earlier run of this hook is still there and is replaced" }
-        : (await tryCreate(client, hook, at, rendering)).check;
-      const where = at === undefined ? {} : { namespace: at };
-      const action = exists ? "update" : "create";
-      return { apiVersion, kind, ...where, name, action, writer: "hook", fields: [], folded: 0, check };
-    }),
-  );
+  const run = hooks.filter((hook) => listOf(hook, "helm.sh/hook").some((event) => events.includes(event)));
+  return Promise.all(run.map((hook) => hookChange(client, hook, rendering, events[0] ?? "")));
 }
 
-function eventsOf(hook: KubeObject): string[] {
-  return (hook.metadata.annotations?.["helm.sh/hook"] ?? "").split(",").map((event) => event.trim());
+async function hookChange(
+  client: ClusterClient,
+  hook: KubeObject,
+  rendering: ReleaseRendering,
+  before: string,
+): Promise<HookChange> {
+  const { apiVersion, kind, metadata } = hook;
+  const { namespace } = rendering.release;
+  const served = await client.api.resource(apiVersion, kind);
+  const at = served?.namespaced ? (metadata.namespace ?? namespace) : undefined;
+  const key = objectKey(hook, namespace);
+  const generated = rendering.unstable.names.get(key);
+  const name = generated ?? metadata.name ?? GENERATED;
+  const mayExist = served && generated === undefined && metadata.name !== undefined;
+  const live = mayExist
+    ? ((await client.api.get(hook, at ?? "", metadata.name ?? "")) as KubeObject | undefined)
+    : undefined;
+  const check =
+    metadata.name === undefined
+      ? NAMELESS
+      : live
+        ? replacement(hook, client.context, at)
+        : (await tryCreate(client, hook, at, rendering)).check;
+  const where = at === undefined ? {} : { namespace: at };
+  const temporary = policiesOf(hook).includes("hook-succeeded") ? ({ temporary: true } as const) : {};
+  const action = live ? "update" : "create";
+  return {
+    key,
+    live,
+    isBefore: listOf(hook, "helm.sh/hook").includes(before),
+    change: { apiVersion, kind, ...where, name, action, writer: "hook", fields: [], folded: 0, ...temporary, check },
+  };
+}
+
+/** helm 3 looks for the object of an earlier run by its name first, and fails without one. */
+const NAMELESS: ObjectCheck = {
+  result: "rejected",
+  message: "it is a helm hook with generateName and no name, and helm cannot run such a hook",
+  fix: "choose a chart version that names it, or switch the hook off in the values",
+};
+
+/** Whether helm replaces a hook's object that is there already. */
+function replacement(hook: KubeObject, context: string, namespace: string | undefined): ObjectCheck {
+  const { kind, metadata } = hook;
+  const where = namespace === undefined ? "" : ` --namespace ${namespace}`;
+  const remove = `kubectl --context ${context}${where} delete ${kind.toLowerCase()} ${metadata.name ?? ""}`;
+  if (kind === "CustomResourceDefinition") {
+    return {
+      result: "rejected",
+      message: "it is a helm hook, and it exists: helm never deletes a CRD of a hook, so making it anew fails",
+      fix: "choose a chart version that has it in crds/ or as a plain template, or apply it yourself and switch the hook off",
+    };
+  }
+  const policies = policiesOf(hook);
+  if (policies.includes("before-hook-creation")) {
+    return { result: "unchecked", message: "an earlier run of this hook is still there and is replaced" };
+  }
+  return {
+    result: "rejected",
+    message: `an earlier run of this hook is still there, and its deletion policy (${policies.join(", ")}) does not let helm replace it`,
+    fix: `look why it was left (kubectl describe), then delete it: ${remove}`,
+  };
+}
+
+/** When helm deletes the object of a hook; by default before it makes it anew. */
+function policiesOf(hook: KubeObject): string[] {
+  const policies = listOf(hook, "helm.sh/hook-delete-policy");
+  return policies.length > 0 ? policies : ["before-hook-creation"];
+}
+
+function listOf(hook: KubeObject, annotation: string): string[] {
+  const list = (hook.metadata.annotations?.[annotation] ?? "").split(",");
+  return list.map((one) => one.trim().toLowerCase()).filter((one) => one !== "");
 }

@@ -1,14 +1,17 @@
+import { isDeepStrictEqual } from "node:util";
 import type { ClusterClient } from "../kubernetes/connect";
 import { dryRunCreate, dryRunDelete, dryRunPatch, type DryRun } from "../kubernetes/dry-run";
-import { differences, keyedPath, pathText } from "./diff/fields";
+import { differences, keyedPath, pathText, valueAt } from "./diff/fields";
 import { mergePatch, mergeTyped, mergeUntyped } from "./diff/merge";
 import { isTyped } from "./diff/merge-keys";
+import { sameKeys } from "./diff/same-key";
 import { fieldChanges } from "./diff/object-change";
-import { normalizeSecret, type Redactor } from "../kubernetes/redact";
-import { dig, groupKind, type KubeObject, objectKey } from "../kubernetes/objects";
+import { isSecret, normalizeSecret, type Redactor } from "../kubernetes/redact";
+import { dig, groupKind, isMap, type KubeObject, objectKey } from "../kubernetes/objects";
+import { RESOURCE_POLICY } from "../crds/crds";
 import type { ObjectChange } from "./report/schema";
 import type { ObjectCheck } from "../kubernetes/object-check";
-import type { UnstableFields } from "../helm/unstable";
+import { GENERATED, type UnstableFields } from "../helm/unstable";
 
 /** What helm is about to do, in objects. */
 export interface ReleaseRendering {
@@ -24,6 +27,10 @@ export interface ReleaseRendering {
    * `group/Kind` of the CRDs that this upgrade brings or changes; objects of these cannot be judged by the old ones.
    */
   changingKinds: ReadonlySet<string>;
+  /** Workloads that a HorizontalPodAutoscaler scales; see {@link scaledKey}. */
+  autoscaled: ReadonlySet<string>;
+  /** CRDs that have the mark by which helm leaves them once the CRD step is done. */
+  keptCrds: ReadonlySet<string>;
   /** The release's namespace does not exist yet. */
   createsNamespace: boolean;
 }
@@ -56,7 +63,7 @@ export async function releaseObjects(
   const kept = rendering.target.map((target) => reviewTarget(client, target, rendering, versions, redactor));
   const targets = new Set(rendering.target.map((object) => objectKey(object, namespace)));
   const removed = rendering.installed.filter((object) => !targets.has(objectKey(object, namespace)));
-  const gone = removed.map((object) => reviewRemoved(client, object, namespace));
+  const gone = removed.map((object) => reviewRemoved(client, object, rendering));
   return (await Promise.all([...kept, ...gone])).flat();
 }
 
@@ -77,11 +84,12 @@ async function reviewTarget(
 ): Promise<ReleaseObject[]> {
   const { release } = rendering;
   const key = objectKey(rendered, release.namespace);
+  const name = rendering.unstable.names.get(key);
   const served = await client.api.resource(rendered.apiVersion, rendered.kind);
   const planned = rendering.changingKinds.has(groupKind(rendered));
   if (!served) {
     const check = planned ? unchecked("its CRD is installed by this upgrade") : missingKind(rendered);
-    const created = change(rendered, "create", release.namespace, check);
+    const created = change(rendered, "create", release.namespace, check, name);
     return [{ key, namespaced: true, target: rendered, after: rendered, change: created }];
   }
   const changing = planned || isTemplatedKind(rendered, rendering.target);
@@ -92,44 +100,79 @@ async function reviewTarget(
   if (!live) {
     const result = await tryCreate(client, target, at, rendering);
     const check = judged(result, changing);
-    return [{ ...common, after: result.after ?? target, change: change(target, "create", at, check) }];
+    return [{ ...common, after: result.after ?? target, change: change(target, "create", at, check, name) }];
   }
 
-  const paths = rendering.unstable.paths.get(key) ?? [];
-  const installed = versions.installed.get(key) ?? target;
-  const merged = merge(installed, withLiveValues(target, live, paths), live);
+  const generated = generatedPaths(target, rendering.unstable.paths.get(key) ?? []);
+  const merged = merge(versions.installed.get(key) ?? target, target, live);
   const patch = mergePatch(live, merged);
-  if (Object.keys(patch).length === 0 && paths.length === 0) return [{ ...common, live, after: live }];
-  const result = await dryRunPatch(client, target, at ?? "", patch);
+  const isSame = Object.keys(patch).length === 0;
+  // What is made up may be by chance what is there already, this time. The day's date is no chance.
+  const mayDiffer = generated.length > 0 && (rendering.unstable.random?.has(key) ?? true);
+  if (isSame && !mayDiffer) return [{ ...common, live, after: live }];
+  const result: DryRun = isSame
+    ? { check: { result: "accepted" }, after: live }
+    : await dryRunPatch(client, target, at ?? "", patch);
   const after = result.after ?? merged;
   const { fields, folded } = fieldChanges(
     {
       live,
-      after,
+      after: withGenerated(
+        after,
+        isSame || mayDiffer ? generated : generated.filter((path) => differs(live, after, path)),
+      ),
       installed: versions.installed.get(key),
       target: rendered,
       targetWithOldValues: versions.withOldValues?.get(key),
+      generated: new Set(generated.map(pathText)),
+      autoscaled: rendering.autoscaled.has(scaledKey(target.kind, at, target.metadata.name)),
+      madeUpKeys: new Set(generatedPaths(target, rendering.unstable.keys.get(key) ?? []).map(pathText)),
     },
     redactor,
   );
-  const generated = paths.map((path) => ({
-    path: pathText(keyedPath(target, path)),
-    after: "<generated>",
-    cause: "generated" as const,
-  }));
-  if (fields.length + folded + generated.length === 0) return [{ ...common, live, after: live }];
-  const told = { fields: [...fields, ...generated], folded };
-  return [{ ...common, live, after, change: { ...change(target, "update", at, judged(result, changing)), ...told } }];
+  if (fields.length + folded === 0) return [{ ...common, live, after: live }];
+  const check = byHelm(target, live, client.context) ?? judged(result, changing);
+  return [{ ...common, live, after, change: { ...change(target, "update", at, check), fields, folded } }];
+}
+
+function differs(before: KubeObject, after: KubeObject, path: readonly string[]): boolean {
+  return !isDeepStrictEqual(valueAt(before, path), valueAt(after, path));
+}
+
+/** Where the chart makes something up, as paths into what the API server answers. */
+function generatedPaths(target: KubeObject, paths: readonly string[][]): string[][] {
+  return paths.map((path) => {
+    const [first, ...rest] = keyedPath(target, path);
+    // The API server keeps one of the two.
+    return first === "stringData" && isSecret(target) ? ["data", ...rest] : [first ?? "", ...rest];
+  });
+}
+
+/** The same object with one fixed word in these places, so that a review says the same each time. */
+function withGenerated(object: KubeObject, paths: readonly string[][]): KubeObject {
+  if (paths.length === 0) return object;
+  const copy = structuredClone(object);
+  for (const path of paths) {
+    const parent = valueAt(copy, path.slice(0, -1));
+    const last = path.at(-1) ?? "";
+    if (isMap(parent) && last in parent) parent[last] = GENERATED;
+  }
+  return copy;
 }
 
 /** What helm deletes: what the installed revision had, the chart no longer has, and nobody marked to be kept. */
-async function reviewRemoved(client: ClusterClient, object: KubeObject, namespace: string): Promise<ReleaseObject[]> {
+async function reviewRemoved(
+  client: ClusterClient,
+  object: KubeObject,
+  { release: { namespace }, keptCrds }: ReleaseRendering,
+): Promise<ReleaseObject[]> {
   const served = await client.api.resource(object.apiVersion, object.kind);
   const at = served?.namespaced ? (object.metadata.namespace ?? namespace) : undefined;
   const live = (await client.api.get(object, at ?? "", object.metadata.name ?? "")) as KubeObject | undefined;
   if (!served || !live) return [];
   const common = { key: objectKey(object, namespace), namespaced: served.namespaced, live };
-  if (live.metadata.annotations?.["helm.sh/resource-policy"] === "keep") {
+  const isKept = object.kind === "CustomResourceDefinition" && keptCrds.has(object.metadata.name ?? "");
+  if (isKept || live.metadata.annotations?.[RESOURCE_POLICY] === "keep") {
     return [{ ...common, after: live, change: change(object, "keep", at, { result: "accepted" }) }];
   }
   return [{ ...common, change: change(object, "delete", at, await dryRunDelete(client, object, at ?? "")) }];
@@ -140,9 +183,29 @@ function change(
   action: ObjectChange["action"],
   namespace: string | undefined,
   check: ObjectCheck,
+  name = metadata.name ?? "",
 ): ObjectChange {
   const at = namespace === undefined ? {} : { namespace };
-  return { apiVersion, kind, ...at, name: metadata.name ?? "", action, writer: "helm", fields: [], folded: 0, check };
+  return { apiVersion, kind, ...at, name, action, writer: "helm", fields: [], folded: 0, check };
+}
+
+/** A workload as an autoscaler refers to it. */
+export function scaledKey(kind: string, namespace: string | undefined, name: string | undefined): string {
+  return `${kind} ${namespace ?? ""}/${name ?? ""}`;
+}
+
+/** What helm's patch would not do as the chart says. */
+function byHelm(target: KubeObject, live: KubeObject, context: string): ObjectCheck | undefined {
+  const message = isTyped(target.apiVersion) ? sameKeys(target, live) : undefined;
+  if (message === undefined) return undefined;
+  const { name = "", namespace } = target.metadata;
+  const where = `--context ${context}${namespace ? ` --namespace ${namespace}` : ""}`;
+  const cascade = ["Deployment", "StatefulSet", "DaemonSet"].includes(target.kind) ? " --cascade=orphan" : "";
+  return {
+    result: "rejected",
+    message,
+    fix: `have helm make the object anew: kubectl ${where} delete ${target.kind.toLowerCase()} ${name}${cascade}, then repeat`,
+  };
 }
 
 /** A refusal by the CRD that is about to be replaced says nothing about the one that replaces it. */
@@ -182,23 +245,6 @@ function merge(installed: KubeObject, target: KubeObject, live: KubeObject): Kub
   const combine = isTyped(target.apiVersion) ? mergeTyped : mergeUntyped;
   const merged = combine(normalizeSecret(installed), target, live);
   return differences(live, merged).length === 0 ? live : (merged as KubeObject);
-}
-
-/** Generated values change with every rendering; the live ones stand in for them while the rest is compared. */
-function withLiveValues(target: KubeObject, live: KubeObject, paths: readonly string[][]): KubeObject {
-  if (paths.length === 0) return target;
-  const copy = structuredClone(target);
-  for (const path of paths) copyAt(copy, live, path);
-  return copy;
-}
-
-function copyAt(to: unknown, from: unknown, path: readonly string[]): void {
-  const [step, ...rest] = path;
-  if (step === undefined || typeof to !== "object" || to === null) return;
-  const source = typeof from === "object" && from !== null ? (from as Record<string, unknown>)[step] : undefined;
-  if (source === undefined) return;
-  if (rest.length === 0) (to as Record<string, unknown>)[step] = source;
-  else copyAt((to as Record<string, unknown>)[step], source, rest);
 }
 
 /** Tries to create an object; in a namespace that comes with this upgrade nothing can be tried yet. */

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import { isMap, type KubeObject } from "../../kubernetes/objects";
+import { dig, isMap, type KubeObject } from "../../kubernetes/objects";
+import { GENERATED } from "../../helm/unstable";
 import type { Cause, FieldChange } from "../report/schema";
 import { differences, pathText, valueAt, type FieldDifference } from "./fields";
 import { isNoise } from "./noise";
@@ -20,6 +21,10 @@ export interface ObjectVersions {
   targetWithOldValues?: KubeObject;
   /** Paths that the chart makes up anew with each rendering, as text. */
   generated?: ReadonlySet<string>;
+  /** A HorizontalPodAutoscaler sets its replicas. */
+  autoscaled?: boolean;
+  /** Those of them whose last step, the key, is itself made up. */
+  madeUpKeys?: ReadonlySet<string>;
 }
 
 /** The fields of an object that change, each with its cause. Noise is counted only, secrets are hidden. */
@@ -32,15 +37,23 @@ export function fieldChanges(versions: ObjectVersions, redactor: Redactor): { fi
   };
   const all = differences(versions.live, versions.after);
   const told = all.filter(({ path }) => !isNoise(path));
+  // A key that is made up must not decide the order either: a review says the same each time.
+  const isMadeUp = ({ path }: FieldDifference) => versions.madeUpKeys?.has(pathText(path)) === true;
+  const inOrder = [...told.filter((one) => !isMadeUp(one)), ...told.filter(isMadeUp)];
   const hide = isSecret(versions.target);
   return {
-    fields: told.map((difference) => ({
-      path: pathText(difference.path),
+    fields: inOrder.map((difference) => ({
+      path: pathText(shownPath(difference.path, versions)),
       ...shown(difference, hide, redactor),
       cause: causeOf(difference.path, known),
+      ...(isUnset(difference.path, known) ? { unset: true as const } : {}),
     })),
     folded: all.length - told.length,
   };
+}
+
+function shownPath(path: readonly string[], { madeUpKeys }: ObjectVersions): readonly string[] {
+  return madeUpKeys?.has(pathText(path)) ? [...path.slice(0, -1), GENERATED] : path;
 }
 
 function shown({ path, before, after }: FieldDifference, hide: boolean, redactor: Redactor) {
@@ -53,10 +66,17 @@ function shown({ path, before, after }: FieldDifference, hide: boolean, redactor
   return valueTexts(redactor.tree(before), redactor.tree(after));
 }
 
+function isUnset(path: readonly string[], { installed, target }: ObjectVersions): boolean {
+  return (
+    path.join(".") === "spec.replicas" && dig(installed, ...path) !== undefined && dig(target, ...path) === undefined
+  );
+}
+
 /** Compares what was installed with what is configured at the place where the live object changes. */
 function causeOf(path: readonly string[], versions: ObjectVersions): Cause {
+  if (versions.generated?.has(pathText(path))) return "generated";
+  if (versions.autoscaled && path.join(".") === "spec.replicas") return "autoscaler";
   const at = comparable(path, versions);
-  if (versions.generated?.has(pathText(at))) return "generated";
   const was = valueAt(versions.installed, at);
   const wanted = valueAt(versions.target, at);
   if (!sameMeaning(was, wanted)) {
@@ -81,17 +101,15 @@ function isUnkeyed(path: readonly string[], ...trees: (KubeObject | undefined)[]
   });
 }
 
-/** Equal as the API server reads it: an absent field, null and an empty map or list say the same. */
+/** Equal as the API server reads it: an absent field and null say the same, an empty map does not. */
 function sameMeaning(a: unknown, b: unknown): boolean {
-  return isDeepStrictEqual(plain(a), plain(b));
+  return isDeepStrictEqual(withoutNulls(a), withoutNulls(b));
 }
 
-function plain(value: unknown): unknown {
+function withoutNulls(value: unknown): unknown {
   if (value === null || value === undefined) return undefined;
-  if (Array.isArray(value)) return value.length > 0 ? value.map(plain) : undefined;
+  if (Array.isArray(value)) return value.map(withoutNulls);
   if (!isMap(value)) return value;
-  const kept = Object.entries(value).flatMap(([key, at]) =>
-    plain(at) === undefined ? [] : [[key, plain(at)] as const],
-  );
-  return kept.length > 0 ? Object.fromEntries(kept) : undefined;
+  const kept = Object.entries(value).filter(([, at]) => at !== null && at !== undefined);
+  return Object.fromEntries(kept.map(([key, at]) => [key, withoutNulls(at)]));
 }

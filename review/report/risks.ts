@@ -24,6 +24,7 @@ const RANK = [
   "values-refused",
   "crd-breaking",
   "downgrade",
+  "replicas-unset",
   "downtime-until-ready",
   "generated-values",
   "drift-overwritten",
@@ -135,6 +136,11 @@ function objectRisks({ objects, claims }: RiskSections): Risk[] {
   const generated = fieldsOf("generated");
   const full = deleted.filter(holdsOthers).map(objectName);
   const plain = deleted.filter((object) => !holdsOthers(object)).map(objectName);
+  const fewer = own.flatMap((object) =>
+    object.fields
+      .filter(({ unset, before, after }) => unset && Number(before) > Number(after))
+      .map(({ before, after }) => `${objectName(object)}: ${before ?? ""} -> ${after ?? ""}`),
+  );
   const unchecked = own.filter(({ check }) => check.result === "unchecked");
   return [
     ...risk(
@@ -143,6 +149,14 @@ function objectRisks({ objects, claims }: RiskSections): Risk[] {
       `${count(full.length, "object")} will be deleted with all that is in it`,
       full,
       "keep it: annotate it with helm.sh/resource-policy=keep before the upgrade",
+    ),
+    ...risk(
+      "high",
+      "replicas-unset",
+      `${count(fewer.length, "workload")} scaled down because the new chart does not set replicas any more`,
+      fewer,
+      "set the number in the values, if the chart has one for it; else have an autoscaler hold it, or scale it up again " +
+        "right after the upgrade (kubectl scale)",
     ),
     ...risk(
       "medium",

@@ -15,11 +15,11 @@ const text = z.string();
 const count = z.number().int().min(0);
 
 /** Why a field changes. */
-export const causeSchema = z.enum(["chart", "values", "drift", "server", "generated"]).meta({
+export const causeSchema = z.enum(["chart", "values", "drift", "server", "generated", "autoscaler"]).meta({
   description:
     "chart: the new chart version renders it differently; values: the configured values do; drift: it was changed by " +
     "hand on the cluster and the upgrade overwrites that; server: the API server or a webhook sets it in consequence; " +
-    "generated: the chart makes it up anew with each rendering",
+    "generated: the chart makes it up anew with each rendering; autoscaler: a HorizontalPodAutoscaler holds it",
 });
 
 const fieldSchema = z.strictObject({
@@ -27,6 +27,10 @@ const fieldSchema = z.strictObject({
   before: text.optional().meta({ description: "the live value as compact JSON; absent: not set; secrets as [secret]" }),
   after: text.optional().meta({ description: "the value after the upgrade; absent: removed" }),
   cause: causeSchema,
+  unset: z
+    .literal(true)
+    .optional()
+    .meta({ description: "the installed chart sets it, and the new one leaves it to the API server" }),
 });
 
 const objectSchema = z.strictObject({
@@ -44,6 +48,7 @@ const objectSchema = z.strictObject({
   }),
   fields: z.array(fieldSchema).meta({ description: "changed fields; empty for create and delete" }),
   folded: count.meta({ description: "changed fields that are left out as noise: checksums, chart and version labels" }),
+  temporary: z.literal(true).optional().meta({ description: "an object of a hook that helm deletes once it is done" }),
   check: checkSchema,
 });
 
@@ -84,6 +89,13 @@ const claimSchema = z.strictObject({
   name: text,
   size: text.optional(),
   reclaimPolicy: text.optional().meta({ description: "of its volume: Delete loses the data at once" }),
+  why: text,
+});
+
+/** Something that goes with all that is in it. */
+const contentsSchema = z.strictObject({
+  kind: text.meta({ description: "Namespace or CustomResourceDefinition" }),
+  name: text,
   why: text,
 });
 
@@ -195,6 +207,9 @@ export const reviewSchema = z
     rolls: z.array(rollSchema),
     images: z.array(imageSchema),
     claims: z.array(claimSchema).meta({ description: "PersistentVolumeClaims that the upgrade deletes" }),
+    contents: z.array(contentsSchema).optional().meta({
+      description: "namespaces and CRDs that the upgrade deletes with all that is in them; absent in reviews of 0.2.0",
+    }),
     breaking: breakingSchema,
     crds: z.array(crdSchema),
     restarts: restartsSchema,
@@ -219,6 +234,7 @@ export type ObjectChange = z.infer<typeof objectSchema>;
 export type ImageFinding = z.infer<typeof imageSchema>;
 export type Roll = z.infer<typeof rollSchema>;
 export type DeletedClaim = z.infer<typeof claimSchema>;
+export type DeletedContents = z.infer<typeof contentsSchema>;
 export type ValuesFinding = z.infer<typeof valuesFindingSchema>;
 export type ChartNote = z.infer<typeof noteSchema>;
 export type Breaking = z.infer<typeof breakingSchema>;

@@ -15,12 +15,16 @@ interface ContainerChange {
 
 /**
  * The fields of two pod templates that differ in meaning. Controllers compare templates semantically: a field that is
- * not set, null and an empty list or map are the same.
+ * not set, null and an empty list are the same. An empty map is not: as far as the API server keeps one, it stands for
+ * a structure that is set (`securityContext: {}` rolls pods; seen on a real API server).
  */
 export function templateDifferences(before: PodWorkload, after: PodWorkload): FieldDifference[] {
   const found = differences(withLists(before.template), withLists(after.template));
-  return found.filter((at) => !(isEmpty(at.before) && isEmpty(at.after)));
+  return found.filter((at) => !(isEmpty(at.before, at.path) && isEmpty(at.after, at.path)));
 }
+
+/** Plain maps, and structures that are always there: empty says as much as absent. */
+const ALWAYS = new Set(["annotations", "labels", "nodeSelector", "resources", "limits", "requests", "metadata"]);
 
 /** The same template with empty lists where it has none, so that a list that comes or goes is told item by item. */
 function withLists(template: Record<string, unknown>): Record<string, unknown> {
@@ -34,9 +38,11 @@ function withLists(template: Record<string, unknown>): Record<string, unknown> {
   return { ...template, spec: { ...spec, volumes: spec["volumes"] ?? [], ...lists } };
 }
 
-function isEmpty(value: unknown): boolean {
-  if (value === undefined || value === null) return true;
-  return typeof value === "object" && Object.keys(value).length === 0;
+function isEmpty(value: unknown, path: readonly string[]): boolean {
+  // A pod's own, which the API server always sets.
+  const always = ALWAYS.has(path.at(-1) ?? "") || path.join(".") === "spec.securityContext";
+  if (always && isMap(value) && Object.keys(value).length === 0) return true;
+  return value === undefined || value === null || (Array.isArray(value) && value.length === 0);
 }
 
 /**

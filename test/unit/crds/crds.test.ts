@@ -1,6 +1,6 @@
 import { UserError } from "../../../shared/user-error";
 import { expect } from "chai";
-import { droppedCrds, keepForeign, parseCrds } from "../../../crds/crds";
+import { differentCrds, droppedCrds, keepForeign, parseCrds } from "../../../crds/crds";
 import { ManifestError, parseManifest } from "../../../kubernetes/objects";
 
 const crd = (name = "things.casa.io", extra = "") => `
@@ -43,12 +43,21 @@ describe("parseManifest", () => {
 });
 
 describe("parseCrds", () => {
-  it("takes a CRD that two files bring alike once and refuses two different ones of one name", () => {
+  it("takes a CRD that two files bring once: the first, or the one that is chosen", () => {
     expect(parsed(`${crd()}---${crd()}`)).to.have.length(1);
-    expect(() => parsed(`${crd()}---${crd(undefined, "preserveUnknownFields: false")}`)).to.throw(
-      UserError,
-      "different",
+    const [a, b] = [crd(), crd(undefined, "preserveUnknownFields: false")].map(
+      (text) => parseManifest(text)[0]?.object,
     );
+    if (!a || !b) throw new Error("no CRD");
+    const both = [
+      { source: "c/crds/a.yaml", object: a },
+      { source: "c/charts/d/crds/a.yaml", object: b },
+    ];
+    const { name = "" } = a.metadata;
+    expect(parseCrds(both)[0]?.spec).to.deep.equal(a["spec"]);
+    expect(parseCrds(both, { [name]: "c/charts/d/crds/a.yaml" })[0]?.spec).to.deep.equal(b["spec"]);
+    expect(differentCrds(both)).to.deep.equal([{ name, first: "c/crds/a.yaml", other: "c/charts/d/crds/a.yaml" }]);
+    expect(differentCrds([...both].slice(0, 1))).to.deep.equal([]);
   });
 
   it("names CRD and field of a malformed one, and refuses v1beta1", () => {

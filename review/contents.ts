@@ -1,0 +1,44 @@
+import type { ClusterClient } from "../kubernetes/connect";
+import { dig, groupKind, type KubeObject } from "../kubernetes/objects";
+import { countOf } from "./crds";
+import type { HookChange } from "./hooks";
+import type { ReleaseObject } from "./release-objects";
+import type { DeletedContents } from "./report/schema";
+
+/**
+ * What goes with all that is in it: namespaces, and CRDs with every object of their kind, whether helm deletes them
+ * because the chart has them no more or because a hook makes them anew.
+ */
+export async function deletedContents(
+  client: ClusterClient,
+  objects: readonly ReleaseObject[],
+  hooks: readonly HookChange[],
+): Promise<DeletedContents[]> {
+  const byHelm = objects.flatMap(({ live, change }) =>
+    live && change?.action === "delete"
+      ? [{ live, why: "the chart does not have it any more, so helm deletes it" }]
+      : [],
+  );
+  const byHooks = hooks.flatMap(({ live, change }) =>
+    live && change.check.result !== "rejected"
+      ? [{ live, why: "a helm hook makes it anew, so helm deletes it first" }]
+      : [],
+  );
+  const found = [...byHelm, ...byHooks].map(async ({ live, why }): Promise<DeletedContents[]> => {
+    const { name = "" } = live.metadata;
+    if (isNamespace(live)) return [{ kind: live.kind, name, why: `${why}, and Kubernetes everything in it` }];
+    if (!isCrd(live)) return [];
+    const count = await countOf(client, live);
+    const kind = String(dig(live, "spec", "names", "kind"));
+    return [{ kind: live.kind, name, why: `${why}, and Kubernetes its ${count} ${kind} objects` }];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+function isNamespace(object: KubeObject): boolean {
+  return groupKind(object) === "/Namespace";
+}
+
+function isCrd(object: KubeObject): boolean {
+  return groupKind(object) === "apiextensions.k8s.io/CustomResourceDefinition";
+}

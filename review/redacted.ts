@@ -1,0 +1,35 @@
+import type { Redactor } from "../kubernetes/redact";
+import type { Review } from "./report/schema";
+
+/** The parts of a review that quote texts of charts, of the cluster and of messages. */
+export type QuotingSections = Pick<
+  Review,
+  "objects" | "rolls" | "images" | "claims" | "contents" | "breaking" | "crds" | "restarts" | "refusals"
+>;
+
+/** Members that programs read: names of things, and words of our own. */
+const IDENTIFIERS = new Set([
+  ...["apiVersion", "kind", "namespace", "name", "workload", "container", "object", "path", "version", "source"],
+  ...["action", "writer", "cause", "result", "strategy", "expected", "pullPolicy", "reclaimPolicy", "size"],
+  ...["rule", "form", "severity", "code", "from", "to", "backup"],
+]);
+
+/** In findings about images and values `problem` is a word of ours, in refusals it is the API server's text. */
+const WITH_PROBLEM = new Set([...IDENTIFIERS, "problem"]);
+
+/** Hides secret texts wherever something foreign is quoted, and nowhere else. */
+export function redacted(sections: QuotingSections, redactor: Redactor): QuotingSections {
+  const hide = <T>(value: T) => redactor.texts(value, IDENTIFIERS);
+  const { objects, rolls, images, claims, contents, breaking, crds, restarts, refusals } = sections;
+  return {
+    objects: hide(objects),
+    rolls: hide(rolls),
+    images: redactor.texts(images, WITH_PROBLEM),
+    claims: hide(claims),
+    contents: hide(contents),
+    breaking: redactor.texts(breaking, WITH_PROBLEM),
+    crds: hide(crds),
+    restarts: hide(restarts),
+    refusals: hide(refusals),
+  };
+}

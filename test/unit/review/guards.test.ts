@@ -1,0 +1,61 @@
+import { expect } from "chai";
+import { Redactor } from "../../../kubernetes/redact";
+import { otherOwner } from "../../../review/crd-owners";
+import { sameKeys } from "../../../review/diff/same-key";
+import { redacted } from "../../../review/redacted";
+import { sampleReview } from "../../fixtures/review";
+
+describe("lists that helm would merge wrongly", () => {
+  const ports = (...list: object[]) => ({ spec: { ports: list } });
+  const tcp = { name: "tcp", port: 53, protocol: "TCP" };
+  const udp = { name: "udp", port: 53, protocol: "UDP" };
+
+  it("two items of one key, unless they are there already", () => {
+    expect(sameKeys(ports(tcp, udp), ports(tcp))).to.contain("two items of spec.ports have the same port (53)");
+    const defaulted = [udp, tcp].map((port) => ({ ...port, targetPort: 53 }));
+    expect(sameKeys(ports(tcp, udp), ports(...defaulted))).to.equal(undefined);
+    expect(sameKeys(ports(tcp), ports(tcp, udp))).to.equal(undefined);
+  });
+
+  it("inside of containers, by the container's name", () => {
+    const pod = (...env: object[]) => ({
+      spec: { template: { spec: { containers: [{ name: "a" }, { name: "b", env }] } } },
+    });
+    const twice = pod({ name: "A", value: "1" }, { name: "A", value: "2" });
+    expect(sameKeys(twice, pod({ name: "A", value: "1" }))).to.contain("have the same name (A)");
+    expect(sameKeys(twice, twice)).to.equal(undefined);
+  });
+});
+
+describe("who else keeps a CRD", () => {
+  const release = { name: "casa", namespace: "ns" };
+  const owner = (labels: Record<string, string>, annotations: Record<string, string> = {}) =>
+    otherOwner({ labels, annotations }, release);
+
+  it("by the marks of helm, Argo CD and Flux", () => {
+    const helm = (name: string) => ({ "meta.helm.sh/release-name": name, "meta.helm.sh/release-namespace": "ns" });
+    expect(owner({}, helm("other"))).to.equal("helm release ns/other");
+    expect(owner({}, helm("casa"))).to.equal(undefined);
+    expect(owner({}, { "argocd.argoproj.io/tracking-id": "app:g/K:ns/n" })).to.equal("Argo CD application app");
+    expect(owner({ "kustomize.toolkit.fluxcd.io/name": "k", "kustomize.toolkit.fluxcd.io/namespace": "f" })).to.equal(
+      "Flux Kustomization f/k",
+    );
+    expect(owner({ app: "x" })).to.equal(undefined);
+  });
+});
+
+describe("redaction", () => {
+  it("hides what is quoted, and leaves what programs read, whatever a Secret holds", () => {
+    const review = sampleReview();
+    const words = ["update", "create", "helm", "chart", "casa", "Deployment", "accepted", "RollingUpdate", "brief"];
+    const { objects, rolls } = redacted(review, new Redactor([...words, "hunter22"]));
+    expect(objects.map(({ action, kind, writer, name }) => [action, kind, writer, name])).to.deep.equal(
+      review.objects.map(({ action, kind, writer, name }) => [action, kind, writer, name]),
+    );
+    expect(rolls.map(({ downtime: { expected } }) => expected)).to.deep.equal(
+      review.rolls.map(({ downtime: { expected } }) => expected),
+    );
+    const told = { ...review, refusals: [{ object: "a", problem: "password hunter22 is wrong", fix: "x" }] };
+    expect(redacted(told, new Redactor(["hunter22"])).refusals[0]?.problem).to.equal("password [secret] is wrong");
+  });
+});
