@@ -200,7 +200,8 @@ async function renderTwice(job: RenderJob, { client }: RenderInput, files: Chart
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     // What it insists on may be an object on the cluster, or a kind that its own CRDs bring.
-    const crds = objectsOf(parseManifest(await helm(["show", "crds", job.path])));
+    const shown = async () => objectsOf(parseManifest(await helm(["show", "crds", job.path])));
+    const crds = await shown().catch(() => []); // whatever is wrong with them, rendering says it with the file's name
     const view = await openClusterView(client, crds, job.scratch);
     try {
       return await withCrds(crds, view);
