@@ -3,6 +3,8 @@ import { z } from "zod";
 import type { WorkloadKind } from "./workload";
 import { type Strategy, strategyOf } from "./strategy";
 import { ApiError } from "./api";
+import { type ManagedFields, managedFields } from "./managed-fields";
+import { labelSelector, selectorText } from "./selector-text";
 import { type ClusterClient, parseObject } from "./connect";
 
 /** A Deployment or StatefulSet as it is on the cluster. */
@@ -34,6 +36,14 @@ export interface LiveWorkload {
   annotations: Record<string, string>;
   /** How its controller replaces pods. */
   strategy: Strategy;
+  /** The pod template as it is. */
+  template: { metadata?: object | null; spec?: object };
+  /** Names of the volume claim templates of a StatefulSet: its pods have a volume for each. */
+  claimTemplates: string[];
+  /** Label selector of its pods, as a request has it. */
+  podSelector: string;
+  /** Who wrote which of its fields. */
+  managedFields: ManagedFields;
 }
 
 /** An error of a request, with what to grant where it was a missing permission. */
@@ -57,13 +67,19 @@ const workload = z.looseObject({
     name: z.string(),
     generation: z.number().default(0),
     annotations: texts,
+    managedFields,
   }),
   spec: z.looseObject({
     replicas: z.number().nullish(),
     paused: z.boolean().default(false),
     strategy: strategy.nullish(),
     updateStrategy: strategy.nullish(),
-    template: z.looseObject({ metadata: z.looseObject({ annotations: texts, labels: texts }).nullish() }),
+    selector: labelSelector.nullish(),
+    volumeClaimTemplates: z.array(z.looseObject({ metadata: z.looseObject({ name: z.string() }) })).nullish(),
+    template: z.looseObject({
+      metadata: z.looseObject({ annotations: texts, labels: texts }).nullish(),
+      spec: z.looseObject({}).optional(),
+    }),
   }),
   status: z
     .looseObject({
@@ -120,6 +136,10 @@ export function workloadFacts(kind: WorkloadKind, item: unknown): LiveWorkload {
     podAnnotations: template?.annotations ?? {},
     annotations: at.annotations ?? {},
     strategy: strategyOf(kind, spec, spec.replicas ?? 1),
+    template: spec.template,
+    claimTemplates: (spec.volumeClaimTemplates ?? []).map(({ metadata }) => metadata.name),
+    podSelector: selectorText(spec.selector ?? {}),
+    managedFields: at.managedFields,
   };
   // A StatefulSet with a partition keeps the pods below it on the old template, and counts as rolled out all the same.
   const { partition } = facts.strategy;

@@ -4,13 +4,20 @@ import { type CrMigration, planCrMigration } from "../components/custom-resource
 import { withStoredVersions } from "../components/custom-resource-migration/transitional";
 import { passedEarlier } from "../components/migration-gate/earlier-record";
 import { decideMigrationGate, type GateDecision } from "../components/migration-gate/decide";
+import { injectionWarnings } from "../components/workload-restarts/injection-facts";
 import {
   pendingGroups,
   planRestarts,
   type RecordedStamp,
   type RestartPlan,
 } from "../components/workload-restarts/restarts";
-import { configStamp, stampOn, type StampRules } from "../components/workload-restarts/stamp";
+import {
+  AGAIN_ANNOTATION,
+  configStamp,
+  stampOn,
+  type StampRules,
+  takenBack,
+} from "../components/workload-restarts/stamp";
 import { nameWorkloads } from "../components/workload-restarts/targets";
 import { sidecarDeploymentOf, type UpgradeConfig } from "../config/config";
 import type { LoadedConfig } from "../config/config-load";
@@ -19,6 +26,7 @@ import { parseDescription } from "../history/recorded-texts";
 import { lastCarriedOut } from "../helm/carried-out";
 import type { Revision } from "../helm/release";
 import { type KubeObject, parseManifest } from "../kubernetes/objects";
+import { workloadId } from "../kubernetes/workload";
 import { crdsOf, isInstalled, refuseUnfitRelease, revisionDescription, versionBefore } from "./release-state";
 import type { Snapshot } from "./snapshot";
 import { upgradeWarnings } from "./warnings";
@@ -102,7 +110,11 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
     onlyRestarts: unchanged && pendingGroups(restarts).length > 0,
     gatePassed:
       !newRevision && gate.gate !== undefined && passedEarlier(snapshot.earlierGate, { ...gate.gate, revision }),
-    warnings: [...upgradeWarnings(config, values, snapshot, crds.dropped), ...gate.warnings],
+    warnings: [
+      ...upgradeWarnings(config, values, snapshot, crds.dropped),
+      ...injectionWarnings(snapshot.injection),
+      ...gate.warnings,
+    ],
   };
 }
 
@@ -138,6 +150,12 @@ function decideRestarts(
 ): RestartPlan {
   if (!enabled) return { groups: [], skipped: [], stale: [] };
   const named = nameWorkloads(snapshot.systems, snapshot.policies, workloads);
-  const facts = snapshot.workloads.map((one) => ({ ...one, stamp: stampOn(one) }));
+  const facts = snapshot.workloads.map((one) => ({
+    ...one,
+    stamp: stampOn(one),
+    again: one.podAnnotations[AGAIN_ANNOTATION],
+    takenBack: takenBack(one),
+    lacking: snapshot.injection.lacking.get(workloadId(one)),
+  }));
   return planRestarts(named, facts, stamp, recorded, { canaries, exclude });
 }

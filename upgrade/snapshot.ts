@@ -3,6 +3,8 @@ import { type EarlierRecord, readEarlierRecord } from "../components/migration-g
 import { readMigrations } from "../components/custom-resource-migration/file";
 import type { MigrationEntry } from "../components/custom-resource-migration/rules";
 import { listCasaPolicies, listMultiAgentSystems } from "../components/workload-restarts/cluster/casa-objects";
+import { readInjection } from "../components/workload-restarts/cluster/read-injection";
+import { type InjectionFacts, NO_INJECTION_FACTS } from "../components/workload-restarts/injection-facts";
 import { parseRecord, recordNames } from "../components/workload-restarts/restart-record";
 import type { RecordedStamp } from "../components/workload-restarts/restarts";
 import {
@@ -46,6 +48,8 @@ export interface Snapshot {
   readonly policies: readonly CasaPolicyFacts[];
   /** All Deployments and StatefulSets of the namespaces that somebody names workloads in. */
   readonly workloads: readonly LiveWorkload[];
+  /** What the injector of this moment puts into MAS pods, and which running ones lack something of it. */
+  readonly injection: InjectionFacts;
   /** What an earlier version of this program recorded of its gate. */
   readonly earlierGate?: EarlierRecord;
 }
@@ -108,13 +112,16 @@ async function readRestartRecords(client: ClusterClient, config: UpgradeConfig):
 
 async function readMasWorkloads(
   client: ClusterClient,
-  { restarts }: UpgradeConfig,
-): Promise<Pick<Snapshot, "systems" | "policies" | "workloads">> {
-  if (!restarts.enabled) return { systems: [], policies: [], workloads: [] };
+  { restarts, mode }: UpgradeConfig,
+): Promise<Pick<Snapshot, "systems" | "policies" | "workloads" | "injection">> {
+  if (!restarts.enabled) return { systems: [], policies: [], workloads: [], injection: NO_INJECTION_FACTS };
   const [systems, policies] = restarts.discovery
     ? await Promise.all([listMultiAgentSystems(client), listCasaPolicies(client)])
     : [[], []];
   const named = nameWorkloads(systems, policies, restarts.workloads);
   const namespaces = [...new Set(named.map(({ namespace }) => namespace))];
-  return { systems, policies, workloads: await readWorkloads(client, namespaces) };
+  const workloads = await readWorkloads(client, namespaces);
+  const mas = new Set(named.map(({ namespace, name }) => `${namespace}/${name}`));
+  const ofMas = workloads.filter(({ namespace, name, replicas }) => replicas > 0 && mas.has(`${namespace}/${name}`));
+  return { systems, policies, workloads, injection: await readInjection(client, mode, ofMas) };
 }

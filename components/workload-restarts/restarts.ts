@@ -1,3 +1,4 @@
+import { shortDigest } from "../../shared/digest";
 import { matches, type WorkloadKind, workloadId, type WorkloadRef } from "../../kubernetes/workload";
 import type { LiveWorkload } from "../../kubernetes/workloads";
 import { keepsOldPods, type SkippedWorkload, type SkipReason } from "./skipped";
@@ -9,6 +10,14 @@ export type WorkloadFacts = Pick<
 > & {
   /** Stamp on the pod template; undefined before this program first restarted it. */
   stamp?: string;
+  /** Generation of the object: another one for each change of its spec. */
+  generation?: number;
+  /** Marker of an additional restart on the pod template. */
+  again?: string;
+  /** This program stamped the workload, and somebody put another stamp there, or none. */
+  takenBack?: object;
+  /** What its pods lack of what the injector puts into new ones, in words; undefined when they lack nothing. */
+  lacking?: string;
 };
 
 /** A workload somebody named, and who: the MAS it belongs to decides the order. */
@@ -43,7 +52,21 @@ export interface RestartTarget {
   name: string;
   /** It runs under this configuration already and is fully available: nothing to do, no place in the queue. */
   done: boolean;
+  /**
+   * Marker of an additional restart: the stamp alone would not change what the engine has in its state. Kept as it is
+   * on the cluster afterwards, because taking it away would restart once more.
+   */
+  again?: string;
+  /** Why it is restarted although the release's configuration gives no reason. */
+  why?: RestartCause;
 }
+
+/** Why a workload is restarted although the release's configuration gives no reason. */
+export type RestartCause =
+  /** Somebody took the stamp back, so its pods need not be those of the restart. */
+  | { readonly code: "stamp-taken-back" }
+  /** Its pods lack something of what the injector of this moment injects. */
+  | { readonly code: "injection"; readonly what: string };
 
 /** Workloads that are restarted together: all of a group are done before the next group starts. */
 export interface RestartGroup {
@@ -73,7 +96,8 @@ export function planRestarts(
   const groups = new Map<string, RestartTarget[]>([[CANARIES, []]]);
   for (const { facts, group } of resolve(named, live, plan.skipped)) {
     const id = workloadId(facts);
-    const current = runsUnder(facts, recorded) === desiredStamp;
+    const why = causeOf(facts, desiredStamp, recorded);
+    const current = why === undefined && runsUnder(facts, recorded) === desiredStamp;
     const obstacle = whyNot(facts, settings.exclude);
     if (obstacle) {
       plan.skipped.push({ workload: id, why: obstacle });
@@ -83,7 +107,13 @@ export function planRestarts(
     } else {
       const at = settings.canaries.some((ref) => matches(ref, facts)) ? CANARIES : group;
       const { kind, namespace, name } = facts;
-      groups.set(at, [...(groups.get(at) ?? []), { kind, namespace, name, done: current && facts.rolledOut }]);
+      const again = why === undefined ? facts.again : shortDigest([facts.generation ?? 0, desiredStamp, why.code]);
+      const target: RestartTarget = {
+        ...{ kind, namespace, name, done: current && facts.rolledOut },
+        ...(again === undefined ? {} : { again }),
+        ...(why === undefined ? {} : { why }),
+      };
+      groups.set(at, [...(groups.get(at) ?? []), target]);
     }
   }
   plan.skipped.push(...canariesNotFound(settings.canaries, live));
@@ -127,6 +157,15 @@ function resolve(named: NamedWorkload[], live: WorkloadFacts[], skipped: Skipped
     }
   }
   return found;
+}
+
+/** Why a workload is restarted although its stamp, or what is recorded of it, gives no reason. */
+function causeOf(facts: WorkloadFacts, desiredStamp: string, recorded: RecordedStamp): RestartCause | undefined {
+  if (facts.takenBack && facts.stamp !== desiredStamp) return { code: "stamp-taken-back" };
+  if (facts.lacking === undefined || runsUnder(facts, recorded) !== desiredStamp) return undefined;
+  // While its pods are being replaced, those that are about to go say nothing of those that come.
+  const replacing = facts.stamp !== undefined && !facts.rolledOut;
+  return replacing ? undefined : { code: "injection", what: facts.lacking };
 }
 
 function runsUnder(facts: WorkloadFacts, recorded: RecordedStamp): string | undefined {

@@ -1,0 +1,16 @@
+import { z } from "zod";
+
+/** What the gate behind one restart is told. */
+export const gateJob = z.strictObject({
+  kind: z.enum(["Deployment", "StatefulSet"]),
+  namespace: z.string().min(1),
+  name: z.string().min(1),
+  /** The stamp that the restart wrote. */
+  stamp: z.string().min(1),
+  /** Marker of an additional restart. */
+  again: z.string().optional(),
+  mode: z.enum(["istio", "cilium"]),
+  /** Longest wait, in seconds. */
+  timeoutSeconds: z.number().positive(),
+});
+export type GateJob = z.infer<typeof gateJob>;

@@ -1,0 +1,49 @@
+import { expect } from "chai";
+import { ours, outcomeOf, revision, type Situation, stampOf, system, workload } from "./situation";
+
+const [OLD, NEW] = [stampOf("0.1.0"), stampOf("0.2.0")];
+/** Everything is done in 0.2.0; what is left is what somebody changed since. */
+const DONE: Situation = {
+  revisions: [revision(1, "0.1.0", { status: "superseded" }), revision(2, "0.2.0", { description: ours("0.2.0") })],
+  records: { before: { stamp: OLD, stale: [] }, after: { stamp: NEW, stale: [] } },
+};
+const stamped = (name: string, more: object = {}) => workload(name, { stamp: NEW, ...more });
+
+/** What the API server keeps of this program's writing: its annotations on the object, and the stamp if it holds. */
+function writtenByUs(stampHolds: boolean) {
+  const template = { "f:metadata": { "f:annotations": { "f:casa-upgrade.dev/config-stamp": {} } } };
+  const fieldsV1 = { "f:metadata": {}, ...(stampHolds ? { "f:spec": { "f:template": template } } : {}) };
+  return [{ manager: "casa-upgrade", operation: "Apply", fieldsV1 }];
+}
+
+describe("restarts that the release gives no reason for", () => {
+  it("a stamp that somebody took away, or put back to an older one", () => {
+    const outcome = outcomeOf({
+      ...DONE,
+      systems: [system("gone", "older", "ours")],
+      workloads: [
+        workload("gone", { managedFields: writtenByUs(false) }),
+        workload("older", { stamp: OLD, managedFields: writtenByUs(false) }),
+        stamped("ours", { managedFields: writtenByUs(true) }),
+      ],
+    });
+    expect(outcome).to.include({ restart: "gone older", done: "ours", onlyRestarts: true });
+  });
+
+  it("pods that lack what is injected, but not while they are replaced, and not where nothing may be restarted", () => {
+    const names = ["bare", "stamped", "rolling", "paused"];
+    const outcome = outcomeOf({
+      ...DONE,
+      systems: [system(...names)],
+      workloads: [
+        workload("bare"),
+        stamped("stamped"),
+        stamped("rolling", { rolledOut: false }),
+        workload("paused", { paused: true }),
+      ],
+      injection: { lacking: new Map(names.map((name) => [`Deployment/mas/${name}`, "1 of 1 pods: no proxy"])) },
+    });
+    expect(outcome).to.include({ restart: "bare stamped rolling", skipped: "paused paused", stale: "paused" });
+    expect(outcome.again, "of one that is only waited for nothing is changed").to.equal("bare stamped");
+  });
+});
