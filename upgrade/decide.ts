@@ -112,7 +112,7 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
       !newRevision && gate.gate !== undefined && passedEarlier(snapshot.earlierGate, { ...gate.gate, revision }),
     warnings: [
       ...upgradeWarnings(config, values, snapshot, crds.dropped),
-      ...injectionWarnings(snapshot.injection),
+      ...injectionWarnings(config.mode, snapshot.injection),
       ...gate.warnings,
     ],
   };

@@ -22,15 +22,7 @@ export interface WorkloadRestartsArgs {
   /** Longest wait for one workload, in seconds. */
   readonly timeoutSeconds: number;
   /** The check that new pods will really get the new configuration, run before the first restart. */
-  readonly injection: {
-    readonly mode: InjectionJob["mode"];
-    /** Namespace of the runtime. */
-    readonly namespace: string;
-    readonly sidecarDeployment: string;
-    /** MutatingWebhookConfiguration of mode `cilium`. */
-    readonly webhook: string;
-    readonly timeoutSeconds: number;
-  };
+  readonly injection: Omit<InjectionJob, "stamp">;
   readonly access: ClusterAccess;
   /** ConfigMap that remembers for which configuration all workloads were restarted. */
   readonly record: { readonly name: string; readonly exists: boolean };
@@ -41,9 +33,9 @@ export interface WorkloadRestartsArgs {
  * the other, the first failure stops the rest.
  *
  * Each workload is a Patch that writes the stamp to its pod template, and a gate of its own that waits until every pod
- * is of the new template, ready, and carries what the injector of that moment injects; the provider's wait for a patched
- * Deployment is no gate (docs/provider-facts.md). The order is in the dependencies, so the engine keeps it. Because the
- * stamp is a hash, patching twice restarts once: a run that was killed goes on where it was.
+ * is of the new template, ready, and carries what the injector of that moment injects; the provider's wait for a
+ * patched Deployment is no gate (docs/provider-facts.md). The order is in the dependencies, so the engine keeps it.
+ * Because the stamp is a hash, patching twice restarts once: a run that was killed goes on where it was.
  *
  * Nothing is restarted on `destroy`: the patches are retained, giving the annotation up would roll the pods again.
  */
@@ -99,8 +91,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
 
   /** Pods restarted before the injector (or the sidecar they talk to) is ready would keep the old configuration. */
   private injectionReady(name: string, args: WorkloadRestartsArgs): pulumi.Resource {
-    const { mode, namespace, sidecarDeployment, webhook, timeoutSeconds } = args.injection;
-    const job: InjectionJob = { mode, namespace, sidecarDeployment, webhook, timeoutSeconds, stamp: args.stamp };
+    const job: InjectionJob = { ...args.injection, stamp: args.stamp };
     return helperCommand(
       `${name}-injection-ready`,
       {

@@ -1,6 +1,6 @@
 import type { RunningPod } from "../../kubernetes/running-pods";
 import type { PodWebhook } from "../../kubernetes/webhooks";
-import { workloadId } from "../../kubernetes/workload";
+import { type WorkloadKind, workloadId } from "../../kubernetes/workload";
 import type { LiveWorkload } from "../../kubernetes/workloads";
 import { injectedInto, type InjectionMode, type InjectorAnswer, lacks } from "./injected";
 
@@ -45,8 +45,37 @@ export function lackingPods(
   return found;
 }
 
+/** A workload whose new pods are asked about before the first restart. */
+export interface AskAbout {
+  readonly kind: WorkloadKind;
+  readonly namespace: string;
+  readonly name: string;
+  /** Containers that the injector put into its pods when the plan was made. */
+  readonly injects: string[];
+}
+
+/** One workload for each namespace and each answer: what is true of it is true of those like it. */
+export function representatives(
+  targets: readonly { kind: WorkloadKind; namespace: string; name: string }[],
+  { answers }: InjectionFacts,
+): AskAbout[] {
+  const found = new Map<string, AskAbout>();
+  for (const { kind, namespace, name } of targets) {
+    const answer = answers.get(workloadId({ kind, namespace, name }));
+    if (answer === undefined || ("problem" in answer && answer.problem !== "down")) continue;
+    const injects = "injected" in answer ? answer.injected.containers.map((container) => container.name) : [];
+    const key = `${namespace} ${injects.join(" ")}`;
+    if (!found.has(key)) found.set(key, { kind, namespace, name, injects });
+  }
+  return [...found.values()];
+}
+
 /** What a reviewer should know where the injector or the pods could not be looked at, in words. */
-export function injectionWarnings({ answers, unlisted }: InjectionFacts): string[] {
+export function injectionWarnings(mode: InjectionMode, { answers, unlisted, webhooks }: InjectionFacts): string[] {
+  if (webhooks?.length === 0 && mode === "istio") {
+    const install = "install or repair Istio's control plane (kubectl get mutatingwebhookconfigurations)";
+    return [`the cluster has no webhook that injects proxies, so no MAS pod gets one: ${install}`];
+  }
   const byProblem = new Map<string, string[]>();
   for (const [id, answer] of answers) {
     if ("injected" in answer) continue;

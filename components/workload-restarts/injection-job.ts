@@ -8,6 +8,15 @@ export const injectionJob = z.strictObject({
   sidecarDeployment: z.string(),
   /** MutatingWebhookConfiguration of mode `cilium`. */
   webhook: z.string(),
+  /** Workloads whose new pods are asked about, and the containers that they got when the plan was made. */
+  askAbout: z.array(
+    z.strictObject({
+      kind: z.enum(["Deployment", "StatefulSet"]),
+      namespace: z.string(),
+      name: z.string(),
+      injects: z.array(z.string()),
+    }),
+  ),
   /** Longest wait, in seconds. */
   timeoutSeconds: z.number().nonnegative(),
   /** The configuration that the restarts are for; another one is checked again. */

@@ -68,6 +68,16 @@ export type RestartCause =
   /** Its pods lack something of what the injector of this moment injects. */
   | { readonly code: "injection"; readonly what: string };
 
+/** The cause in words. */
+export function causeText(why: RestartCause): string {
+  switch (why.code) {
+    case "stamp-taken-back":
+      return "its stamp was taken back after a restart";
+    case "injection":
+      return why.what;
+  }
+}
+
 /** Workloads that are restarted together: all of a group are done before the next group starts. */
 export interface RestartGroup {
   name: string;

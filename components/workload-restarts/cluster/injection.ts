@@ -2,10 +2,11 @@ import { z } from "zod";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import type { WorkloadName } from "../../../diagnosis/diagnose";
 import type { InjectionJob } from "../injection-job";
+import { askInjector } from "./injector";
 import { progressOf, workloadFacts } from "../../../kubernetes/workloads";
 
 /** What must be ready before a restarted pod gets the new configuration. */
-export type InjectionCheck = Pick<InjectionJob, "mode" | "namespace" | "sidecarDeployment" | "webhook">;
+export type InjectionCheck = Pick<InjectionJob, "mode" | "namespace" | "sidecarDeployment" | "webhook" | "askAbout">;
 
 /** What is missing. */
 export interface InjectionProblem {
@@ -40,11 +41,30 @@ export async function injectionProblem(client: ClusterClient, check: InjectionCh
 /**
  * What a restarted pod would miss right now, and which workload is the cause; undefined when the injection is ready.
  */
-export function findInjectionProblem(
+export async function findInjectionProblem(
   client: ClusterClient,
   check: InjectionCheck,
 ): Promise<InjectionProblem | undefined> {
-  return check.mode === "istio" ? sidecarProblem(client, check) : webhookProblem(client, check);
+  const problem = await (check.mode === "istio" ? sidecarProblem(client, check) : webhookProblem(client, check));
+  return problem ?? injectorProblem(client, check);
+}
+
+/** What the injector itself says of new pods: that it does not answer, or gives them nothing any more. */
+async function injectorProblem(client: ClusterClient, { mode, askAbout }: InjectionCheck) {
+  const problems = await Promise.all(
+    askAbout.map(async ({ kind, namespace, name, injects }): Promise<InjectionProblem | undefined> => {
+      const live = await client.api.get({ apiVersion: "apps/v1", kind }, namespace, name);
+      if (live === undefined) return undefined;
+      const answer = await askInjector(client, mode, workloadFacts(kind, live));
+      const pods = `new pods of ${kind} ${namespace}/${name}`;
+      if ("problem" in answer) {
+        return answer.problem === "down" ? { problem: `${pods} cannot be created: ${answer.message}` } : undefined;
+      }
+      if (injects.length === 0 || answer.injected.containers.length > 0) return undefined;
+      return { problem: `${pods} would get no ${injects.join(" and ")} any more: its webhook or its labels are gone` };
+    }),
+  );
+  return problems.find((problem) => problem !== undefined);
 }
 
 async function sidecarProblem(client: ClusterClient, { namespace, sidecarDeployment }: InjectionCheck) {

@@ -2,6 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { z } from "zod";
 import { type MasObject, multiAgentSystem, deployment, namespace, statefulSet, toYaml } from "../../../fixtures/mas";
+import { installIstioCrds, startIstiod } from "../../../../sandbox/istio";
+import { istioOrSkip } from "../../world/istio-fixture";
 import { Watcher, WORKLOAD_PATHS } from "../../world/watcher";
 import { mustSucceed, World } from "../../world/world";
 
@@ -112,5 +114,32 @@ describe("the gate behind each restart", function () {
     expect(run.text).to.match(/DeploymentPatch Deployment\/mas-gate\/planner updated/);
     for (const { metadata } of await pods()) expect(metadata.annotations, metadata.name).to.have.property(STAMP);
     mustSucceed(await world.up(["--expect-no-changes"]));
+  });
+
+  describe("with Istio's injector", () => {
+    before(async function () {
+      const istio = await istioOrSkip(this);
+      await installIstioCrds(world.cluster, world.tools);
+      await startIstiod(world.cluster, world.tools, istio);
+    });
+
+    it("shows pods that have no proxy as to be restarted, restarts them, and finds the proxy in every pod", async () => {
+      const preview = mustSucceed(await world.preview());
+      expect(preview.text).to.match(/restarts: 2 workloads/);
+      expect(preview.text).to.contain(
+        `restarts: Deployment/${NAMESPACE}/planner: 3 of 3 pods: has no container istio-`,
+      );
+      mustSucceed(await world.up());
+      const all = await pods();
+      expect(all).to.have.length(4);
+      for (const { metadata, spec } of all) {
+        expect(
+          spec.containers.map(({ name }) => name),
+          metadata.name,
+        ).to.include("istio-proxy");
+        expect(metadata.annotations, metadata.name).to.have.property("istio.io/rev", "default");
+      }
+      mustSucceed(await world.up(["--expect-no-changes"]));
+    });
   });
 });
