@@ -97,6 +97,15 @@ const restarts = z.strictObject({
   canaries: workloads("workloads restarted first, before all others"),
   exclude: workloads("workloads never restarted; they are reported"),
   workloads: workloads("workloads restarted in addition to the discovered ones, last"),
+  brokenBefore: z
+    .enum(["last", "refuse"])
+    .default("last")
+    .meta({
+      description:
+        "workloads that are not available before the upgrade: `last` restarts them after all others and lets them fail, " +
+        "`refuse` refuses the upgrade",
+      example: "refuse",
+    }),
   inputs: z
     .array(
       z

@@ -28,7 +28,7 @@ export async function restartChanges(
       const annotations = workload?.annotations ?? {};
       const check = asked.has(workloadId(target)) ? await tryRestart(client, target, stamp) : notAsked(pending.length);
       // A workload that has the stamp already and is only not available yet is waited for, not changed.
-      const patch = restartPatch(stamp, target.again);
+      const patch = restartPatch(stamp, target);
       const fields = Object.entries(patch.spec.template.metadata.annotations).flatMap(([key, after]) =>
         annotationChange(key, workload?.podAnnotations[key], after),
       );
@@ -63,7 +63,7 @@ function sample(targets: readonly RestartTarget[]): RestartTarget[] {
 async function tryRestart(client: ClusterClient, target: RestartTarget, stamp: string): Promise<ObjectCheck> {
   const { kind, namespace, name } = target;
   const object: KubeObject = { apiVersion: "apps/v1", kind, metadata: { namespace, name } };
-  return (await dryRunPatch(client, object, namespace, restartPatch(stamp, target.again))).check;
+  return (await dryRunPatch(client, object, namespace, restartPatch(stamp, target))).check;
 }
 
 function notAsked(total: number): ObjectCheck {

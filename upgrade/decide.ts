@@ -4,6 +4,7 @@ import { type CrMigration, planCrMigration } from "../components/custom-resource
 import { withStoredVersions } from "../components/custom-resource-migration/transitional";
 import { passedEarlier } from "../components/migration-gate/earlier-record";
 import { decideMigrationGate, type GateDecision } from "../components/migration-gate/decide";
+import { brokenWarnings } from "../components/workload-restarts/broken";
 import { injectionWarnings } from "../components/workload-restarts/injection-facts";
 import {
   pendingGroups,
@@ -13,6 +14,7 @@ import {
 } from "../components/workload-restarts/restarts";
 import {
   AGAIN_ANNOTATION,
+  BROKEN_ANNOTATION,
   configStamp,
   stampOn,
   type StampRules,
@@ -112,6 +114,7 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
       !newRevision && gate.gate !== undefined && passedEarlier(snapshot.earlierGate, { ...gate.gate, revision }),
     warnings: [
       ...upgradeWarnings(config, values, snapshot, crds.dropped),
+      ...brokenWarnings(restarts, snapshot.workloads, config.restarts.brokenBefore),
       ...injectionWarnings(config.mode, snapshot.injection),
       ...gate.warnings,
     ],
@@ -155,6 +158,7 @@ function decideRestarts(
     stamp: stampOn(one),
     again: one.podAnnotations[AGAIN_ANNOTATION],
     takenBack: takenBack(one),
+    brokenBefore: one.annotations[BROKEN_ANNOTATION],
     lacking: snapshot.injection.lacking.get(workloadId(one)),
   }));
   return planRestarts(named, facts, stamp, recorded, { canaries, exclude });

@@ -112,9 +112,9 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
       dependsOn: after,
       retainOnDelete: true,
     });
-    const { kind, namespace, name, again } = target;
+    const { kind, namespace, name, again, brokenBefore } = target;
     const { stamp, timeoutSeconds, injection } = args;
-    const job: GateJob = { kind, namespace, name, stamp, again, mode: injection.mode, timeoutSeconds };
+    const job: GateJob = { kind, namespace, name, stamp, again, brokenBefore, mode: injection.mode, timeoutSeconds };
     return helperCommand(
       `${id}-available`,
       {
@@ -122,7 +122,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
         access: args.access,
         job,
         idle: target.done,
-        logging: "none",
+        logging: brokenBefore ? "stderr" : "none",
       },
       { parent: this, dependsOn: [patch] },
     );
@@ -178,7 +178,7 @@ function withoutStackTraces<T>(declare: () => T): T {
 }
 
 function patchResource(target: RestartTarget, stamp: string, opts: pulumi.CustomResourceOptions): pulumi.Resource {
-  const { metadata, spec } = restartPatch(stamp, target.again);
+  const { metadata, spec } = restartPatch(stamp, target);
   const args = { metadata: { ...metadata, name: target.name, namespace: target.namespace }, spec };
   const name = workloadId(target);
   return target.kind === "Deployment"

@@ -9,6 +9,8 @@ export const gateJob = z.strictObject({
   stamp: z.string().min(1),
   /** Marker of an additional restart. */
   again: z.string().optional(),
+  /** It was not available before the restart: that it is not afterwards is told, and no failure of the upgrade. */
+  brokenBefore: z.boolean().optional(),
   mode: z.enum(["istio", "cilium"]),
   /** Longest wait, in seconds. */
   timeoutSeconds: z.number().positive(),

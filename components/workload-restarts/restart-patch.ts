@@ -1,13 +1,13 @@
-import { AGAIN_ANNOTATION, FIELD_MANAGER, STAMP_ANNOTATION } from "./stamp";
+import type { RestartTarget } from "./restarts";
+import { AGAIN_ANNOTATION, BROKEN_ANNOTATION, FIELD_MANAGER, STAMP_ANNOTATION } from "./stamp";
 
 /**
  * What restarting a workload writes to it: the stamp on its pod template, and how the provider is to patch. Applied
  * with the field manager that is named here, taking the stamp over from a hand edit.
- *
- * @param again marker of an additional restart, as the plan has it.
  */
-export function restartPatch(stamp: string, again?: string) {
+export function restartPatch(stamp: string, { again, brokenBefore }: Pick<RestartTarget, "again" | "brokenBefore">) {
   const marker: Record<string, string> = again === undefined ? {} : { [AGAIN_ANNOTATION]: again };
+  const broken: Record<string, string> = brokenBefore ? { [BROKEN_ANNOTATION]: stamp } : {};
   return {
     metadata: {
       annotations: {
@@ -16,6 +16,7 @@ export function restartPatch(stamp: string, again?: string) {
         "pulumi.com/patchForce": "true",
         // The gate that follows waits; waiting twice only makes the window slower.
         "pulumi.com/skipAwait": "true",
+        ...broken,
       },
     },
     spec: { template: { metadata: { annotations: { [STAMP_ANNOTATION]: stamp, ...marker } } } },

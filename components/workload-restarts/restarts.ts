@@ -6,7 +6,7 @@ import { keepsOldPods, type SkippedWorkload, type SkipReason } from "./skipped";
 /** A workload as it is on the cluster; what the restart decision needs of it. */
 export type WorkloadFacts = Pick<
   LiveWorkload,
-  "kind" | "namespace" | "name" | "replicas" | "paused" | "updateStrategy" | "rolledOut"
+  "kind" | "namespace" | "name" | "replicas" | "available" | "paused" | "updateStrategy" | "rolledOut"
 > & {
   /** Stamp on the pod template; undefined before this program first restarted it. */
   stamp?: string;
@@ -16,6 +16,8 @@ export type WorkloadFacts = Pick<
   again?: string;
   /** This program stamped the workload, and somebody put another stamp there, or none. */
   takenBack?: object;
+  /** The stamp before whose restart it was not available already. */
+  brokenBefore?: string;
   /** What its pods lack of what the injector puts into new ones, in words; undefined when they lack nothing. */
   lacking?: string;
 };
@@ -59,6 +61,8 @@ export interface RestartTarget {
   again?: string;
   /** Why it is restarted although the release's configuration gives no reason. */
   why?: RestartCause;
+  /** It was not available before the restart: it goes last, and is not waited for to the end. */
+  brokenBefore?: true;
 }
 
 /** Why a workload is restarted although the release's configuration gives no reason. */
@@ -118,8 +122,12 @@ export function planRestarts(
       const at = settings.canaries.some((ref) => matches(ref, facts)) ? CANARIES : group;
       const { kind, namespace, name } = facts;
       const again = why === undefined ? facts.again : shortDigest([facts.generation ?? 0, desiredStamp, why.code]);
+      // Once restarted it counts as done whether it became available or not: nothing was lost by the restart.
+      const wasBroken = current && facts.brokenBefore === desiredStamp;
+      const brokenBefore = wasBroken || (!current && facts.available < facts.replicas);
       const target: RestartTarget = {
-        ...{ kind, namespace, name, done: current && facts.rolledOut },
+        ...{ kind, namespace, name, done: current && (facts.rolledOut || wasBroken) },
+        ...(brokenBefore ? { brokenBefore } : {}),
         ...(again === undefined ? {} : { again }),
         ...(why === undefined ? {} : { why }),
       };
@@ -132,10 +140,19 @@ export function planRestarts(
   return plan;
 }
 
-/** The workloads still to restart, group by group. */
+/**
+ * The workloads still to restart, group by group. Those that were not available before come last, in a group of their
+ * own: they must not hold up the others.
+ */
 export function pendingGroups(plan: RestartPlan): RestartTarget[][] {
   const pending = plan.groups.map(({ targets }) => targets.filter(({ done }) => !done));
-  return pending.filter((targets) => targets.length > 0);
+  const sound = pending.map((targets) => targets.filter(({ brokenBefore }) => !brokenBefore));
+  return [...sound, brokenBefore(plan)].filter((targets) => targets.length > 0);
+}
+
+/** The workloads still to restart that are not available before it. */
+export function brokenBefore(plan: RestartPlan): RestartTarget[] {
+  return plan.groups.flatMap(({ targets }) => targets.filter(({ done, brokenBefore: broken }) => !done && broken));
 }
 
 /** Finds the live objects behind the names, each once: the first group that names a workload has it. */

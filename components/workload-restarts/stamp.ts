@@ -16,6 +16,11 @@ export const STAMP_ANNOTATION = "casa-upgrade.dev/config-stamp";
  * its pods lack what the injector injects.
  */
 export const AGAIN_ANNOTATION = "casa-upgrade.dev/restarted-again";
+/**
+ * Annotation of a workload, not of its pods: it was not available before the restart for this stamp, so that it is not
+ * afterwards is no failure.
+ */
+export const BROKEN_ANNOTATION = "casa-upgrade.dev/broken-before";
 /** By this name the API server knows who wrote the annotations. */
 export const FIELD_MANAGER = "casa-upgrade";
 

@@ -52,6 +52,7 @@ describe("parseConfig", () => {
         expectedRevision: undefined,
       },
       restarts: {
+        brokenBefore: "last",
         enabled: true,
         discovery: true,
         maxConcurrent: 1,

@@ -46,4 +46,16 @@ describe("restarts that the release gives no reason for", () => {
     expect(outcome).to.include({ restart: "bare stamped rolling", skipped: "paused paused", stale: "paused" });
     expect(outcome.again, "of one that is only waited for nothing is changed").to.equal("bare stamped");
   });
+
+  it("workloads that are not available before the upgrade: told and restarted last, or a refusal", () => {
+    const situation: Situation = {
+      systems: [system("broken", "sound")],
+      workloads: [workload("broken", { available: 0, rolledOut: false }), workload("sound")],
+    };
+    const outcome = outcomeOf(situation);
+    expect(outcome.restart).to.equal("sound | broken");
+    expect(outcome.warnings?.join()).to.contain("not available before the upgrade: Deployment/mas/broken");
+    const config = { restarts: { brokenBefore: "refuse" } };
+    expect(outcomeOf({ ...situation, config })).to.deep.equal({ refused: "refused" });
+  });
 });
