@@ -19,8 +19,8 @@ const PERSISTENT = new Set([
 ]);
 
 /**
- * What keeps a restart from going on, as far as the cluster says: pods that cannot be created (quota, admission), images
- * that cannot be pulled, a deadline that is over. Undefined while waiting may help.
+ * What keeps a restart from going on, as far as the cluster says: pods that cannot be created (quota, admission),
+ * images that cannot be pulled, a deadline that is over. Undefined while waiting may help.
  *
  * @param failures conditions of the workload that name a failure, `Type: Reason message`.
  * @param refused newest event that says why its controller could not create a pod.
