@@ -5,6 +5,7 @@ import { withStoredVersions } from "../components/custom-resource-migration/tran
 import { passedEarlier } from "../components/migration-gate/earlier-record";
 import { decideMigrationGate, type GateDecision } from "../components/migration-gate/decide";
 import { brokenWarnings } from "../components/workload-restarts/broken";
+import { ownerWarnings } from "../components/workload-restarts/owners";
 import { injectionWarnings } from "../components/workload-restarts/injection-facts";
 import {
   pendingGroups,
@@ -115,6 +116,7 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
     warnings: [
       ...upgradeWarnings(config, values, snapshot, crds.dropped),
       ...brokenWarnings(restarts, snapshot.workloads, config.restarts.brokenBefore),
+      ...ownerWarnings(restarts, snapshot.workloads),
       ...injectionWarnings(config.mode, snapshot.injection),
       ...gate.warnings,
     ],
@@ -161,5 +163,5 @@ function decideRestarts(
     brokenBefore: one.annotations[BROKEN_ANNOTATION],
     lacking: snapshot.injection.lacking.get(workloadId(one)),
   }));
-  return planRestarts(named, facts, stamp, recorded, { canaries, exclude });
+  return planRestarts(named, facts, stamp, recorded, { canaries, exclude }, snapshot.otherWorkloads);
 }

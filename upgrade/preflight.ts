@@ -63,7 +63,8 @@ export async function refuseWhatCannotWork(
   const needed = await neededPermissions(client, chart.objects, {
     namespace: config.namespace,
     hasCrds,
-    workloadNamespaces: [...new Set(workloads.map(({ namespace }) => namespace))],
+    workloadNamespaces: namespacesOf(workloads.filter(({ kind }) => kind !== "DaemonSet")),
+    daemonSetNamespaces: namespacesOf(workloads.filter(({ kind }) => kind === "DaemonSet")),
   });
   const missing = await missingPermissions(client, needed);
   const permissions = permissionProblem(missing, config.context);
@@ -71,6 +72,10 @@ export async function refuseWhatCannotWork(
   const conflicts = await findConflicts(client, chart.objects, installedObjects, release);
   const ownership = ownershipProblem(conflicts, release, config.context);
   if (ownership) throw ownership;
+}
+
+function namespacesOf(objects: readonly { namespace: string }[]): string[] {
+  return [...new Set(objects.map(({ namespace }) => namespace))];
 }
 
 /** A run that only goes on with restarts finds the gate after the chart passed already, so it looks for itself. */

@@ -181,7 +181,12 @@ function patchResource(target: RestartTarget, stamp: string, opts: pulumi.Custom
   const { metadata, spec } = restartPatch(stamp, target);
   const args = { metadata: { ...metadata, name: target.name, namespace: target.namespace }, spec };
   const name = workloadId(target);
-  return target.kind === "Deployment"
-    ? new k8s.apps.v1.DeploymentPatch(name, args, opts)
-    : new k8s.apps.v1.StatefulSetPatch(name, args, opts);
+  switch (target.kind) {
+    case "Deployment":
+      return new k8s.apps.v1.DeploymentPatch(name, args, opts);
+    case "StatefulSet":
+      return new k8s.apps.v1.StatefulSetPatch(name, args, opts);
+    case "DaemonSet":
+      return new k8s.apps.v1.DaemonSetPatch(name, args, opts);
+  }
 }

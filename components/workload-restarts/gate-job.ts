@@ -1,8 +1,9 @@
 import { z } from "zod";
+import { WORKLOAD_KINDS } from "../../kubernetes/workload";
 
 /** What the gate behind one restart is told. */
 export const gateJob = z.strictObject({
-  kind: z.enum(["Deployment", "StatefulSet"]),
+  kind: z.enum(WORKLOAD_KINDS),
   namespace: z.string().min(1),
   name: z.string().min(1),
   /** The stamp that the restart wrote. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { WORKLOAD_KINDS } from "../../kubernetes/workload";
 
 /** What the check before the first restart is told. */
 export const injectionJob = z.strictObject({
@@ -11,7 +12,7 @@ export const injectionJob = z.strictObject({
   /** Workloads whose new pods are asked about, and the containers that they got when the plan was made. */
   askAbout: z.array(
     z.strictObject({
-      kind: z.enum(["Deployment", "StatefulSet"]),
+      kind: z.enum(WORKLOAD_KINDS),
       namespace: z.string(),
       name: z.string(),
       injects: z.array(z.string()),

@@ -1,6 +1,7 @@
 import { shortDigest } from "../../shared/digest";
-import { matches, type WorkloadKind, workloadId, type WorkloadRef } from "../../kubernetes/workload";
+import { matches, WORKLOAD_KINDS, type WorkloadKind, workloadId, type WorkloadRef } from "../../kubernetes/workload";
 import type { LiveWorkload } from "../../kubernetes/workloads";
+import { otherOf, type OtherWorkload, rolloutOfWorkload, skipOther } from "./other-kinds";
 import { keepsOldPods, type SkippedWorkload, type SkipReason } from "./skipped";
 
 /** A workload as it is on the cluster; what the restart decision needs of it. */
@@ -105,14 +106,15 @@ export function planRestarts(
   desiredStamp: string,
   recorded: RecordedStamp,
   settings: RestartSettings,
+  others: readonly OtherWorkload[] = [],
 ): RestartPlan {
   const plan: RestartPlan = { groups: [], skipped: [], stale: [] };
   const groups = new Map<string, RestartTarget[]>([[CANARIES, []]]);
-  for (const { facts, group } of resolve(named, live, plan.skipped)) {
+  for (const { facts, group } of resolve(named, live, others, plan.skipped)) {
     const id = workloadId(facts);
     const why = causeOf(facts, desiredStamp, recorded);
     const current = why === undefined && runsUnder(facts, recorded) === desiredStamp;
-    const obstacle = whyNot(facts, settings.exclude);
+    const obstacle = whyNot(facts, settings.exclude, others);
     if (obstacle) {
       plan.skipped.push({ workload: id, why: obstacle });
       if (!current && keepsOldPods(obstacle.code)) plan.stale.push(id);
@@ -156,7 +158,12 @@ export function brokenBefore(plan: RestartPlan): RestartTarget[] {
 }
 
 /** Finds the live objects behind the names, each once: the first group that names a workload has it. */
-function resolve(named: NamedWorkload[], live: WorkloadFacts[], skipped: SkippedWorkload[]) {
+function resolve(
+  named: NamedWorkload[],
+  live: WorkloadFacts[],
+  others: readonly OtherWorkload[],
+  skipped: SkippedWorkload[],
+) {
   const byName = new Map<string, WorkloadFacts[]>();
   for (const facts of live) {
     const key = `${facts.namespace}/${facts.name}`;
@@ -166,7 +173,7 @@ function resolve(named: NamedWorkload[], live: WorkloadFacts[], skipped: Skipped
   const found: { facts: WorkloadFacts; group: string }[] = [];
   for (const { kind, namespace, name, group } of named) {
     const written = `${kind ? `${kind}/` : ""}${namespace}/${name}`;
-    const known = kind === undefined || kind === "Deployment" || kind === "StatefulSet";
+    const known = kind === undefined || WORKLOAD_KINDS.some((one) => one === kind);
     const candidates = known
       ? (byName.get(`${namespace}/${name}`) ?? []).filter((facts) => kind === undefined || facts.kind === kind)
       : [];
@@ -177,10 +184,12 @@ function resolve(named: NamedWorkload[], live: WorkloadFacts[], skipped: Skipped
     }
     if (candidates.length === 0 && !taken.has(written)) {
       taken.add(written);
-      skipped.push({
-        workload: written,
-        why: known ? { code: "not-found", namedBy: group } : { code: "not-restartable", kind, namedBy: group },
-      });
+      const other = otherOf(others, { kind, namespace, name });
+      const missing: SkipReason = known
+        ? { code: "not-found", namedBy: group }
+        : { code: "not-restartable", kind, namedBy: group };
+      const workload = other ? workloadId(other) : written;
+      skipped.push({ workload, why: other ? skipOther(other, group) : missing });
     }
   }
   return found;
@@ -201,8 +210,14 @@ function runsUnder(facts: WorkloadFacts, recorded: RecordedStamp): string | unde
 }
 
 /** Why a workload must be left alone. */
-function whyNot(facts: WorkloadFacts, exclude: WorkloadRef[]): SkipReason | undefined {
+function whyNot(
+  facts: WorkloadFacts,
+  exclude: WorkloadRef[],
+  others: readonly OtherWorkload[],
+): SkipReason | undefined {
   if (exclude.some((ref) => matches(ref, facts))) return { code: "excluded" };
+  const rollout = facts.replicas === 0 ? rolloutOfWorkload(others, facts) : undefined;
+  if (rollout) return { code: "rollout", rollout: rollout.name, namespace: rollout.namespace };
   if (facts.replicas === 0) return { code: "no-replicas" };
   if (facts.paused) return { code: "paused" };
   if (facts.updateStrategy === "OnDelete") return { code: "on-delete" };

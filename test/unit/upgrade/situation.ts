@@ -28,6 +28,7 @@ export interface Situation {
   systems?: Snapshot["systems"];
   policies?: Snapshot["policies"];
   workloads?: LiveWorkload[];
+  otherWorkloads?: Snapshot["otherWorkloads"];
   injection?: Partial<Snapshot["injection"]>;
   earlierGate?: Snapshot["earlierGate"];
 }
@@ -259,7 +260,7 @@ function snapshotOf(situation: Situation): Snapshot {
   return {
     stack: "production",
     cluster: { context: "prod", id: "uid", version: "v1.34.4" },
-    ...{ installed, migrationEntries: [], systems: [], policies: [], workloads: [], ...rest },
+    ...{ installed, migrationEntries: [], systems: [], policies: [], workloads: [], otherWorkloads: [], ...rest },
     injection: { ...NO_INJECTION_FACTS, ...injection },
     chart: { ...chartOf("0.2.0"), ...situation.chart },
     liveCrds: new Map(liveCrds.map((one) => [one.name, one])),

@@ -1,4 +1,8 @@
 import { expect } from "chai";
+import { readOtherWorkloads } from "../../../../components/workload-restarts/cluster/other-workloads";
+import { planRestarts } from "../../../../components/workload-restarts/restarts";
+import { nameWorkloads } from "../../../../components/workload-restarts/targets";
+import { readWorkloads } from "../../../../kubernetes/workloads";
 import { BROKEN_ANNOTATION, STAMP_ANNOTATION } from "../../../../components/workload-restarts/stamp";
 import { BEHAVIOR, deployment, namespace, statefulSet } from "../../../fixtures/mas";
 import { ClusterFixture } from "../../world/cluster-fixture";
@@ -8,7 +12,7 @@ const NAMESPACE = "mas-gate";
 /** Longer than anything here may take: who waits for it fails the test. */
 const LIMIT = 120;
 
-describe("gate program", function () {
+describe("a restarted workload on the cluster", function () {
   this.timeout(180_000);
   let world: ClusterFixture;
 
@@ -117,4 +121,83 @@ describe("gate program", function () {
     expect(failed.stderr).to.contain("cannot be restarted: Progressing: ProgressDeadlineExceeded");
     expect(failed.seconds).to.be.below(30);
   });
+
+  it("a DaemonSet is read, restarted and looked at like the others", async () => {
+    const name = "per-node";
+    const { spec, ...plain } = deployment(NAMESPACE, name, { readyAfter: "0s" });
+    const { selector, template } = spec ?? {};
+    await world.apply({ ...plain, kind: "DaemonSet", spec: { selector, template } });
+    await world.kubectl("rollout", "status", `daemonset/${name}`, "-n", NAMESPACE, "--timeout=30s");
+    const read = (await readWorkloads(world.client, [NAMESPACE])).find(({ kind }) => kind === "DaemonSet");
+    expect(read).to.include({ name, replicas: 2, available: 2, rolledOut: true });
+    const gate = await restart(NAMESPACE, "DaemonSet", name);
+    expect(await gate()).to.include({ exitCode: 0, stderr: "" });
+    const after = (await readWorkloads(world.client, [NAMESPACE])).find(({ kind }) => kind === "DaemonSet");
+    expect(after).to.include({ updated: 2, rolledOut: true });
+  });
+
+  it("what is no such workload is told for what it is; so is the Rollout that runs a Deployment's pods", async () => {
+    const at = "others";
+    const pod = { containers: [{ name: "agent", image: "a" }], restartPolicy: "Never" };
+    const labels = { app: "bare" };
+    const jobTemplate = { spec: { template: { spec: pod } } };
+    const rollout = (name: string, spec: object) => ({
+      ...{ apiVersion: "argoproj.io/v1alpha1", kind: "Rollout", metadata: { namespace: at, name }, spec },
+    });
+    await world.apply(namespace(at), rolloutCrd());
+    await world.kubectl("wait", "crd/rollouts.argoproj.io", "--for=condition=Established", "--timeout=20s");
+    await world.apply(
+      rollout("canary", {}),
+      rollout("refers", { workloadRef: { apiVersion: "apps/v1", kind: "Deployment", name: "referred" } }),
+      deployment(at, "referred", { replicas: 0 }),
+      deployment(at, "asleep", { replicas: 0 }),
+      {
+        ...{ apiVersion: "batch/v1", kind: "CronJob", metadata: { namespace: at, name: "nightly" } },
+        spec: { schedule: "0 3 * * *", jobTemplate },
+      },
+      {
+        ...{ apiVersion: "apps/v1", kind: "ReplicaSet", metadata: { namespace: at, name: "bare" } },
+        spec: {
+          replicas: 1,
+          selector: { matchLabels: labels },
+          template: { metadata: { labels }, spec: { containers: pod.containers } },
+        },
+      },
+      { apiVersion: "v1", kind: "Pod", metadata: { namespace: at, name: "single" }, spec: pod },
+    );
+    const names = ["canary", "referred", "asleep", "nightly", "bare", "single", "gone"];
+    const named = nameWorkloads([{ namespace: at, name: "mas", workloads: names }], [], []);
+    const workloads = await readWorkloads(world.client, [at]);
+    const others = await readOtherWorkloads(world.client, named, workloads);
+    const plan = planRestarts(
+      named,
+      workloads,
+      "new",
+      { stamp: "old", stale: [] },
+      { canaries: [], exclude: [] },
+      others,
+    );
+    expect(plan.skipped.map(({ workload, why }) => `${workload} ${why.code}`)).to.have.members([
+      "Rollout/others/canary rollout",
+      "Deployment/others/referred rollout",
+      "Deployment/others/asleep no-replicas",
+      "CronJob/others/nightly cron-job",
+      "ReplicaSet/others/bare replica-set",
+      "Pod/others/single not-restartable",
+      "others/gone not-found",
+    ]);
+  });
 });
+
+/** The kind, without Argo's controller. */
+function rolloutCrd(): object {
+  const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
+  return {
+    ...{ apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition" },
+    metadata: { name: "rollouts.argoproj.io" },
+    spec: {
+      ...{ group: "argoproj.io", scope: "Namespaced", names: { kind: "Rollout", plural: "rollouts" } },
+      versions: [{ name: "v1alpha1", served: true, storage: true, schema }],
+    },
+  };
+}
