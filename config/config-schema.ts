@@ -98,6 +98,16 @@ const restarts = z.strictObject({
   canaries: workloads("workloads restarted first, before all others"),
   exclude: workloads("workloads never restarted; they are reported"),
   workloads: workloads("workloads restarted in addition to the discovered ones, last"),
+  reason: optionalText(
+    {
+      description:
+        "restarts every MAS workload once although the release gives no reason, and is kept with it; another text " +
+        "restarts them once more, an empty one nothing",
+      example: "Istio 1.27",
+      allowed: "one line of at most 200 characters",
+    },
+    /^[^\p{Cc}]{1,200}$/u,
+  ),
   brokenBefore: z
     .enum(["last", "refuse"])
     .default("last")

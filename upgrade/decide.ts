@@ -16,6 +16,7 @@ import {
 import {
   AGAIN_ANNOTATION,
   BROKEN_ANNOTATION,
+  REASON_ANNOTATION,
   configStamp,
   stampOn,
   type StampRules,
@@ -109,7 +110,7 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
     crds,
     customResources: customResourceJobs(config, stack, crds.planned, crds.migrations, snapshot.liveCrds),
     ...{ stamp, stampRules, restarts, gate, description, newRevision, installedObjects },
-    recordBefore: records.before ?? recorded,
+    recordBefore: records.before ?? { stamp: recorded.stamp, stale: recorded.stale },
     onlyRestarts: unchanged && pendingGroups(restarts).length > 0,
     gatePassed:
       !newRevision && gate.gate !== undefined && passedEarlier(snapshot.earlierGate, { ...gate.gate, revision }),
@@ -148,7 +149,7 @@ function decideCrds({ chart, installed, liveCrds, migrationEntries }: Snapshot):
 }
 
 function decideRestarts(
-  { restarts: { enabled, workloads, canaries, exclude } }: UpgradeConfig,
+  { restarts: { enabled, workloads, canaries, exclude, reason } }: UpgradeConfig,
   snapshot: Snapshot,
   stamp: string,
   recorded: RecordedStamp,
@@ -159,9 +160,10 @@ function decideRestarts(
     ...one,
     stamp: stampOn(one),
     again: one.podAnnotations[AGAIN_ANNOTATION],
+    reason: one.podAnnotations[REASON_ANNOTATION],
     takenBack: takenBack(one),
     brokenBefore: one.annotations[BROKEN_ANNOTATION],
     lacking: snapshot.injection.lacking.get(workloadId(one)),
   }));
-  return planRestarts(named, facts, stamp, recorded, { canaries, exclude }, snapshot.otherWorkloads);
+  return planRestarts(named, facts, stamp, recorded, { canaries, exclude, reason }, snapshot.otherWorkloads);
 }

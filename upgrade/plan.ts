@@ -159,7 +159,7 @@ function reviewInput(
       records,
       wanted: {
         before: recordBefore,
-        after: config.restarts.enabled ? { stamp, stale: restarts.stale } : undefined,
+        after: config.restarts.enabled ? { stamp, stale: restarts.stale, reason: restarts.reason } : undefined,
       },
     },
     warnings: [...warnings, ...gateWarnings],

@@ -51,6 +51,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
       name,
       {
         stamp: args.stamp,
+        ...(args.plan.reason === undefined ? {} : { reason: args.plan.reason }),
         maxConcurrent: args.maxConcurrent,
         timeoutSeconds: args.timeoutSeconds,
         groups: args.plan.groups.map(({ name: group, targets }) => ({ group, workloads: targets.map(workloadId) })),
@@ -112,9 +113,19 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
       dependsOn: after,
       retainOnDelete: true,
     });
-    const { kind, namespace, name, again, brokenBefore } = target;
+    const { kind, namespace, name, again, reason, brokenBefore } = target;
     const { stamp, timeoutSeconds, injection } = args;
-    const job: GateJob = { kind, namespace, name, stamp, again, brokenBefore, mode: injection.mode, timeoutSeconds };
+    const job: GateJob = {
+      kind,
+      namespace,
+      name,
+      stamp,
+      again,
+      reason,
+      brokenBefore,
+      mode: injection.mode,
+      timeoutSeconds,
+    };
     return helperCommand(
       `${id}-available`,
       {
@@ -133,7 +144,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
     return restartRecord(
       args.record,
       args.injection.namespace,
-      { stamp: args.stamp, stale: args.plan.stale },
+      { stamp: args.stamp, stale: args.plan.stale, reason: args.plan.reason },
       {
         parent: this,
         dependsOn: gates,
@@ -156,7 +167,10 @@ export function restartRecord(
     at.name,
     {
       metadata: { name: at.name, namespace },
-      data: { stamp: recorded.stamp, stale: JSON.stringify(recorded.stale) },
+      data: {
+        ...{ stamp: recorded.stamp, stale: JSON.stringify(recorded.stale) },
+        ...(recorded.reason === undefined ? {} : { reason: recorded.reason }),
+      },
     },
     { ...opts, import: at.exists ? `${namespace}/${at.name}` : undefined },
   );

@@ -10,6 +10,8 @@ export const gateJob = z.strictObject({
   stamp: z.string().min(1),
   /** Marker of an additional restart. */
   again: z.string().optional(),
+  /** The user's reason for the restart, which is on the pod template, too. */
+  reason: z.string().optional(),
   /** It was not available before the restart: that it is not afterwards is told, and no failure of the upgrade. */
   brokenBefore: z.boolean().optional(),
   mode: z.enum(["istio", "cilium"]),

@@ -2,7 +2,7 @@ import type { RunningPod } from "../../kubernetes/running-pods";
 import type { LiveWorkload } from "../../kubernetes/workloads";
 import { progressOf } from "../../kubernetes/workloads";
 import { injectedInto, type InjectionMode, type InjectorAnswer, lacks } from "./injected";
-import { AGAIN_ANNOTATION, STAMP_ANNOTATION, takenBack } from "./stamp";
+import { AGAIN_ANNOTATION, REASON_ANNOTATION, STAMP_ANNOTATION, takenBack } from "./stamp";
 
 /** How far a restart is. */
 export type GateVerdict =
@@ -16,6 +16,7 @@ export type GateVerdict =
 export interface Written {
   readonly stamp: string;
   readonly again?: string;
+  readonly reason?: string;
 }
 
 /** Judges a workload by its own account: whether the stamp is still there, and how many pods its controller counts. */
@@ -72,7 +73,11 @@ export function judgePods(
   return { state: "done" };
 }
 
-function lostAnnotation(annotations: Readonly<Record<string, string>>, { stamp, again }: Written): string | undefined {
+function lostAnnotation(
+  annotations: Readonly<Record<string, string>>,
+  { stamp, again, reason }: Written,
+): string | undefined {
   if (annotations[STAMP_ANNOTATION] !== stamp) return STAMP_ANNOTATION;
-  return again !== undefined && annotations[AGAIN_ANNOTATION] !== again ? AGAIN_ANNOTATION : undefined;
+  if (again !== undefined && annotations[AGAIN_ANNOTATION] !== again) return AGAIN_ANNOTATION;
+  return reason !== undefined && annotations[REASON_ANNOTATION] !== reason ? REASON_ANNOTATION : undefined;
 }

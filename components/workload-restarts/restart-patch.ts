@@ -1,12 +1,18 @@
 import type { RestartTarget } from "./restarts";
-import { AGAIN_ANNOTATION, BROKEN_ANNOTATION, FIELD_MANAGER, STAMP_ANNOTATION } from "./stamp";
+import { AGAIN_ANNOTATION, BROKEN_ANNOTATION, FIELD_MANAGER, REASON_ANNOTATION, STAMP_ANNOTATION } from "./stamp";
 
 /**
  * What restarting a workload writes to it: the stamp on its pod template, and how the provider is to patch. Applied
  * with the field manager that is named here, taking the stamp over from a hand edit.
  */
-export function restartPatch(stamp: string, { again, brokenBefore }: Pick<RestartTarget, "again" | "brokenBefore">) {
-  const marker: Record<string, string> = again === undefined ? {} : { [AGAIN_ANNOTATION]: again };
+export function restartPatch(
+  stamp: string,
+  { again, reason, brokenBefore }: Pick<RestartTarget, "again" | "reason" | "brokenBefore">,
+) {
+  const marker: Record<string, string> = {
+    ...(again === undefined ? {} : { [AGAIN_ANNOTATION]: again }),
+    ...(reason === undefined ? {} : { [REASON_ANNOTATION]: reason }),
+  };
   const broken: Record<string, string> = brokenBefore ? { [BROKEN_ANNOTATION]: stamp } : {};
   return {
     metadata: {

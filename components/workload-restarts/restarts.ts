@@ -17,6 +17,8 @@ export type WorkloadFacts = Pick<
   again?: string;
   /** This program stamped the workload, and somebody put another stamp there, or none. */
   takenBack?: object;
+  /** The user's reason for its last restart, on the pod template. */
+  reason?: string;
   /** The stamp before whose restart it was not available already. */
   brokenBefore?: string;
   /** What its pods lack of what the injector puts into new ones, in words; undefined when they lack nothing. */
@@ -39,6 +41,8 @@ export interface NamedWorkload {
 export interface RecordedStamp {
   /** Configuration that unstamped workloads run under. */
   stamp: string;
+  /** The user's reason for the last restart of everything: unstamped workloads that came later need none. */
+  reason?: string;
   /** Unstamped workloads (`Kind/ns/name`) that were skipped earlier and so run under something older. */
   stale: string[];
 }
@@ -46,6 +50,8 @@ export interface RecordedStamp {
 export interface RestartSettings {
   canaries: WorkloadRef[];
   exclude: WorkloadRef[];
+  /** Restarts everything once, whatever the release says. */
+  reason?: string;
 }
 
 /** One workload to restart, or one restarted for this configuration earlier. */
@@ -60,6 +66,8 @@ export interface RestartTarget {
    * on the cluster afterwards, because taking it away would restart once more.
    */
   again?: string;
+  /** The user's reason for a restart of everything; kept like the marker. */
+  reason?: string;
   /** Why it is restarted although the release's configuration gives no reason. */
   why?: RestartCause;
   /** It was not available before the restart: it goes last, and is not waited for to the end. */
@@ -71,7 +79,9 @@ export type RestartCause =
   /** Somebody took the stamp back, so its pods need not be those of the restart. */
   | { readonly code: "stamp-taken-back" }
   /** Its pods lack something of what the injector of this moment injects. */
-  | { readonly code: "injection"; readonly what: string };
+  | { readonly code: "injection"; readonly what: string }
+  /** The user wants everything restarted. */
+  | { readonly code: "reason"; readonly reason: string };
 
 /** The cause in words. */
 export function causeText(why: RestartCause): string {
@@ -80,6 +90,8 @@ export function causeText(why: RestartCause): string {
       return "its stamp was taken back after a restart";
     case "injection":
       return why.what;
+    case "reason":
+      return `restarts.reason: ${why.reason}`;
   }
 }
 
@@ -95,6 +107,8 @@ export interface RestartPlan {
   skipped: SkippedWorkload[];
   /** Skipped ones that keep running under an older configuration; remembered until they are restarted. */
   stale: string[];
+  /** The user's reason for the last restart of everything; remembered when it is no longer configured. */
+  reason?: string;
 }
 
 const CANARIES = "canaries";
@@ -108,11 +122,12 @@ export function planRestarts(
   settings: RestartSettings,
   others: readonly OtherWorkload[] = [],
 ): RestartPlan {
-  const plan: RestartPlan = { groups: [], skipped: [], stale: [] };
+  const reason = settings.reason ?? recorded.reason;
+  const plan: RestartPlan = { groups: [], skipped: [], stale: [], ...(reason === undefined ? {} : { reason }) };
   const groups = new Map<string, RestartTarget[]>([[CANARIES, []]]);
   for (const { facts, group } of resolve(named, live, others, plan.skipped)) {
     const id = workloadId(facts);
-    const why = causeOf(facts, desiredStamp, recorded);
+    const why = causeOf(facts, desiredStamp, recorded, settings.reason);
     const current = why === undefined && runsUnder(facts, recorded) === desiredStamp;
     const obstacle = whyNot(facts, settings.exclude, others);
     if (obstacle) {
@@ -123,7 +138,11 @@ export function planRestarts(
     } else {
       const at = settings.canaries.some((ref) => matches(ref, facts)) ? CANARIES : group;
       const { kind, namespace, name } = facts;
-      const again = why === undefined ? facts.again : shortDigest([facts.generation ?? 0, desiredStamp, why.code]);
+      const kept = settings.reason ?? facts.reason;
+      const again =
+        why === undefined || why.code === "reason"
+          ? facts.again
+          : shortDigest([facts.generation ?? 0, desiredStamp, why.code]);
       // Once restarted it counts as done whether it became available or not: nothing was lost by the restart.
       const wasBroken = current && facts.brokenBefore === desiredStamp;
       const brokenBefore = wasBroken || (!current && facts.available < facts.replicas);
@@ -131,6 +150,7 @@ export function planRestarts(
         ...{ kind, namespace, name, done: current && (facts.rolledOut || wasBroken) },
         ...(brokenBefore ? { brokenBefore } : {}),
         ...(again === undefined ? {} : { again }),
+        ...(kept === undefined ? {} : { reason: kept }),
         ...(why === undefined ? {} : { why }),
       };
       groups.set(at, [...(groups.get(at) ?? []), target]);
@@ -196,9 +216,17 @@ function resolve(
 }
 
 /** Why a workload is restarted although its stamp, or what is recorded of it, gives no reason. */
-function causeOf(facts: WorkloadFacts, desiredStamp: string, recorded: RecordedStamp): RestartCause | undefined {
+function causeOf(
+  facts: WorkloadFacts,
+  desiredStamp: string,
+  recorded: RecordedStamp,
+  reason: string | undefined,
+): RestartCause | undefined {
   if (facts.takenBack && facts.stamp !== desiredStamp) return { code: "stamp-taken-back" };
-  if (facts.lacking === undefined || runsUnder(facts, recorded) !== desiredStamp) return undefined;
+  if (runsUnder(facts, recorded) !== desiredStamp) return undefined;
+  const startedFor = facts.stamp === undefined ? recorded.reason : facts.reason;
+  if (reason !== undefined && startedFor !== reason) return { code: "reason", reason };
+  if (facts.lacking === undefined) return undefined;
   // While its pods are being replaced, those that are about to go say nothing of those that come.
   const replacing = facts.stamp !== undefined && !facts.rolledOut;
   return replacing ? undefined : { code: "injection", what: facts.lacking };

@@ -16,6 +16,8 @@ export const STAMP_ANNOTATION = "casa-upgrade.dev/config-stamp";
  * its pods lack what the injector injects.
  */
 export const AGAIN_ANNOTATION = "casa-upgrade.dev/restarted-again";
+/** Pod-template annotation with the reason that a user gave for a restart of everything. */
+export const REASON_ANNOTATION = "casa-upgrade.dev/restart-reason";
 /**
  * Annotation of a workload, not of its pods: it was not available before the restart for this stamp, so that it is not
  * afterwards is no failure.

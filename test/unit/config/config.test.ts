@@ -53,6 +53,7 @@ describe("parseConfig", () => {
       },
       restarts: {
         brokenBefore: "last",
+        reason: undefined,
         enabled: true,
         discovery: true,
         maxConcurrent: 1,

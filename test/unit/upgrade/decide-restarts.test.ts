@@ -58,4 +58,26 @@ describe("restarts that the release gives no reason for", () => {
     const config = { restarts: { brokenBefore: "refuse" } };
     expect(outcomeOf({ ...situation, config })).to.deep.equal({ refused: "refused" });
   });
+
+  it("a reason restarts everything once, also what has no stamp, and another one once more; taking it out does nothing", () => {
+    const named = { ...DONE, systems: [system("stamped", "bare")] };
+    const config = (reason: string) => ({ restarts: { reason } });
+    const annotated = (reason: string) => ({
+      podAnnotations: { "casa-upgrade.dev/config-stamp": NEW, "casa-upgrade.dev/restart-reason": reason },
+    });
+    const first = outcomeOf({
+      ...named,
+      workloads: [stamped("stamped"), workload("bare")],
+      config: config("Istio 1.27"),
+    });
+    expect(first).to.include({ restart: "stamped bare", again: "", onlyRestarts: true });
+    const after = {
+      ...named,
+      records: { ...DONE.records, after: { stamp: NEW, stale: [], reason: "Istio 1.27" } },
+      workloads: [workload("stamped", annotated("Istio 1.27")), workload("bare")],
+    };
+    expect(outcomeOf({ ...after, config: config("Istio 1.27") })).to.include({ restart: "", done: "stamped" });
+    expect(outcomeOf(after)).to.include({ restart: "", done: "stamped" });
+    expect(outcomeOf({ ...after, config: config("Istio 1.28") })).to.include({ restart: "stamped bare" });
+  });
 });

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { type MasObject, multiAgentSystem, deployment, namespace, statefulSet, toYaml } from "../../../fixtures/mas";
 import { installIstioCrds, startIstiod } from "../../../../sandbox/istio";
 import { istioOrSkip } from "../../world/istio-fixture";
+import { REASON_ANNOTATION } from "../../../../components/workload-restarts/stamp";
 import { Watcher, WORKLOAD_PATHS } from "../../world/watcher";
 import { mustSucceed, World } from "../../world/world";
 
@@ -107,12 +108,17 @@ describe("the gate behind each restart", function () {
     expect(await restarted()).to.include(`Deployment/${NAMESPACE}/planner`);
   });
 
-  it("repairs a stamp that is taken back after a run that found everything in order", async () => {
+  it("repairs a stamp that is taken back after a run that found everything in order; a reason restarts the others", async () => {
     await takeStamp("agent-operator");
     await rolledOut();
+    await world.config({ restarts: { reason: "new certificates" } });
     const run = mustSucceed(await world.up());
     expect(run.text).to.match(/DeploymentPatch Deployment\/mas-gate\/planner updated/);
-    for (const { metadata } of await pods()) expect(metadata.annotations, metadata.name).to.have.property(STAMP);
+    expect(run.text).to.match(/StatefulSetPatch StatefulSet\/mas-gate\/ledger updated/);
+    for (const { metadata } of await pods()) {
+      expect(metadata.annotations, metadata.name).to.have.property(STAMP);
+      expect(metadata.annotations, metadata.name).to.have.property(REASON_ANNOTATION, "new certificates");
+    }
     mustSucceed(await world.up(["--expect-no-changes"]));
   });
 
