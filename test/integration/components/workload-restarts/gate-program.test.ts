@@ -1,4 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
+import { injectionProblem } from "../../../../components/workload-restarts/cluster/injection";
+import { readInjection } from "../../../../components/workload-restarts/cluster/read-injection";
+import { SidecarInjector } from "../../world/sidecar-injector";
 import { readOtherWorkloads } from "../../../../components/workload-restarts/cluster/other-workloads";
 import { planRestarts } from "../../../../components/workload-restarts/restarts";
 import { nameWorkloads } from "../../../../components/workload-restarts/targets";
@@ -187,7 +191,56 @@ describe("a restarted workload on the cluster", function () {
       "others/gone not-found",
     ]);
   });
+
+  it("mode cilium: the injector's sidecar is asked for, restarted for and verified; one that is silent is found", async () => {
+    const at = "cilium";
+    const injector = await SidecarInjector.start(world.scratch);
+    try {
+      await world.apply(namespace(at), deployment(at, "agent", { replicas: 1, readyAfter: "0s" }));
+      await world.kubectl("rollout", "status", "deployment/agent", "-n", at, "--timeout=30s");
+      const lacking = async () => {
+        const { lacking: found } = await readInjection(world.client, "cilium", await readWorkloads(world.client, [at]));
+        return found.get("Deployment/cilium/agent");
+      };
+      const askAbout = [{ kind: "Deployment" as const, namespace: at, name: "agent", injects: [] }];
+      const problem = () =>
+        injectionProblem(world.client, {
+          ...{ mode: "cilium", namespace: at, sidecarDeployment: "" },
+          webhook: HOOK,
+          askAbout,
+        });
+      await world.apply(injector.webhook(HOOK));
+      await eventually(async () => expect(await lacking()).to.equal("1 of 1 pods: has no container casa-proxy"));
+      expect(await problem()).to.equal(undefined);
+      const gate = await restart(at, "Deployment", "agent");
+      expect(await gate({ mode: "cilium" })).to.include({ exitCode: 0, stderr: "" });
+      expect(await lacking()).to.equal(undefined);
+      injector.image = "registry.example/casa/sidecar:2";
+      expect(await lacking()).to.contain("casa-proxy of registry.example/casa/sidecar:1, the injector's is");
+      const other = await SidecarInjector.start(world.scratch, "other");
+      await world.apply(injector.webhook(HOOK, other.caBundle));
+      other.stop();
+      await eventually(async () => expect(await problem()).to.contain("is asked about new pods and adds nothing"));
+    } finally {
+      injector.stop();
+      await world.kubectl("delete", "mutatingwebhookconfiguration", HOOK);
+    }
+  });
 });
+
+const HOOK = "casa-sidecar-injector";
+
+/** The API server learns of a webhook, and forgets a connection to it, a moment later. */
+async function eventually(check: () => Promise<unknown>): Promise<void> {
+  for (const end = Date.now() + 20_000; ; await sleep(300)) {
+    try {
+      await check();
+      return;
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+  }
+}
 
 /** The kind, without Argo's controller. */
 function rolloutCrd(): object {
