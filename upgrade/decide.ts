@@ -5,6 +5,7 @@ import { withStoredVersions } from "../components/custom-resource-migration/tran
 import { passedEarlier } from "../components/migration-gate/earlier-record";
 import { decideMigrationGate, type GateDecision } from "../components/migration-gate/decide";
 import { brokenWarnings } from "../components/workload-restarts/broken";
+import { workloadId } from "../kubernetes/workload";
 import { ownerWarnings } from "../components/workload-restarts/owners";
 import { injectionWarnings } from "../components/workload-restarts/injection-facts";
 import {
@@ -30,7 +31,6 @@ import { parseDescription } from "../history/recorded-texts";
 import { lastCarriedOut } from "../helm/carried-out";
 import type { Revision } from "../helm/release";
 import { type KubeObject, parseManifest } from "../kubernetes/objects";
-import { workloadId } from "../kubernetes/workload";
 import { crdsOf, isInstalled, refuseUnfitRelease, revisionDescription, versionBefore } from "./release-state";
 import type { Snapshot } from "./snapshot";
 import { upgradeWarnings } from "./warnings";
