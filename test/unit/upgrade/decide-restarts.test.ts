@@ -80,4 +80,16 @@ describe("restarts that the release gives no reason for", () => {
     expect(outcomeOf(after)).to.include({ restart: "", done: "stamped" });
     expect(outcomeOf({ ...after, config: config("Istio 1.28") })).to.include({ restart: "stamped bare" });
   });
+
+  it("names what controls a workload that is to be restarted, and no other's owner", () => {
+    const owner = { kind: "Agent", name: "travel" };
+    const situation = {
+      systems: [system("owned", "plain")],
+      workloads: [workload("owned", { owner }), workload("plain")],
+    };
+    const warnings = outcomeOf(situation).warnings?.join() ?? "";
+    expect(warnings).to.contain("may write them anew: Deployment/mas/owned (Agent travel). If it takes the stamp");
+    const done = { ...DONE, ...situation, workloads: [stamped("owned", { owner }), workload("plain")] };
+    expect(outcomeOf(done).warnings).to.deep.equal([]);
+  });
 });
