@@ -2,10 +2,10 @@ import { z } from "zod";
 import { acknowledgeSchema } from "./acknowledgements";
 import { DESTINATION } from "./backup-destination";
 import { crdRuleOverride } from "../crds/compat/overrides";
-import type { WorkloadRef } from "../kubernetes/workload";
+import { WORKLOAD_KINDS, type WorkloadRef } from "../kubernetes/workload";
 
 const WORKLOAD =
-  /^(?:(Deployment|StatefulSet)\/)?([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)\/([a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?)$/;
+  /^(?:(Deployment|StatefulSet|DaemonSet)\/)?([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)\/([a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?)$/;
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const OBJECT_NAME = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
 const IMAGE = /^[a-z0-9][-\w.:/@]*$/i;
@@ -14,12 +14,13 @@ const IDENTIFIERS = "[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*";
 const NUMBER = "(?:0|[1-9]\\d*)";
 const VERSION = new RegExp(`^v?${NUMBER}\\.${NUMBER}\\.${NUMBER}(?:-${IDENTIFIERS})?(?:\\+${IDENTIFIERS})?$`);
 
-/** Parses `[Deployment/|StatefulSet/]namespace/name`; undefined when it is not of that form. */
+/** Parses `[Deployment/|StatefulSet/|DaemonSet/]namespace/name`; undefined when it is not of that form. */
 export function parseWorkloadRef(text: string): WorkloadRef | undefined {
   const match = WORKLOAD.exec(text);
   if (!match) return undefined;
   const [, kind, namespace = "", name = ""] = match;
-  return kind === "Deployment" || kind === "StatefulSet" ? { kind, namespace, name } : { namespace, name };
+  const known = WORKLOAD_KINDS.find((one) => one === kind);
+  return known === undefined ? { namespace, name } : { kind: known, namespace, name };
 }
 
 /** What every key says of itself; the table, Pulumi.yaml and the error messages are made from it. */
@@ -70,7 +71,7 @@ const seconds = (byDefault: number, most: number, meaning: string) =>
   wholeNumber(1, most, byDefault, byDefault * 2, `${meaning}, in seconds`);
 
 function workloads(description: string) {
-  const form = z.string().regex(WORKLOAD).meta({ allowed: "[Deployment/|StatefulSet/]namespace/name" });
+  const form = z.string().regex(WORKLOAD).meta({ allowed: "[Deployment/|StatefulSet/|DaemonSet/]namespace/name" });
   return z
     .array(form)
     .default([])
@@ -97,6 +98,25 @@ const restarts = z.strictObject({
   canaries: workloads("workloads restarted first, before all others"),
   exclude: workloads("workloads never restarted; they are reported"),
   workloads: workloads("workloads restarted in addition to the discovered ones, last"),
+  reason: optionalText(
+    {
+      description:
+        "restarts every MAS workload once although the release gives no reason, and is kept with it; another text " +
+        "restarts them once more, an empty one nothing",
+      example: "Istio 1.27",
+      allowed: "one line of at most 200 characters",
+    },
+    /^[^\p{Cc}]{1,200}$/u,
+  ),
+  brokenBefore: z
+    .enum(["last", "refuse"])
+    .default("last")
+    .meta({
+      description:
+        "workloads that are not available before the upgrade: `last` restarts them after all others and lets them fail, " +
+        "`refuse` refuses the upgrade",
+      example: "refuse",
+    }),
   inputs: z
     .array(
       z

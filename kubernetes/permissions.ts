@@ -28,6 +28,8 @@ export interface PermissionOptions {
   hasCrds: boolean;
   /** Namespaces with workloads to restart. */
   workloadNamespaces: string[];
+  /** Those of them with DaemonSets to restart. Default none. */
+  daemonSetNamespaces?: string[];
   /** Objects that the installed revision has and the chart does not: helm deletes them. Default none. */
   removed?: KubeObject[];
 }
@@ -58,7 +60,7 @@ export async function neededPermissions(
  * Kinds that are not served are passed over: a CRD of this very upgrade brings them.
  */
 export function permissionsFor(objects: KubeObject[], find: FindResource, options: PermissionOptions): Permission[] {
-  const { namespace, hasCrds, workloadNamespaces, removed = [] } = options;
+  const { namespace, hasCrds, workloadNamespaces, daemonSetNamespaces = [], removed = [] } = options;
   const objectPermissions = (verbs: string[]) => (object: KubeObject) => {
     const served = find(object.apiVersion, object.kind);
     if (!served) return [];
@@ -82,6 +84,7 @@ export function permissionsFor(objects: KubeObject[], find: FindResource, option
     ...workloadNamespaces.flatMap((at) =>
       permissions(["get", "list", "watch", "patch"], "apps", ["deployments", "statefulsets"], at),
     ),
+    ...daemonSetNamespaces.flatMap((at) => permissions(["get", "list", "watch", "patch"], "apps", ["daemonsets"], at)),
     ...objects.flatMap(objectPermissions(["get", "create", "patch"])),
     ...removed.flatMap(objectPermissions(["get", "delete"])),
   ];

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { parseObject } from "./connect";
+import { labelSelector, selectorText } from "./selector-text";
 import { progressOf, workloadFacts } from "./workloads";
 
 /** How far a workload of any kind is, in words. */
@@ -26,16 +27,10 @@ const condition = z.looseObject({
   reason: z.string().nullish(),
   message: z.string().nullish(),
 });
-const selector = z.looseObject({
-  matchLabels: z.record(z.string(), z.string()).nullish(),
-  matchExpressions: z
-    .array(z.looseObject({ key: z.string(), operator: z.string(), values: z.array(z.string()).nullish() }))
-    .nullish(),
-});
 const anyWorkload = z.looseObject({
   metadata: z.looseObject({ namespace: z.string(), name: z.string(), generation: count }),
   spec: z.looseObject({
-    selector: selector.nullish(),
+    selector: labelSelector.nullish(),
     completions: z.number().nullish(),
     suspend: z.boolean().nullish(),
   }),
@@ -107,14 +102,4 @@ function isFailure({ type, status }: z.infer<typeof condition>): boolean {
 /** Joins what is there of a reason and a message. */
 export function words(...parts: (string | null | undefined)[]): string {
   return parts.filter((part) => part).join(" ");
-}
-
-function selectorText({ matchLabels, matchExpressions }: z.infer<typeof selector>): string {
-  const equal = Object.entries(matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
-  const sets = (matchExpressions ?? []).map(({ key, operator, values }) => {
-    if (operator === "Exists") return key;
-    if (operator === "DoesNotExist") return `!${key}`;
-    return `${key} ${operator === "In" ? "in" : "notin"} (${(values ?? []).join(",")})`;
-  });
-  return [...equal, ...sets].join(",");
 }

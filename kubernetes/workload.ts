@@ -1,5 +1,6 @@
 /** Kinds whose pods a new template replaces. */
-export type WorkloadKind = "Deployment" | "StatefulSet";
+export const WORKLOAD_KINDS = ["Deployment", "StatefulSet", "DaemonSet"] as const;
+export type WorkloadKind = (typeof WORKLOAD_KINDS)[number];
 
 /** A workload by name; without a kind it may be either. */
 export interface WorkloadRef {

@@ -1,16 +1,18 @@
 import { UserError } from "../shared/user-error";
 import { z } from "zod";
-import type { WorkloadKind } from "./workload";
+import { WORKLOAD_KINDS, type WorkloadKind } from "./workload";
 import { type Strategy, strategyOf } from "./strategy";
 import { ApiError } from "./api";
+import { type ManagedFields, managedFields } from "./managed-fields";
+import { labelSelector, selectorText } from "./selector-text";
 import { type ClusterClient, parseObject } from "./connect";
 
-/** A Deployment or StatefulSet as it is on the cluster. */
+/** A Deployment, StatefulSet or DaemonSet as it is on the cluster. */
 export interface LiveWorkload {
   kind: WorkloadKind;
   namespace: string;
   name: string;
-  /** Desired replicas. */
+  /** Desired replicas; of a DaemonSet the nodes it is on. */
   replicas: number;
   /** `spec.paused` of a Deployment. */
   paused: boolean;
@@ -34,6 +36,16 @@ export interface LiveWorkload {
   annotations: Record<string, string>;
   /** How its controller replaces pods. */
   strategy: Strategy;
+  /** The pod template as it is. */
+  template: { metadata?: object | null; spec?: object };
+  /** Names of the volume claim templates of a StatefulSet: its pods have a volume for each. */
+  claimTemplates: string[];
+  /** What controls it and may write it anew. */
+  owner?: { kind: string; name: string };
+  /** Label selector of its pods, as a request has it. */
+  podSelector: string;
+  /** Who wrote which of its fields. */
+  managedFields: ManagedFields;
 }
 
 /** An error of a request, with what to grant where it was a missing permission. */
@@ -57,13 +69,22 @@ const workload = z.looseObject({
     name: z.string(),
     generation: z.number().default(0),
     annotations: texts,
+    managedFields,
+    ownerReferences: z
+      .array(z.looseObject({ kind: z.string(), name: z.string(), controller: z.boolean().nullish() }))
+      .nullish(),
   }),
   spec: z.looseObject({
     replicas: z.number().nullish(),
     paused: z.boolean().default(false),
     strategy: strategy.nullish(),
     updateStrategy: strategy.nullish(),
-    template: z.looseObject({ metadata: z.looseObject({ annotations: texts, labels: texts }).nullish() }),
+    selector: labelSelector.nullish(),
+    volumeClaimTemplates: z.array(z.looseObject({ metadata: z.looseObject({ name: z.string() }) })).nullish(),
+    template: z.looseObject({
+      metadata: z.looseObject({ annotations: texts, labels: texts }).nullish(),
+      spec: z.looseObject({}).optional(),
+    }),
   }),
   status: z
     .looseObject({
@@ -74,40 +95,51 @@ const workload = z.looseObject({
       readyReplicas: count,
       currentRevision: z.string().optional(),
       updateRevision: z.string().optional(),
+      desiredNumberScheduled: count,
+      currentNumberScheduled: count,
+      updatedNumberScheduled: count,
+      numberAvailable: count,
+      numberReady: count,
     })
     .prefault({}),
 });
 
 /**
- * Deployments and StatefulSets of these namespaces: two lists a namespace, whatever their number.
+ * Deployments, StatefulSets and DaemonSets of these namespaces: three lists a namespace, whatever their number. Users
+ * who may not list DaemonSets have none.
  *
  * @throws UserError when they may not be listed.
  */
 export async function readWorkloads(client: ClusterClient, namespaces: string[]): Promise<LiveWorkload[]> {
-  const kinds: WorkloadKind[] = ["Deployment", "StatefulSet"];
   const lists = namespaces.flatMap((namespace) =>
-    kinds.map(async (kind) => {
-      const items = await client.api.list({ apiVersion: "apps/v1", kind }, namespace).catch((error: unknown) => {
-        throw orNotAllowed(error, `the workloads of namespace ${namespace} may not be read`, [
-          `let the user get, list, watch and patch deployments.apps and statefulsets.apps in namespace ${namespace}`,
-        ]);
-      });
+    WORKLOAD_KINDS.map(async (kind) => {
+      const items = await client.api
+        .list({ apiVersion: "apps/v1", kind }, namespace)
+        .catch((error: unknown): object[] => {
+          if (kind === "DaemonSet" && error instanceof ApiError && error.code === 403) return [];
+          throw orNotAllowed(error, `the workloads of namespace ${namespace} may not be read`, [
+            `let the user get, list, watch and patch deployments.apps and statefulsets.apps in namespace ${namespace}`,
+          ]);
+        });
       return items.map((item) => workloadFacts(kind, item));
     }),
   );
   return (await Promise.all(lists)).flat();
 }
 
-/** Reads one Deployment or StatefulSet. @throws UserError when the object is not as its kind says. */
+/** Reads one Deployment, StatefulSet or DaemonSet. @throws UserError when the object is not as its kind says. */
 export function workloadFacts(kind: WorkloadKind, item: unknown): LiveWorkload {
-  const { metadata: at, spec, status } = parseObject(kind, item, workload);
+  const { metadata: at, spec, status: reported } = parseObject(kind, item, workload);
+  const status = kind === "DaemonSet" ? countsOfNodes(reported) : reported;
+  const desired = kind === "DaemonSet" ? reported.desiredNumberScheduled : (spec.replicas ?? 1);
+  const owner = (at.ownerReferences ?? []).find(({ controller }) => controller === true);
   const template = spec.template.metadata;
   const rolling = spec.strategy ?? spec.updateStrategy;
   const facts = {
     kind,
     namespace: at.namespace,
     name: at.name,
-    replicas: spec.replicas ?? 1,
+    replicas: desired,
     paused: spec.paused,
     updateStrategy: rolling?.type ?? "RollingUpdate",
     updated: status.updatedReplicas,
@@ -119,12 +151,17 @@ export function workloadFacts(kind: WorkloadKind, item: unknown): LiveWorkload {
     podLabels: template?.labels ?? {},
     podAnnotations: template?.annotations ?? {},
     annotations: at.annotations ?? {},
-    strategy: strategyOf(kind, spec, spec.replicas ?? 1),
+    strategy: strategyOf(kind, spec, desired),
+    template: spec.template,
+    claimTemplates: (spec.volumeClaimTemplates ?? []).map(({ metadata }) => metadata.name),
+    podSelector: selectorText(spec.selector ?? {}),
+    managedFields: at.managedFields,
+    ...(owner ? { owner: { kind: owner.kind, name: owner.name } } : {}),
   };
   // A StatefulSet with a partition keeps the pods below it on the old template, and counts as rolled out all the same.
   const { partition } = facts.strategy;
   const toUpdate = Math.max(0, facts.replicas - partition);
-  const oneRevision = kind === "Deployment" || partition > 0 || status.currentRevision === status.updateRevision;
+  const oneRevision = kind !== "StatefulSet" || partition > 0 || status.currentRevision === status.updateRevision;
   const rolledOut =
     facts.observedGeneration >= facts.generation &&
     facts.updated >= toUpdate &&
@@ -132,6 +169,16 @@ export function workloadFacts(kind: WorkloadKind, item: unknown): LiveWorkload {
     status.replicas <= facts.replicas &&
     oneRevision;
   return { ...facts, rolledOut };
+}
+
+/** A DaemonSet counts under names of its own. */
+function countsOfNodes(status: z.infer<typeof workload>["status"]): z.infer<typeof workload>["status"] {
+  const { currentNumberScheduled, updatedNumberScheduled, numberAvailable, numberReady } = status;
+  return {
+    ...status,
+    ...{ replicas: currentNumberScheduled, updatedReplicas: updatedNumberScheduled },
+    ...{ availableReplicas: numberAvailable, readyReplicas: numberReady },
+  };
 }
 
 /** How far a rollout is: `1 of 2 replicas updated, 0 available, 1 old one left`. */

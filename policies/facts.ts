@@ -42,7 +42,10 @@ export const passwords = z.looseObject({
 export const failClosed = z.looseObject({ failClosed: z.array(text) });
 export const namespaces = z.looseObject({
   namespaces: z.array(
-    z.looseObject({ name: text, label: text, labelled: z.boolean().nullable(), workloads: z.number() }),
+    z.looseObject({
+      ...{ name: text, label: text, labelled: z.boolean().nullable(), workloads: z.number() },
+      ...{ why: text.optional(), fix: text.optional() },
+    }),
   ),
 });
 export const backup = z.looseObject({

@@ -86,7 +86,7 @@ export const sidecarHighlyAvailable = policyOf({
 /** A workload without a proxy is not authorized at all, and nothing fails. */
 export const namespacesLabelled = policyOf({
   name: "namespaces-labelled",
-  description: "Every namespace with MAS workloads carries the injection label that the mode needs.",
+  description: "New pods of every MAS workload get a proxy: the labels of namespace and pod make the injector add one.",
   enforcementLevel: "mandatory",
   acknowledge: true,
   why: "pods that start there get no proxy: their calls are not authorized, and nobody notices",
@@ -94,15 +94,17 @@ export const namespacesLabelled = policyOf({
     namespaces
       .parse(runtime)
       .namespaces.filter(({ labelled }) => labelled !== true)
-      .map(({ name, label, labelled, workloads: count }) => ({
+      .map(({ name, label, labelled, workloads: count, why, fix }) => ({
         what:
           labelled === null
             ? `Namespace ${name} (${count} MAS workloads) may not be read, so its label ${label} is not known`
-            : `Namespace ${name} (${count} MAS workloads) lacks the label ${label}`,
+            : why === undefined
+              ? `Namespace ${name} (${count} MAS workloads) lacks the label ${label}`
+              : `Pods in namespace ${name} (${count} MAS workloads) get no proxy: ${why}`,
         fix:
           labelled === null
             ? "let the user of the context get namespaces"
-            : `kubectl label namespace ${name} ${label} --overwrite`,
+            : (fix ?? `kubectl label namespace ${name} ${label} --overwrite`),
       })),
   cannot: "namespaces of MAS workloads: those are seen on the cluster only",
 });

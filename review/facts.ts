@@ -51,7 +51,13 @@ export async function runtimeFacts(input: ReviewInput, state: RuntimeState, reda
       rendered: chart.rendered,
     }),
     failClosed: failClosed(objects),
-    namespaces: namespaceFacts(config.mode, mas, labels),
+    namespaces: namespaceFacts({
+      mode: config.mode,
+      mas,
+      labels,
+      workloads: input.workloads,
+      injection: input.injection,
+    }),
     backup: { planned: false, needed, why: needed ? "backups are switched off" : "no database changes" },
   };
 }

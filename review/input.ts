@@ -1,3 +1,4 @@
+import type { InjectionFacts } from "../components/workload-restarts/injection-facts";
 import type { RestartPlan } from "../components/workload-restarts/restarts";
 import type { LoadedConfig } from "../config/config-load";
 import type { LoadedChart } from "../helm/chart";
@@ -18,6 +19,8 @@ export interface ReviewInput {
   restarts: RestartPlan;
   /** All Deployments and StatefulSets of the namespaces that restarts are in. */
   workloads: readonly LiveWorkload[];
+  /** What the injector of this moment puts into MAS pods. */
+  injection: InjectionFacts;
   stamp: string;
   /** helm writes a new revision, although perhaps no object changes. */
   newRevision: boolean;

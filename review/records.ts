@@ -45,7 +45,7 @@ function restartRecords({ release, records, wanted }: RecordInput): ObjectChange
   const one = (name: string, exists: boolean, old: RecordedStamp | undefined, now: RecordedStamp | undefined) => {
     if (!now) return [];
     if (!exists) return [entry("ConfigMap", release.namespace, name, "create")];
-    const fields = (["stamp", "stale"] as const).flatMap((key) => {
+    const fields = (["stamp", "stale", "reason"] as const).flatMap((key) => {
       const [before, after] = [JSON.stringify(old?.[key]), JSON.stringify(now[key])];
       const was = before === undefined ? {} : { before };
       return before === after ? [] : [{ path: `data.${key}`, ...was, after, cause: "chart" as const }];

@@ -7,7 +7,6 @@ import type { ObjectChange } from "./report/schema";
 import type { ObjectCheck } from "../kubernetes/object-check";
 import { pendingGroups, type RestartPlan, type RestartTarget } from "../components/workload-restarts/restarts";
 import { workloadId } from "../kubernetes/workload";
-import { STAMP_ANNOTATION, stampOn } from "../components/workload-restarts/stamp";
 
 /** Workloads whose restart is tried as a dry-run; more would only load the API server to learn the same again. */
 export const MOST_DRY_RUNS = 50;
@@ -26,23 +25,31 @@ export async function restartChanges(
     pending.map(async (target): Promise<ObjectChange> => {
       const { kind, namespace, name } = target;
       const workload = live.get(workloadId(target));
-      const before = workload && stampOn(workload);
       const annotations = workload?.annotations ?? {};
       const check = asked.has(workloadId(target)) ? await tryRestart(client, target, stamp) : notAsked(pending.length);
-      const field = {
-        path: `spec.template.metadata.annotations["${STAMP_ANNOTATION}"]`,
-        ...(before === undefined ? {} : { before: JSON.stringify(before) }),
-        after: JSON.stringify(stamp),
-        cause: "chart" as const,
-      };
       // A workload that has the stamp already and is only not available yet is waited for, not changed.
-      const fields = before === stamp ? [] : [field];
-      const ours = Object.entries(restartPatch(stamp).metadata.annotations);
+      const patch = restartPatch(stamp, target);
+      const fields = Object.entries(patch.spec.template.metadata.annotations).flatMap(([key, after]) =>
+        annotationChange(key, workload?.podAnnotations[key], after),
+      );
+      const ours = Object.entries(patch.metadata.annotations);
       const folded = ours.filter(([key, value]) => annotations[key] !== value).length;
       const common = { apiVersion: "apps/v1", kind, namespace, name, writer: "restart" as const, folded };
       return { ...common, action: "update", fields, check };
     }),
   ).then((changes) => changes.filter(({ fields }) => fields.length > 0));
+}
+
+function annotationChange(key: string, before: string | undefined, after: string): ObjectChange["fields"] {
+  if (before === after) return [];
+  return [
+    {
+      path: `spec.template.metadata.annotations["${key}"]`,
+      ...(before === undefined ? {} : { before: JSON.stringify(before) }),
+      after: JSON.stringify(after),
+      cause: "chart",
+    },
+  ];
 }
 
 /**
@@ -56,7 +63,7 @@ function sample(targets: readonly RestartTarget[]): RestartTarget[] {
 async function tryRestart(client: ClusterClient, target: RestartTarget, stamp: string): Promise<ObjectCheck> {
   const { kind, namespace, name } = target;
   const object: KubeObject = { apiVersion: "apps/v1", kind, metadata: { namespace, name } };
-  return (await dryRunPatch(client, object, namespace, restartPatch(stamp))).check;
+  return (await dryRunPatch(client, object, namespace, restartPatch(stamp, target))).check;
 }
 
 function notAsked(total: number): ObjectCheck {

@@ -4,13 +4,25 @@ import { type CrMigration, planCrMigration } from "../components/custom-resource
 import { withStoredVersions } from "../components/custom-resource-migration/transitional";
 import { passedEarlier } from "../components/migration-gate/earlier-record";
 import { decideMigrationGate, type GateDecision } from "../components/migration-gate/decide";
+import { brokenWarnings } from "../components/workload-restarts/broken";
+import { workloadId } from "../kubernetes/workload";
+import { ownerWarnings } from "../components/workload-restarts/owners";
+import { injectionWarnings } from "../components/workload-restarts/injection-facts";
 import {
   pendingGroups,
   planRestarts,
   type RecordedStamp,
   type RestartPlan,
 } from "../components/workload-restarts/restarts";
-import { configStamp, stampOn, type StampRules } from "../components/workload-restarts/stamp";
+import {
+  AGAIN_ANNOTATION,
+  BROKEN_ANNOTATION,
+  REASON_ANNOTATION,
+  configStamp,
+  stampOn,
+  type StampRules,
+  takenBack,
+} from "../components/workload-restarts/stamp";
 import { nameWorkloads } from "../components/workload-restarts/targets";
 import { sidecarDeploymentOf, type UpgradeConfig } from "../config/config";
 import type { LoadedConfig } from "../config/config-load";
@@ -109,11 +121,17 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
     crds,
     customResources: customResourceJobs(config, stack, crds.planned, crds.migrations, snapshot.liveCrds),
     ...{ stamp, stampRules, restarts, gate, description, newRevision, installedObjects },
-    recordBefore: records.before ?? recorded,
+    recordBefore: records.before ?? { stamp: recorded.stamp, stale: recorded.stale },
     onlyRestarts: unchanged && pendingGroups(restarts).length > 0,
     gatePassed:
       !newRevision && gate.gate !== undefined && passedEarlier(snapshot.earlierGate, { ...gate.gate, revision }),
-    warnings: [...upgradeWarnings(config, values, snapshot, crds.dropped), ...gate.warnings],
+    warnings: [
+      ...upgradeWarnings(config, values, snapshot, crds.dropped),
+      ...brokenWarnings(restarts, snapshot.workloads, config.restarts.brokenBefore),
+      ...ownerWarnings(restarts, snapshot.workloads),
+      ...injectionWarnings(config.mode, snapshot.injection),
+      ...gate.warnings,
+    ],
   };
 }
 
@@ -158,13 +176,21 @@ function nameOf({ metadata }: KubeObject): string {
 }
 
 function decideRestarts(
-  { restarts: { enabled, workloads, canaries, exclude } }: UpgradeConfig,
+  { restarts: { enabled, workloads, canaries, exclude, reason } }: UpgradeConfig,
   snapshot: Snapshot,
   stamp: string,
   recorded: RecordedStamp,
 ): RestartPlan {
   if (!enabled) return { groups: [], skipped: [], stale: [] };
   const named = nameWorkloads(snapshot.systems, snapshot.policies, workloads);
-  const facts = snapshot.workloads.map((one) => ({ ...one, stamp: stampOn(one) }));
-  return planRestarts(named, facts, stamp, recorded, { canaries, exclude });
+  const facts = snapshot.workloads.map((one) => ({
+    ...one,
+    stamp: stampOn(one),
+    again: one.podAnnotations[AGAIN_ANNOTATION],
+    reason: one.podAnnotations[REASON_ANNOTATION],
+    takenBack: takenBack(one),
+    brokenBefore: one.annotations[BROKEN_ANNOTATION],
+    lacking: snapshot.injection.lacking.get(workloadId(one)),
+  }));
+  return planRestarts(named, facts, stamp, recorded, { canaries, exclude, reason }, snapshot.otherWorkloads);
 }

@@ -8,8 +8,10 @@ import { explainUpgradeFailure } from "../components/migration-gate/cluster/upgr
 import type { MigrationGateArgs } from "../components/migration-gate/component";
 import type { RuntimeReleaseArgs } from "../components/runtime-release/component";
 import type { WorkloadRestartsArgs } from "../components/workload-restarts/component";
+import type { InjectionCheck } from "../components/workload-restarts/cluster/injection";
+import { representatives } from "../components/workload-restarts/injection-facts";
 import { recordNames } from "../components/workload-restarts/restart-record";
-import type { RecordedStamp } from "../components/workload-restarts/restarts";
+import { pendingGroups, type RecordedStamp } from "../components/workload-restarts/restarts";
 import type { LoadedConfig } from "../config/config-load";
 import { parseDescription } from "../history/recorded-texts";
 import { showUserErrors } from "../config/show-errors";
@@ -75,16 +77,17 @@ export async function planFor(loaded: LoadedConfig, stack: string): Promise<Upgr
 async function refuseWhatCannotWork(
   client: ClusterClient,
   { config }: LoadedConfig,
-  { chart, stack }: Snapshot,
+  { chart, stack, injection }: Snapshot,
   decisions: Decisions,
 ): Promise<string[]> {
-  const { crds, restarts, installedObjects, gate, onlyRestarts, stampRules } = decisions;
+  const { crds, restarts, installedObjects, gate, onlyRestarts } = decisions;
   await refuseUnlessMigratable(client, config, stack, crds.planned, crds.migrations);
   const hasCrds = crds.planned.length > 0;
   await preflight.refuseWhatCannotWork(client, config, { chart, hasCrds, installedObjects, restarts });
   const settings = gate.gate?.settings;
   const warnings = settings ? await checkGatePermissions(client, settings) : [];
-  if (onlyRestarts) await preflight.refuseUnlessInjectionReady(client, config, stampRules.sidecarDeployment);
+  if (onlyRestarts)
+    await preflight.refuseUnlessInjectionReady(client, config, injectionCheck(config, decisions, injection));
   return warnings;
 }
 
@@ -129,7 +132,7 @@ async function review(
       lastLook: () => lastLook(client, loaded, snapshot),
     },
     migrationGate: gate.gate && { ...gate.gate, passed: decisions.gatePassed },
-    restarts: restartsArgs(loaded, decisions, { name: names.after, exists: exists.after }),
+    restarts: restartsArgs(loaded, snapshot, decisions, { name: names.after, exists: exists.after }),
     warnings: [...reviewed.warnings, ...backup.warnings],
     review: reviewed,
   };
@@ -138,14 +141,14 @@ async function review(
 function reviewInput(
   client: ClusterClient,
   loaded: LoadedConfig,
-  { stack, chart, installed, liveCrds, records, workloads }: Snapshot,
+  { stack, chart, installed, liveCrds, records, workloads, injection }: Snapshot,
   { crds, restarts, stamp, newRevision, recordBefore, warnings }: Decisions,
   gateWarnings: readonly string[],
 ): Parameters<typeof buildReview>[0] {
   const { config } = loaded;
   const shipped = new Set(crds.planned.map(({ name }) => name));
   return {
-    ...{ client, loaded, stack, chart, installed, restarts, workloads, stamp, newRevision },
+    ...{ client, loaded, stack, chart, installed, restarts, workloads, injection, stamp, newRevision },
     crds: {
       planned: crds.planned,
       dropped: crds.dropped,
@@ -163,7 +166,7 @@ function reviewInput(
       records,
       wanted: {
         before: recordBefore,
-        after: config.restarts.enabled ? { stamp, stale: restarts.stale } : undefined,
+        after: config.restarts.enabled ? { stamp, stale: restarts.stale, reason: restarts.reason } : undefined,
       },
     },
     warnings: [...warnings, ...gateWarnings],
@@ -193,24 +196,30 @@ function releaseArgs(
 
 function restartsArgs(
   { config }: LoadedConfig,
-  { restarts, stamp, stampRules }: Decisions,
+  { injection }: Snapshot,
+  decisions: Decisions,
   record: WorkloadRestartsArgs["record"],
 ): UpgradePlan["restarts"] {
   if (!config.restarts.enabled) return undefined;
+  const { restarts, stamp } = decisions;
   return {
     plan: restarts,
     stamp,
     maxConcurrent: config.restarts.maxConcurrent,
     timeoutSeconds: config.timeouts.restart,
-    injection: {
-      mode: config.mode,
-      namespace: config.namespace,
-      sidecarDeployment: stampRules.sidecarDeployment,
-      webhook: config.webhook,
-      timeoutSeconds: config.timeouts.injection,
-    },
+    injection: { ...injectionCheck(config, decisions, injection), timeoutSeconds: config.timeouts.injection },
     record,
   };
+}
+
+/** What must be ready before the first restart. */
+function injectionCheck(
+  { mode, namespace, webhook }: LoadedConfig["config"],
+  { restarts, stampRules }: Decisions,
+  injection: Snapshot["injection"],
+): InjectionCheck {
+  const askAbout = representatives(pendingGroups(restarts).flat(), injection);
+  return { mode, namespace, webhook, sidecarDeployment: stampRules.sidecarDeployment, askAbout };
 }
 
 /** What a preview says at its end: the essence of the review, the backup, the migrations of custom resources. */

@@ -1,5 +1,5 @@
 import execa from "execa";
-import { injectionProblem } from "../components/workload-restarts/cluster/injection";
+import { type InjectionCheck, injectionProblem } from "../components/workload-restarts/cluster/injection";
 import type { RestartPlan } from "../components/workload-restarts/restarts";
 import type { UpgradeConfig } from "../config/config";
 import type { LoadedChart } from "../helm/chart";
@@ -63,7 +63,8 @@ export async function refuseWhatCannotWork(
   const needed = await neededPermissions(client, chart.objects, {
     namespace: config.namespace,
     hasCrds,
-    workloadNamespaces: [...new Set(workloads.map(({ namespace }) => namespace))],
+    workloadNamespaces: namespacesOf(workloads.filter(({ kind }) => kind !== "DaemonSet")),
+    daemonSetNamespaces: namespacesOf(workloads.filter(({ kind }) => kind === "DaemonSet")),
   });
   const missing = await missingPermissions(client, needed);
   const permissions = permissionProblem(missing, config.context);
@@ -76,19 +77,22 @@ export async function refuseWhatCannotWork(
   if (lost) throw lost;
 }
 
+function namespacesOf(objects: readonly { namespace: string }[]): string[] {
+  return [...new Set(objects.map(({ namespace }) => namespace))];
+}
+
 /** A run that only goes on with restarts finds the gate after the chart passed already, so it looks for itself. */
 export async function refuseUnlessInjectionReady(
   client: ClusterClient,
-  config: UpgradeConfig,
-  sidecar: string,
+  { context, namespace }: UpgradeConfig,
+  check: InjectionCheck,
 ): Promise<void> {
-  const { mode, namespace, webhook } = config;
-  const problem = await injectionProblem(client, { mode, namespace, sidecarDeployment: sidecar, webhook });
+  const problem = await injectionProblem(client, check);
   if (problem === undefined) return;
   throw new UserError(
     "injection",
     `workloads are left to restart, but their pods would not get the configuration: ${problem}`,
-    `repair it (kubectl --context ${config.context} --namespace ${namespace} get deployments), then repeat`,
+    `repair it (kubectl --context ${context} --namespace ${namespace} get deployments), then repeat`,
   );
 }
 

@@ -3,6 +3,10 @@ import { type EarlierRecord, readEarlierRecord } from "../components/migration-g
 import { readMigrations } from "../components/custom-resource-migration/file";
 import type { MigrationEntry } from "../components/custom-resource-migration/rules";
 import { listCasaPolicies, listMultiAgentSystems } from "../components/workload-restarts/cluster/casa-objects";
+import { readOtherWorkloads } from "../components/workload-restarts/cluster/other-workloads";
+import type { OtherWorkload } from "../components/workload-restarts/other-kinds";
+import { readInjection } from "../components/workload-restarts/cluster/read-injection";
+import { type InjectionFacts, NO_INJECTION_FACTS } from "../components/workload-restarts/injection-facts";
 import { parseRecord, recordNames } from "../components/workload-restarts/restart-record";
 import type { RecordedStamp } from "../components/workload-restarts/restarts";
 import {
@@ -44,8 +48,12 @@ export interface Snapshot {
   /** None when `restarts.discovery` or `restarts.enabled` is false. */
   readonly systems: readonly MultiAgentSystemFacts[];
   readonly policies: readonly CasaPolicyFacts[];
-  /** All Deployments and StatefulSets of the namespaces that somebody names workloads in. */
+  /** All Deployments, StatefulSets and DaemonSets of the namespaces that somebody names workloads in. */
   readonly workloads: readonly LiveWorkload[];
+  /** What else runs pods under the names. */
+  readonly otherWorkloads: readonly OtherWorkload[];
+  /** What the injector of this moment puts into MAS pods, and which running ones lack something of it. */
+  readonly injection: InjectionFacts;
   /** What an earlier version of this program recorded of its gate. */
   readonly earlierGate?: EarlierRecord;
 }
@@ -114,13 +122,22 @@ async function readRestartRecords(client: ClusterClient, config: UpgradeConfig):
 
 async function readMasWorkloads(
   client: ClusterClient,
-  { restarts }: UpgradeConfig,
-): Promise<Pick<Snapshot, "systems" | "policies" | "workloads">> {
-  if (!restarts.enabled) return { systems: [], policies: [], workloads: [] };
+  { restarts, mode }: UpgradeConfig,
+): Promise<Pick<Snapshot, "systems" | "policies" | "workloads" | "otherWorkloads" | "injection">> {
+  if (!restarts.enabled) {
+    return { systems: [], policies: [], workloads: [], otherWorkloads: [], injection: NO_INJECTION_FACTS };
+  }
   const [systems, policies] = restarts.discovery
     ? await Promise.all([listMultiAgentSystems(client), listCasaPolicies(client)])
     : [[], []];
   const named = nameWorkloads(systems, policies, restarts.workloads);
   const namespaces = [...new Set(named.map(({ namespace }) => namespace))];
-  return { systems, policies, workloads: await readWorkloads(client, namespaces) };
+  const workloads = await readWorkloads(client, namespaces);
+  const mas = new Set(named.map(({ namespace, name }) => `${namespace}/${name}`));
+  const ofMas = workloads.filter(({ namespace, name, replicas }) => replicas > 0 && mas.has(`${namespace}/${name}`));
+  const [otherWorkloads, injection] = await Promise.all([
+    readOtherWorkloads(client, named, workloads),
+    readInjection(client, mode, ofMas),
+  ]);
+  return { systems, policies, workloads, otherWorkloads, injection };
 }

@@ -4,12 +4,12 @@ import { restartPatch } from "./restart-patch";
 import type { RecordedStamp, RestartPlan, RestartTarget } from "./restarts";
 import { pendingGroups } from "./restarts";
 import { workloadId } from "../../kubernetes/workload";
-import { shellWord } from "../../shared/shell-word";
 import { helperCommand } from "../helper-command";
+import type { GateJob } from "./gate-job";
 import type { InjectionJob } from "./injection-job";
 import { skippedInWords } from "./skipped";
 import { windowDependencies } from "./windows";
-import { type ClusterAccess, kubectl, program } from "../../shared/shell";
+import { type ClusterAccess, program } from "../../shared/shell";
 
 /** What {@link WorkloadRestarts} restarts. */
 export interface WorkloadRestartsArgs {
@@ -22,15 +22,7 @@ export interface WorkloadRestartsArgs {
   /** Longest wait for one workload, in seconds. */
   readonly timeoutSeconds: number;
   /** The check that new pods will really get the new configuration, run before the first restart. */
-  readonly injection: {
-    readonly mode: InjectionJob["mode"];
-    /** Namespace of the runtime. */
-    readonly namespace: string;
-    readonly sidecarDeployment: string;
-    /** MutatingWebhookConfiguration of mode `cilium`. */
-    readonly webhook: string;
-    readonly timeoutSeconds: number;
-  };
+  readonly injection: Omit<InjectionJob, "stamp">;
   readonly access: ClusterAccess;
   /** ConfigMap that remembers for which configuration all workloads were restarted. */
   readonly record: { readonly name: string; readonly exists: boolean };
@@ -40,10 +32,10 @@ export interface WorkloadRestartsArgs {
  * Restarts the MAS workloads whose injected configuration changed: at most `maxConcurrent` at once, one system after
  * the other, the first failure stops the rest.
  *
- * Each workload is a Patch that writes the stamp to its pod template, and a gate of its own that waits until every
- * replica runs the new template and is available; the provider's wait for a patched Deployment is no gate
- * (docs/provider-facts.md). The order is in the dependencies, so the engine keeps it. Because the stamp is a hash,
- * patching twice restarts once: a run that was killed goes on where it was.
+ * Each workload is a Patch that writes the stamp to its pod template, and a gate of its own that waits until every pod
+ * is of the new template, ready, and carries what the injector of that moment injects; the provider's wait for a
+ * patched Deployment is no gate (docs/provider-facts.md). The order is in the dependencies, so the engine keeps it.
+ * Because the stamp is a hash, patching twice restarts once: a run that was killed goes on where it was.
  *
  * Nothing is restarted on `destroy`: the patches are retained, giving the annotation up would roll the pods again.
  */
@@ -59,6 +51,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
       name,
       {
         stamp: args.stamp,
+        ...(args.plan.reason === undefined ? {} : { reason: args.plan.reason }),
         maxConcurrent: args.maxConcurrent,
         timeoutSeconds: args.timeoutSeconds,
         groups: args.plan.groups.map(({ name: group, targets }) => ({ group, workloads: targets.map(workloadId) })),
@@ -71,7 +64,8 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
     const start = all.length > 0 ? [this.injectionReady(name, args)] : [];
     const gates = withoutStackTraces(() => this.restartAll(args, start));
     this.record(args, gates);
-    this.restarted = pulumi.output(all.map(workloadId).sort());
+    // Known once every gate is passed: a run that fails lists nothing that it did not finish.
+    this.restarted = pulumi.all(gates.map(({ urn }) => urn)).apply(() => all.map(workloadId).sort());
     this.skipped = pulumi.output(skippedInWords(args.plan.skipped));
     this.registerOutputs({ restarted: this.restarted, skipped: this.skipped });
   }
@@ -98,8 +92,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
 
   /** Pods restarted before the injector (or the sidecar they talk to) is ready would keep the old configuration. */
   private injectionReady(name: string, args: WorkloadRestartsArgs): pulumi.Resource {
-    const { mode, namespace, sidecarDeployment, webhook, timeoutSeconds } = args.injection;
-    const job: InjectionJob = { mode, namespace, sidecarDeployment, webhook, timeoutSeconds, stamp: args.stamp };
+    const job: InjectionJob = { ...args.injection, stamp: args.stamp };
     return helperCommand(
       `${name}-injection-ready`,
       {
@@ -120,27 +113,27 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
       dependsOn: after,
       retainOnDelete: true,
     });
-    const wait = kubectl(
-      args.access,
-      "rollout",
-      "status",
-      `${target.kind.toLowerCase()}/${target.name}`,
-      "--namespace",
-      target.namespace,
-      `--timeout=${args.timeoutSeconds}s`,
-    );
-    const explain = program("diagnosis/explain-program.ts", args.access);
-    const failed = `echo ${shellWord(`${id} did not become available; no further workload is restarted.`)} >&2`;
-    const { kind, namespace, name } = target;
+    const { kind, namespace, name, again, reason, brokenBefore } = target;
+    const { stamp, timeoutSeconds, injection } = args;
+    const job: GateJob = {
+      kind,
+      namespace,
+      name,
+      stamp,
+      again,
+      reason,
+      brokenBefore,
+      mode: injection.mode,
+      timeoutSeconds,
+    };
     return helperCommand(
       `${id}-available`,
       {
-        // kubectl leaves stdin alone; what explains a failure reads there which workload it is.
-        line: `${wait} || { ${failed}; ${explain}; exit 1; }`,
+        line: program("components/workload-restarts/cluster/gate-program.ts", args.access),
         access: args.access,
-        job: { kind, namespace, name, stamp: args.stamp },
+        job,
         idle: target.done,
-        logging: "none",
+        logging: brokenBefore ? "stderr" : "none",
       },
       { parent: this, dependsOn: [patch] },
     );
@@ -151,7 +144,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
     return restartRecord(
       args.record,
       args.injection.namespace,
-      { stamp: args.stamp, stale: args.plan.stale },
+      { stamp: args.stamp, stale: args.plan.stale, reason: args.plan.reason },
       {
         parent: this,
         dependsOn: gates,
@@ -174,7 +167,10 @@ export function restartRecord(
     at.name,
     {
       metadata: { name: at.name, namespace },
-      data: { stamp: recorded.stamp, stale: JSON.stringify(recorded.stale) },
+      data: {
+        ...{ stamp: recorded.stamp, stale: JSON.stringify(recorded.stale) },
+        ...(recorded.reason === undefined ? {} : { reason: recorded.reason }),
+      },
     },
     { ...opts, import: at.exists ? `${namespace}/${at.name}` : undefined },
   );
@@ -196,10 +192,15 @@ function withoutStackTraces<T>(declare: () => T): T {
 }
 
 function patchResource(target: RestartTarget, stamp: string, opts: pulumi.CustomResourceOptions): pulumi.Resource {
-  const { metadata, spec } = restartPatch(stamp);
+  const { metadata, spec } = restartPatch(stamp, target);
   const args = { metadata: { ...metadata, name: target.name, namespace: target.namespace }, spec };
   const name = workloadId(target);
-  return target.kind === "Deployment"
-    ? new k8s.apps.v1.DeploymentPatch(name, args, opts)
-    : new k8s.apps.v1.StatefulSetPatch(name, args, opts);
+  switch (target.kind) {
+    case "Deployment":
+      return new k8s.apps.v1.DeploymentPatch(name, args, opts);
+    case "StatefulSet":
+      return new k8s.apps.v1.StatefulSetPatch(name, args, opts);
+    case "DaemonSet":
+      return new k8s.apps.v1.DaemonSetPatch(name, args, opts);
+  }
 }

@@ -1,5 +1,5 @@
 import { skipText } from "./skipped";
-import { pendingGroups, type RestartPlan, type RestartTarget } from "./restarts";
+import { causeText, pendingGroups, type RestartPlan, type RestartTarget } from "./restarts";
 import { workloadId } from "../../kubernetes/workload";
 import type { RestartReview } from "./restart-review";
 import { windowDependencies } from "./windows";
@@ -76,6 +76,7 @@ export function estimateRestarts(
           replicas: factsOf(target).replicas,
           seconds: at === undefined ? 0 : tenths(durations[at] ?? 0),
           start: at === undefined ? 0 : tenths(starts[at] ?? 0),
+          ...(target.why === undefined ? {} : { why: causeText(target.why) }),
         };
       }),
     })),

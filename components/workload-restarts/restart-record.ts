@@ -14,6 +14,7 @@ export function recordNames(release: string): { before: string; after: string } 
 
 const recordData = z.object({
   stamp: z.string().min(1),
+  reason: z.string().optional(),
   stale: z
     .string()
     .transform((text, ctx): string[] => {
@@ -28,7 +29,9 @@ const recordData = z.object({
 /** Reads the data of one record; undefined when it was damaged by hand, which the caller treats as absent. */
 export function parseRecord(data: unknown): RecordedStamp | undefined {
   const parsed = recordData.safeParse(data);
-  return parsed.success ? { stamp: parsed.data.stamp, stale: parsed.data.stale ?? [] } : undefined;
+  if (!parsed.success) return undefined;
+  const { stamp, stale = [], reason } = parsed.data;
+  return { stamp, stale, ...(reason === undefined ? {} : { reason }) };
 }
 
 function safeJson(text: string): unknown {

@@ -15,6 +15,9 @@ export const restartsSchema = z.strictObject({
           replicas: z.number().int().min(0),
           seconds: z.number().meta({ description: "estimated time of its restart" }),
           start: z.number().meta({ description: "estimated start, seconds after the first restart" }),
+          why: z.string().optional().meta({
+            description: "why it is restarted although the release's configuration gives no reason",
+          }),
         }),
       ),
     }),

@@ -1,14 +1,28 @@
-import { matches, type WorkloadKind, workloadId, type WorkloadRef } from "../../kubernetes/workload";
+import { shortDigest } from "../../shared/digest";
+import { matches, WORKLOAD_KINDS, type WorkloadKind, workloadId, type WorkloadRef } from "../../kubernetes/workload";
 import type { LiveWorkload } from "../../kubernetes/workloads";
+import { otherOf, type OtherWorkload, rolloutOfWorkload, skipOther } from "./other-kinds";
 import { keepsOldPods, type SkippedWorkload, type SkipReason } from "./skipped";
 
 /** A workload as it is on the cluster; what the restart decision needs of it. */
 export type WorkloadFacts = Pick<
   LiveWorkload,
-  "kind" | "namespace" | "name" | "replicas" | "paused" | "updateStrategy" | "rolledOut"
+  "kind" | "namespace" | "name" | "replicas" | "available" | "paused" | "updateStrategy" | "rolledOut"
 > & {
   /** Stamp on the pod template; undefined before this program first restarted it. */
   stamp?: string;
+  /** Generation of the object: another one for each change of its spec. */
+  generation?: number;
+  /** Marker of an additional restart on the pod template. */
+  again?: string;
+  /** This program stamped the workload, and somebody put another stamp there, or none. */
+  takenBack?: object;
+  /** The user's reason for its last restart, on the pod template. */
+  reason?: string;
+  /** The stamp before whose restart it was not available already. */
+  brokenBefore?: string;
+  /** What its pods lack of what the injector puts into new ones, in words; undefined when they lack nothing. */
+  lacking?: string;
 };
 
 /** A workload somebody named, and who: the MAS it belongs to decides the order. */
@@ -27,6 +41,8 @@ export interface NamedWorkload {
 export interface RecordedStamp {
   /** Configuration that unstamped workloads run under. */
   stamp: string;
+  /** The user's reason for the last restart of everything: unstamped workloads that came later need none. */
+  reason?: string;
   /** Unstamped workloads (`Kind/ns/name`) that were skipped earlier and so run under something older. */
   stale: string[];
 }
@@ -34,6 +50,8 @@ export interface RecordedStamp {
 export interface RestartSettings {
   canaries: WorkloadRef[];
   exclude: WorkloadRef[];
+  /** Restarts everything once, whatever the release says. */
+  reason?: string;
 }
 
 /** One workload to restart, or one restarted for this configuration earlier. */
@@ -43,6 +61,38 @@ export interface RestartTarget {
   name: string;
   /** It runs under this configuration already and is fully available: nothing to do, no place in the queue. */
   done: boolean;
+  /**
+   * Marker of an additional restart: the stamp alone would not change what the engine has in its state. Kept as it is
+   * on the cluster afterwards, because taking it away would restart once more.
+   */
+  again?: string;
+  /** The user's reason for a restart of everything; kept like the marker. */
+  reason?: string;
+  /** Why it is restarted although the release's configuration gives no reason. */
+  why?: RestartCause;
+  /** It was not available before the restart: it goes last, and is not waited for to the end. */
+  brokenBefore?: true;
+}
+
+/** Why a workload is restarted although the release's configuration gives no reason. */
+export type RestartCause =
+  /** Somebody took the stamp back, so its pods need not be those of the restart. */
+  | { readonly code: "stamp-taken-back" }
+  /** Its pods lack something of what the injector of this moment injects. */
+  | { readonly code: "injection"; readonly what: string }
+  /** The user wants everything restarted. */
+  | { readonly code: "reason"; readonly reason: string };
+
+/** The cause in words. */
+export function causeText(why: RestartCause): string {
+  switch (why.code) {
+    case "stamp-taken-back":
+      return "its stamp was taken back after a restart";
+    case "injection":
+      return why.what;
+    case "reason":
+      return `restarts.reason: ${why.reason}`;
+  }
 }
 
 /** Workloads that are restarted together: all of a group are done before the next group starts. */
@@ -57,6 +107,8 @@ export interface RestartPlan {
   skipped: SkippedWorkload[];
   /** Skipped ones that keep running under an older configuration; remembered until they are restarted. */
   stale: string[];
+  /** The user's reason for the last restart of everything; remembered when it is no longer configured. */
+  reason?: string;
 }
 
 const CANARIES = "canaries";
@@ -68,13 +120,16 @@ export function planRestarts(
   desiredStamp: string,
   recorded: RecordedStamp,
   settings: RestartSettings,
+  others: readonly OtherWorkload[] = [],
 ): RestartPlan {
-  const plan: RestartPlan = { groups: [], skipped: [], stale: [] };
+  const reason = settings.reason ?? recorded.reason;
+  const plan: RestartPlan = { groups: [], skipped: [], stale: [], ...(reason === undefined ? {} : { reason }) };
   const groups = new Map<string, RestartTarget[]>([[CANARIES, []]]);
-  for (const { facts, group } of resolve(named, live, plan.skipped)) {
+  for (const { facts, group } of resolve(named, live, others, plan.skipped)) {
     const id = workloadId(facts);
-    const current = runsUnder(facts, recorded) === desiredStamp;
-    const obstacle = whyNot(facts, settings.exclude);
+    const why = causeOf(facts, desiredStamp, recorded, settings.reason);
+    const current = why === undefined && runsUnder(facts, recorded) === desiredStamp;
+    const obstacle = whyNot(facts, settings.exclude, others);
     if (obstacle) {
       plan.skipped.push({ workload: id, why: obstacle });
       if (!current && keepsOldPods(obstacle.code)) plan.stale.push(id);
@@ -83,7 +138,22 @@ export function planRestarts(
     } else {
       const at = settings.canaries.some((ref) => matches(ref, facts)) ? CANARIES : group;
       const { kind, namespace, name } = facts;
-      groups.set(at, [...(groups.get(at) ?? []), { kind, namespace, name, done: current && facts.rolledOut }]);
+      const kept = settings.reason ?? facts.reason;
+      const again =
+        why === undefined || why.code === "reason"
+          ? facts.again
+          : shortDigest([facts.generation ?? 0, desiredStamp, why.code]);
+      // Once restarted it counts as done whether it became available or not: nothing was lost by the restart.
+      const wasBroken = current && facts.brokenBefore === desiredStamp;
+      const brokenBefore = wasBroken || (!current && facts.available < facts.replicas);
+      const target: RestartTarget = {
+        ...{ kind, namespace, name, done: current && (facts.rolledOut || wasBroken) },
+        ...(brokenBefore ? { brokenBefore } : {}),
+        ...(again === undefined ? {} : { again }),
+        ...(kept === undefined ? {} : { reason: kept }),
+        ...(why === undefined ? {} : { why }),
+      };
+      groups.set(at, [...(groups.get(at) ?? []), target]);
     }
   }
   plan.skipped.push(...canariesNotFound(settings.canaries, live));
@@ -92,14 +162,28 @@ export function planRestarts(
   return plan;
 }
 
-/** The workloads still to restart, group by group. */
+/**
+ * The workloads still to restart, group by group. Those that were not available before come last, in a group of their
+ * own: they must not hold up the others.
+ */
 export function pendingGroups(plan: RestartPlan): RestartTarget[][] {
   const pending = plan.groups.map(({ targets }) => targets.filter(({ done }) => !done));
-  return pending.filter((targets) => targets.length > 0);
+  const sound = pending.map((targets) => targets.filter(({ brokenBefore }) => !brokenBefore));
+  return [...sound, brokenBefore(plan)].filter((targets) => targets.length > 0);
+}
+
+/** The workloads still to restart that are not available before it. */
+export function brokenBefore(plan: RestartPlan): RestartTarget[] {
+  return plan.groups.flatMap(({ targets }) => targets.filter(({ done, brokenBefore: broken }) => !done && broken));
 }
 
 /** Finds the live objects behind the names, each once: the first group that names a workload has it. */
-function resolve(named: NamedWorkload[], live: WorkloadFacts[], skipped: SkippedWorkload[]) {
+function resolve(
+  named: NamedWorkload[],
+  live: WorkloadFacts[],
+  others: readonly OtherWorkload[],
+  skipped: SkippedWorkload[],
+) {
   const byName = new Map<string, WorkloadFacts[]>();
   for (const facts of live) {
     const key = `${facts.namespace}/${facts.name}`;
@@ -109,7 +193,7 @@ function resolve(named: NamedWorkload[], live: WorkloadFacts[], skipped: Skipped
   const found: { facts: WorkloadFacts; group: string }[] = [];
   for (const { kind, namespace, name, group } of named) {
     const written = `${kind ? `${kind}/` : ""}${namespace}/${name}`;
-    const known = kind === undefined || kind === "Deployment" || kind === "StatefulSet";
+    const known = kind === undefined || WORKLOAD_KINDS.some((one) => one === kind);
     const candidates = known
       ? (byName.get(`${namespace}/${name}`) ?? []).filter((facts) => kind === undefined || facts.kind === kind)
       : [];
@@ -120,13 +204,32 @@ function resolve(named: NamedWorkload[], live: WorkloadFacts[], skipped: Skipped
     }
     if (candidates.length === 0 && !taken.has(written)) {
       taken.add(written);
-      skipped.push({
-        workload: written,
-        why: known ? { code: "not-found", namedBy: group } : { code: "not-restartable", kind, namedBy: group },
-      });
+      const other = otherOf(others, { kind, namespace, name });
+      const missing: SkipReason = known
+        ? { code: "not-found", namedBy: group }
+        : { code: "not-restartable", kind, namedBy: group };
+      const workload = other ? workloadId(other) : written;
+      skipped.push({ workload, why: other ? skipOther(other, group) : missing });
     }
   }
   return found;
+}
+
+/** Why a workload is restarted although its stamp, or what is recorded of it, gives no reason. */
+function causeOf(
+  facts: WorkloadFacts,
+  desiredStamp: string,
+  recorded: RecordedStamp,
+  reason: string | undefined,
+): RestartCause | undefined {
+  if (facts.takenBack && facts.stamp !== desiredStamp) return { code: "stamp-taken-back" };
+  if (runsUnder(facts, recorded) !== desiredStamp) return undefined;
+  const startedFor = facts.stamp === undefined ? recorded.reason : facts.reason;
+  if (reason !== undefined && startedFor !== reason) return { code: "reason", reason };
+  if (facts.lacking === undefined) return undefined;
+  // While its pods are being replaced, those that are about to go say nothing of those that come.
+  const replacing = facts.stamp !== undefined && !facts.rolledOut;
+  return replacing ? undefined : { code: "injection", what: facts.lacking };
 }
 
 function runsUnder(facts: WorkloadFacts, recorded: RecordedStamp): string | undefined {
@@ -135,8 +238,14 @@ function runsUnder(facts: WorkloadFacts, recorded: RecordedStamp): string | unde
 }
 
 /** Why a workload must be left alone. */
-function whyNot(facts: WorkloadFacts, exclude: WorkloadRef[]): SkipReason | undefined {
+function whyNot(
+  facts: WorkloadFacts,
+  exclude: WorkloadRef[],
+  others: readonly OtherWorkload[],
+): SkipReason | undefined {
   if (exclude.some((ref) => matches(ref, facts))) return { code: "excluded" };
+  const rollout = facts.replicas === 0 ? rolloutOfWorkload(others, facts) : undefined;
+  if (rollout) return { code: "rollout", rollout: rollout.name, namespace: rollout.namespace };
   if (facts.replicas === 0) return { code: "no-replicas" };
   if (facts.paused) return { code: "paused" };
   if (facts.updateStrategy === "OnDelete") return { code: "on-delete" };

@@ -9,12 +9,19 @@ export const skipCode = z.enum([
   "unchanged",
   "not-found",
   "not-restartable",
+  "rollout",
+  "cron-job",
+  "job",
+  "replica-set",
 ]);
 export type SkipCode = z.infer<typeof skipCode>;
 
 /** Why a workload is not restarted, with what the text needs. */
 export type SkipReason =
   | { readonly code: "excluded" | "no-replicas" | "paused" | "on-delete" | "unchanged" }
+  | { readonly code: "cron-job" | "job" | "replica-set" }
+  /** An Argo Rollout of this name runs the pods. */
+  | { readonly code: "rollout"; readonly rollout: string; readonly namespace: string }
   /** `namedBy`: who names it. */
   | { readonly code: "not-found"; readonly namedBy: string }
   | { readonly code: "not-restartable"; readonly kind: string; readonly namedBy: string };
@@ -36,6 +43,10 @@ const KEEPS_OLD_PODS: Readonly<Record<SkipCode, boolean>> = {
   "not-found": false,
   // Nobody can say of a kind that is not known.
   "not-restartable": true,
+  rollout: true,
+  "cron-job": false,
+  job: true,
+  "replica-set": true,
 };
 
 /** Whether a workload that is skipped for this may keep pods with an older configuration. */
@@ -59,6 +70,17 @@ export function skipText(why: SkipReason): string {
       return "its update strategy is OnDelete; delete its pods one by one";
     case "unchanged":
       return "its injected configuration does not change";
+    case "rollout":
+      return (
+        "its pods are those of an Argo Rollout, which is not restarted here: " +
+        `kubectl argo rollouts restart ${why.rollout} --namespace ${why.namespace}`
+      );
+    case "cron-job":
+      return "is a CronJob; the pods of its next run get the new configuration";
+    case "job":
+      return "is a Job; its pods keep what they have until they end";
+    case "replica-set":
+      return "is a ReplicaSet without a Deployment, so no new template replaces its pods; delete them one by one";
     case "not-found":
       return `not found (named by ${why.namedBy})`;
     case "not-restartable":

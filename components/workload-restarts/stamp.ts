@@ -1,6 +1,8 @@
 import { shortDigest } from "../../shared/digest";
 import { dig, digList, groupKind, type KubeObject, objectKey } from "../../kubernetes/objects";
 import { configReferences } from "../../kubernetes/references";
+import { hasApplied, ownsField, writersBelow } from "../../kubernetes/managed-fields";
+import type { LiveWorkload } from "../../kubernetes/workloads";
 import { maskUnstable, type UnstableFields } from "../../helm/unstable";
 
 /**
@@ -9,9 +11,39 @@ import { maskUnstable, type UnstableFields } from "../../helm/unstable";
  */
 export const STAMP_ANNOTATION = "casa-upgrade.dev/config-stamp";
 
+/**
+ * Pod-template annotation that restarts a workload once more under the same stamp, because the stamp was taken back or
+ * its pods lack what the injector injects.
+ */
+export const AGAIN_ANNOTATION = "casa-upgrade.dev/restarted-again";
+/** Pod-template annotation with the reason that a user gave for a restart of everything. */
+export const REASON_ANNOTATION = "casa-upgrade.dev/restart-reason";
+/**
+ * Annotation of a workload, not of its pods: it was not available before the restart for this stamp, so that it is not
+ * afterwards is no failure.
+ */
+export const BROKEN_ANNOTATION = "casa-upgrade.dev/broken-before";
+/** By this name the API server knows who wrote the annotations. */
+export const FIELD_MANAGER = "casa-upgrade";
+
 /** The stamp that a workload's pods carry; undefined before this program first restarted it. */
 export function stampOn({ podAnnotations }: { podAnnotations: Record<string, string> }): string | undefined {
   return podAnnotations[STAMP_ANNOTATION];
+}
+
+/**
+ * Whether somebody took this program's stamp back: it wrote to the workload once, and the stamp of now, or its absence,
+ * is another one's doing.
+ *
+ * @returns who writes its pod template, which is known of everybody but of who only removed something.
+ */
+export function takenBack(
+  workload: Pick<LiveWorkload, "podAnnotations" | "managedFields">,
+): { writers: string[] } | undefined {
+  const { managedFields } = workload;
+  const path = ["spec", "template", "metadata", "annotations", STAMP_ANNOTATION];
+  if (!hasApplied(managedFields, FIELD_MANAGER) || ownsField(managedFields, FIELD_MANAGER, path)) return undefined;
+  return { writers: writersBelow(managedFields, ["spec", "template"], FIELD_MANAGER) };
 }
 
 /** Which objects of a release the injected configuration comes from. */

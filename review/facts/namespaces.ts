@@ -1,10 +1,14 @@
+import type { InjectionMode } from "../../components/workload-restarts/injected";
+import type { InjectionFacts } from "../../components/workload-restarts/injection-facts";
+import { whyNotInjected } from "../../components/workload-restarts/why-not-injected";
+import { workloadId } from "../../kubernetes/workload";
+import type { LiveWorkload } from "../../kubernetes/workloads";
 import type { NamespaceFact } from "./schema";
 
-/** What injects the proxies into MAS pods. */
-export type Mode = "istio" | "cilium";
+type Labels = Readonly<Record<string, string>>;
 
-/** Labels of a namespace by which its pods get a proxy, for each mode; any one of them is enough. */
-const LABELS: Readonly<Record<Mode, { needed: string; met: (labels: Readonly<Record<string, string>>) => boolean }>> = {
+/** Labels of a namespace by which its pods usually get a proxy; any one of them is enough. */
+const LABELS: Readonly<Record<InjectionMode, { needed: string; met: (labels: Labels) => boolean }>> = {
   istio: {
     needed: "istio-injection=enabled",
     // A revision label picks one of several control planes; istio-injection=disabled wins over it.
@@ -15,24 +19,49 @@ const LABELS: Readonly<Record<Mode, { needed: string; met: (labels: Readonly<Rec
   cilium: { needed: "casa.io/injection=enabled", met: (labels) => labels["casa.io/injection"] === "enabled" },
 };
 
+/** What is known of the injection into MAS pods. */
+export interface NamespaceInput {
+  mode: InjectionMode;
+  /** Namespace of each MAS workload. */
+  mas: readonly { namespace: string }[];
+  /** Labels of the namespaces that could be read. */
+  labels: ReadonlyMap<string, Labels>;
+  /** The workloads that the injector was asked about, and what it said. */
+  workloads: readonly LiveWorkload[];
+  injection: InjectionFacts;
+}
+
 /**
- * For each namespace with MAS workloads, whether its pods get a proxy at all.
- *
- * @param workloads namespace of each MAS workload.
- * @param labels of the namespaces that could be read.
+ * For each namespace with MAS workloads, whether their new pods get a proxy: as the API server's webhooks say of a pod
+ * of each workload; where they could not be asked, by the namespace's labels.
  */
-export function namespaceFacts(
-  mode: Mode,
-  workloads: readonly { namespace: string }[],
-  labels: ReadonlyMap<string, Readonly<Record<string, string>>>,
-): NamespaceFact[] {
+export function namespaceFacts(input: NamespaceInput): NamespaceFact[] {
   const counts = new Map<string, number>();
-  for (const { namespace } of workloads) counts.set(namespace, (counts.get(namespace) ?? 0) + 1);
-  const { needed, met } = LABELS[mode];
+  for (const { namespace } of input.mas) counts.set(namespace, (counts.get(namespace) ?? 0) + 1);
+  const { needed, met } = LABELS[input.mode];
   return [...counts]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, count]) => {
-      const found = labels.get(name);
-      return { name, label: needed, labelled: found === undefined ? null : met(found), workloads: count };
+      const found = input.labels.get(name);
+      const common = { name, label: needed, workloads: count };
+      const asked = askedIn(name, input);
+      const bare = asked.find(({ injected }) => !injected);
+      if (bare) {
+        const { why, fix } = whyNotInjected(input.mode, input.injection.webhooks, bare.workload, found ?? {});
+        const { kind, name: which } = bare.workload;
+        return { ...common, labelled: false, why: `${kind} ${name}/${which}: ${why}`, fix };
+      }
+      if (asked.length > 0) return { ...common, labelled: true };
+      return { ...common, labelled: found === undefined ? null : met(found) };
+    });
+}
+
+/** The workloads of a namespace that the injector was asked about and answered. */
+function askedIn(namespace: string, { workloads, injection }: NamespaceInput) {
+  return workloads
+    .filter((workload) => workload.namespace === namespace)
+    .flatMap((workload) => {
+      const answer = injection.answers.get(workloadId(workload));
+      return answer && "injected" in answer ? [{ workload, injected: answer.injected.containers.length > 0 }] : [];
     });
 }

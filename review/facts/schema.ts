@@ -53,7 +53,16 @@ const passwordSchema = z.strictObject({
 const namespaceSchema = z.strictObject({
   name: text,
   label: text.meta({ description: "the label that the mode needs, as key=value" }),
-  labelled: z.boolean().nullable().meta({ description: "null: the namespace could not be read" }),
+  labelled: z
+    .boolean()
+    .nullable()
+    .meta({
+      description:
+        "new pods of its MAS workloads get a proxy, as the injector says; where it cannot be asked, whether the label is " +
+        "there. null: the namespace could not be read",
+    }),
+  why: text.optional().meta({ description: "which workload's pods get no proxy, and why" }),
+  fix: text.optional().meta({ description: "what gives them one" }),
   workloads: z.number().int().min(0).meta({ description: "MAS workloads in it" }),
 });
 

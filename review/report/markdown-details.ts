@@ -134,9 +134,12 @@ function ofRestarts(restarts: Review["restarts"]): Details {
   const items = [
     ...groups.flatMap(({ name, workloads }) => {
       const heading = `- Group ${code(name)} (${workloads.length}):`;
-      return workloads.map(({ workload, replicas, start, seconds }, i) => {
+      return workloads.map(({ workload, replicas, start, seconds, why }, i) => {
         const when = `${count(replicas, "replica")}, after ${duration(start)}, takes ${duration(seconds)}`;
-        return [...(i === 0 ? [heading] : []), `  - ${code(workload)}: ${when}`];
+        return [
+          ...(i === 0 ? [heading] : []),
+          `  - ${code(workload)}: ${when}${why === undefined ? "" : `; ${plain(why)}`}`,
+        ];
       });
     }),
     ...skipped.map(({ workload, reason }) => [`- Left alone ${code(workload)}: ${plain(reason)}`]),

@@ -5,7 +5,7 @@ import { actionCounts, count, duration, ownChanges, pendingRestarts, versionStep
 /** Longest line, in characters. */
 const WIDTH = 118;
 /** Lines of one kind before the others are only counted; together they make 30 at most. */
-const MOST = { refusals: 4, rolls: 4, crds: 3, acknowledged: 3, risks: 6 };
+const MOST = { refusals: 4, rolls: 4, crds: 3, causes: 3, acknowledged: 3, risks: 6 };
 
 /** The essence of a review as plain text, for the end of a preview and for terminals: one line, or about 10 to 30. */
 export function summarize(review: Review): string {
@@ -19,6 +19,7 @@ export function summarize(review: Review): string {
     ...rollLines(review.rolls),
     ...some("CRD ", crdLines(review.crds), MOST.crds),
     restartsLine(review),
+    ...some("restarts: ", causeLines(review), MOST.causes),
     ...some("acknowledged: ", acknowledgedLines(review), MOST.acknowledged),
     ...some("", riskLines(review), MOST.risks),
     "The whole review, also for a pull request: npx casa-upgrade plan",
@@ -68,6 +69,18 @@ function restartsLine({ restarts }: Review): string {
   if (pending === 0) return `restarts: none${skipped}`;
   const time = duration(restarts.estimate.seconds);
   return `restarts: ${count(pending, "workload")}, ${restarts.maxConcurrent} at a time, about ${time}${skipped}`;
+}
+
+/** Restarts that the release's configuration gives no reason for; those with one reason in one line. */
+function causeLines({ restarts }: Review): string[] {
+  const byCause = new Map<string, string[]>();
+  for (const { workload, why } of pendingRestarts(restarts).flatMap(({ workloads }) => workloads)) {
+    if (why !== undefined) byCause.set(why, [...(byCause.get(why) ?? []), workload]);
+  }
+  return [...byCause].map(([why, [first = "", ...more]]) => {
+    const others = more.length > 0 ? ` and ${more.length} more` : "";
+    return `${first}${others}: ${why}`;
+  });
 }
 
 function acknowledgedLines({ acknowledgements }: Review): string[] {

@@ -13,6 +13,7 @@ export const TOOL_NAMES = [
   "kwok",
   "kwokctl",
   "crdify",
+  "pilot-discovery",
 ] as const;
 export type ToolName = (typeof TOOL_NAMES)[number];
 
@@ -196,6 +197,20 @@ export const TEST_TOOLS: readonly ToolSpec[] = [
     linkerVariables: () => [],
   },
 ];
+
+/**
+ * Istio's control plane, whose injector the tests of the restarts ask. A build takes 7 minutes of processor time, so it
+ * is made for those only who say so; see `istiodIfBuilt` in sandbox/istio.ts.
+ */
+export const ISTIOD: ToolSpec = {
+  name: "pilot-discovery",
+  versionArgs: ["version"],
+  fits: exactly,
+  moduleDir: "istiod",
+  module: "istio.io/istio",
+  package: "istio.io/istio/pilot/cmd/pilot-discovery",
+  linkerVariables: () => [],
+};
 
 /** The folder with the tool's go.mod. */
 export function moduleDir(spec: ToolSpec): string {

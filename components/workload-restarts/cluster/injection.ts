@@ -2,10 +2,13 @@ import { z } from "zod";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import type { WorkloadName } from "../../../diagnosis/diagnose";
 import type { InjectionJob } from "../injection-job";
+import { dig, isMap } from "../../../kubernetes/objects";
+import { isAsked, podWebhooks } from "../../../kubernetes/webhooks";
+import { askInjector } from "./injector";
 import { progressOf, workloadFacts } from "../../../kubernetes/workloads";
 
 /** What must be ready before a restarted pod gets the new configuration. */
-export type InjectionCheck = Pick<InjectionJob, "mode" | "namespace" | "sidecarDeployment" | "webhook">;
+export type InjectionCheck = Pick<InjectionJob, "mode" | "namespace" | "sidecarDeployment" | "webhook" | "askAbout">;
 
 /** What is missing. */
 export interface InjectionProblem {
@@ -40,11 +43,61 @@ export async function injectionProblem(client: ClusterClient, check: InjectionCh
 /**
  * What a restarted pod would miss right now, and which workload is the cause; undefined when the injection is ready.
  */
-export function findInjectionProblem(
+export async function findInjectionProblem(
   client: ClusterClient,
   check: InjectionCheck,
 ): Promise<InjectionProblem | undefined> {
-  return check.mode === "istio" ? sidecarProblem(client, check) : webhookProblem(client, check);
+  const problem = await (check.mode === "istio" ? sidecarProblem(client, check) : webhookProblem(client, check));
+  if (problem !== undefined) return problem;
+  return (await injectorProblem(client, check)) ?? (check.mode === "cilium" ? silentWebhook(client, check) : undefined);
+}
+
+/** What the injector itself says of new pods: that it does not answer, or gives them nothing any more. */
+async function injectorProblem(client: ClusterClient, { mode, askAbout }: InjectionCheck) {
+  const problems = await Promise.all(
+    askAbout.map(async ({ kind, namespace, name, injects }): Promise<InjectionProblem | undefined> => {
+      const live = await client.api.get({ apiVersion: "apps/v1", kind }, namespace, name);
+      if (live === undefined) return undefined;
+      const answer = await askInjector(client, mode, workloadFacts(kind, live));
+      const pods = `new pods of ${kind} ${namespace}/${name}`;
+      if ("problem" in answer) {
+        return answer.problem === "down" ? { problem: `${pods} cannot be created: ${answer.message}` } : undefined;
+      }
+      if (injects.length === 0 || answer.injected.containers.length > 0) return undefined;
+      return { problem: `${pods} would get no ${injects.join(" and ")} any more: its webhook or its labels are gone` };
+    }),
+  );
+  return problems.find((problem) => problem !== undefined);
+}
+
+/**
+ * The webhook of mode `cilium` may be ignored where it does not answer, and pods then come without a proxy and without
+ * a word. An injector that works adds something to some pod that it is asked about.
+ */
+async function silentWebhook(
+  client: ClusterClient,
+  { mode, webhook, askAbout }: InjectionCheck,
+): Promise<InjectionProblem | undefined> {
+  const own = (await podWebhooks(client))?.filter(({ configuration }) => configuration === webhook) ?? [];
+  const answers = await Promise.all(
+    askAbout.map(async ({ kind, namespace, name }) => {
+      const live = await client.api.get({ apiVersion: "apps/v1", kind }, namespace, name);
+      const at = await client.api.get({ apiVersion: "v1", kind: "Namespace" }, "", namespace);
+      if (live === undefined || at === undefined) return [];
+      const workload = workloadFacts(kind, live);
+      const labels = dig(at, "metadata", "labels");
+      if (!own.some((one) => isAsked(one, isMap(labels) ? labels : {}, workload.podLabels))) return [];
+      const answer = await askInjector(client, mode, workload);
+      return "injected" in answer ? [answer.injected.containers.length] : [];
+    }),
+  );
+  const added = answers.flat();
+  if (added.length === 0 || added.some((count) => count > 0)) return undefined;
+  return {
+    problem:
+      `MutatingWebhookConfiguration ${webhook} is asked about new pods and adds nothing: what serves it does not ` +
+      "answer, or with a certificate that its CA bundle does not fit, and is ignored then",
+  };
 }
 
 async function sidecarProblem(client: ClusterClient, { namespace, sidecarDeployment }: InjectionCheck) {

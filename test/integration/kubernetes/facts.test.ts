@@ -108,7 +108,7 @@ describe("reading a cluster", function () {
       expect(crd?.conditions.some(({ type, status }) => type === "Established" && status === "True")).to.equal(true);
     });
 
-    it("systems, policies and their workloads, in two lists a namespace", async () => {
+    it("systems, policies and their workloads, in three lists a namespace", async () => {
       const systems = await listMultiAgentSystems(world.client);
       expect(systems).to.deep.include({
         namespace: "mas-finance",
@@ -128,7 +128,7 @@ describe("reading a cluster", function () {
       }
       const before = world.client.requestCount;
       const workloads = await readWorkloads(world.client, ["mas-finance", "mas-travel"]);
-      expect(world.client.requestCount - before).to.equal(4);
+      expect(world.client.requestCount - before).to.equal(6);
       const find = (name: string) => workloads.find((workload) => workload.name === name);
       expect(find("analyst")).to.deep.include({
         kind: "Deployment",

@@ -108,11 +108,12 @@ describe("guards before an upgrade", function () {
       namespace: NAMESPACE,
       sidecarDeployment: "casa-sidecar",
       webhook: "casa-sidecar-injector",
+      askAbout: [],
     };
     const cilium: InjectionCheck = { ...check, mode: "cilium" };
     const job = (mode: string, timeoutSeconds: number) => ({
       ...{ mode, namespace: NAMESPACE, sidecarDeployment: "casa-sidecar", webhook: "casa-sidecar-injector" },
-      ...{ timeoutSeconds, stamp: "s" },
+      ...{ timeoutSeconds, stamp: "s", askAbout: [] },
     });
     const scale = (name: string, replicas: number) =>
       world.kubectl("scale", "deployment", name, "-n", NAMESPACE, `--replicas=${replicas}`);

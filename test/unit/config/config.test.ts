@@ -54,6 +54,8 @@ describe("parseConfig", () => {
         expectedRevision: undefined,
       },
       restarts: {
+        brokenBefore: "last",
+        reason: undefined,
         enabled: true,
         discovery: true,
         maxConcurrent: 1,
@@ -140,7 +142,7 @@ describe("parseConfig", () => {
       [
         "a workload that is a Pod",
         { restarts: { exclude: ["Pod/a/b"] } },
-        `restarts.exclude[0]: is "Pod/a/b"; allowed: [Deployment/|StatefulSet/]namespace/name`,
+        `restarts.exclude[0]: is "Pod/a/b"; allowed: [Deployment/|StatefulSet/|DaemonSet/]namespace/name`,
       ],
       [
         "an input without a kind",
@@ -255,8 +257,9 @@ describe("parseWorkloadRef", () => {
   it("reads a name with and without kind", () => {
     expect(parseWorkloadRef("a/b")).to.deep.equal({ namespace: "a", name: "b" });
     expect(parseWorkloadRef("Deployment/a/b.c")).to.deep.equal({ kind: "Deployment", namespace: "a", name: "b.c" });
+    expect(parseWorkloadRef("DaemonSet/a/b")).to.deep.equal({ kind: "DaemonSet", namespace: "a", name: "b" });
   });
-  for (const text of ["", "a", "a/", "/b", "DaemonSet/a/b", "a/b/c", "A/b", "a.b/c", "Deployment/a"]) {
+  for (const text of ["", "a", "a/", "/b", "CronJob/a/b", "a/b/c", "A/b", "a.b/c", "Deployment/a"]) {
     it(`refuses "${text}"`, () => expect(parseWorkloadRef(text)).to.equal(undefined));
   }
 });

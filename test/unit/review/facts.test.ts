@@ -5,6 +5,7 @@ import { budgetOf } from "../../../review/facts/budgets";
 import { keycloakClustering } from "../../../review/facts/clustering";
 import { componentOf } from "../../../review/facts/component";
 import { failClosed } from "../../../review/facts/fail-closed";
+import { NO_INJECTION_FACTS } from "../../../components/workload-restarts/injection-facts";
 import { namespaceFacts } from "../../../review/facts/namespaces";
 import { passwordFacts } from "../../../review/facts/passwords";
 import { jobFacts, workloadFacts } from "../../../review/facts/workloads";
@@ -198,14 +199,15 @@ describe("facts of the runtime", () => {
       ["b", { "istio.io/rev": "1-22" }],
       ["c", { "istio-injection": "disabled", "istio.io/rev": "1-22" }],
     ]);
-    const facts = namespaceFacts("istio", ["a", "b", "c", "d", "a"].map(at), labels);
+    const common = { labels, workloads: [], injection: NO_INJECTION_FACTS };
+    const facts = namespaceFacts({ mode: "istio", mas: ["a", "b", "c", "d", "a"].map(at), ...common });
     expect(facts.map(({ name, labelled, workloads }) => [name, labelled, workloads])).to.deep.equal([
       ["a", true, 2],
       ["b", true, 1],
       ["c", false, 1],
       ["d", null, 1],
     ]);
-    expect(namespaceFacts("cilium", [at("a")], labels)[0]).to.include({
+    expect(namespaceFacts({ mode: "cilium", mas: [at("a")], ...common })[0]).to.include({
       label: "casa.io/injection=enabled",
       labelled: false,
     });

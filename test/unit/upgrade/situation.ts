@@ -1,6 +1,7 @@
 import { stringify } from "yaml";
 import { prepareConfig } from "../../../config/config-load";
 import { pendingGroups } from "../../../components/workload-restarts/restarts";
+import { NO_INJECTION_FACTS } from "../../../components/workload-restarts/injection-facts";
 import { configStamp } from "../../../components/workload-restarts/stamp";
 import type { LoadedChart } from "../../../helm/chart";
 import { findUnstable } from "../../../helm/unstable";
@@ -27,6 +28,8 @@ export interface Situation {
   systems?: Snapshot["systems"];
   policies?: Snapshot["policies"];
   workloads?: LiveWorkload[];
+  otherWorkloads?: Snapshot["otherWorkloads"];
+  injection?: Partial<Snapshot["injection"]>;
   earlierGate?: Snapshot["earlierGate"];
 }
 
@@ -106,7 +109,14 @@ export function workload(name: string, more: Partial<LiveWorkload> & { stamp?: s
   return {
     ...{ kind: "Deployment", namespace: "mas", name, replicas: 1, paused: false, updateStrategy: "RollingUpdate" },
     ...{ rolledOut: true, updated: 1, ready: 1, available: 1, old: 0, generation: 1, observedGeneration: 1 },
-    ...{ podLabels: {}, annotations: {} },
+    ...{
+      podLabels: {},
+      annotations: {},
+      template: {},
+      claimTemplates: [],
+      podSelector: `app=${name}`,
+      managedFields: [],
+    },
     podAnnotations: stamp === undefined ? {} : { "casa-upgrade.dev/config-stamp": stamp },
     strategy: { type: "RollingUpdate", surge: 1, unavailable: 0, partition: 0, minReadySeconds: 0, paused: false },
     ...rest,
@@ -163,6 +173,8 @@ export interface Outcome {
   revision: string;
   /** Names of the workloads to restart, group by group. */
   restart: string;
+  /** Names of those that get a marker beside the stamp. */
+  again: string;
   /** Names of those that an earlier run restarted. */
   done: string;
   /** `code name`. */
@@ -223,6 +235,7 @@ function decided(situation: Situation): Partial<Outcome> {
     versions: `${versions.before ?? "-"} -> ${versions.after}`,
     revision: decisions.newRevision ? ["new", after].filter(Boolean).join(", ") : "kept",
     restart: pendingGroups(restarts).map(names).join(" | "),
+    again: names(restarts.groups.flatMap(({ targets }) => targets.filter(({ again }) => again !== undefined))),
     done: names(restarts.groups.flatMap(({ targets }) => targets.filter(({ done }) => done))),
     skipped: restarts.skipped.map(({ workload: id, why }) => `${why.code} ${short(id)}`).join(", "),
     stale: restarts.stale.map(short).join(" "),
@@ -243,13 +256,14 @@ function decided(situation: Situation): Partial<Outcome> {
 const KNOWN_STAMPS = new Map(["0.1.0", "0.2.0", "0.3.0"].map((version) => [version, stampOf(version)]));
 
 function snapshotOf(situation: Situation): Snapshot {
-  const { revisions = [revision(1, "0.1.0")], records = {}, liveCrds = [], ...rest } = situation;
+  const { revisions = [revision(1, "0.1.0")], records = {}, liveCrds = [], injection = {}, ...rest } = situation;
   const latest = revisions.at(-1);
   const installed: ReleaseState | undefined = latest && { name: "casa", namespace: NAMESPACE, revisions, latest };
   return {
     stack: "production",
     cluster: { context: "prod", id: "uid", version: "v1.34.4" },
-    ...{ installed, migrationEntries: [], systems: [], policies: [], workloads: [], ...rest },
+    ...{ installed, migrationEntries: [], systems: [], policies: [], workloads: [], otherWorkloads: [], ...rest },
+    injection: { ...NO_INJECTION_FACTS, ...injection },
     chart: { ...chartOf("0.2.0"), ...situation.chart },
     liveCrds: new Map(liveCrds.map((one) => [one.name, one])),
     records: {

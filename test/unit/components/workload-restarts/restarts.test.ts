@@ -16,6 +16,7 @@ const facts = (name: string, extra: Partial<WorkloadFacts> = {}): WorkloadFacts 
   paused: false,
   updateStrategy: "RollingUpdate",
   rolledOut: true,
+  available: 2,
   ...extra,
 });
 const named = (name: string, extra: Partial<NamedWorkload> = {}): NamedWorkload => ({
@@ -118,5 +119,29 @@ describe("nameWorkloads", () => {
     );
     expect(found.map(({ name }) => name)).to.deep.equal(["a2", "a1", "z1", "db", "x"]);
     expect(found[3]?.kind).to.equal("StatefulSet");
+  });
+
+  it("one that is not available before goes last, whatever its group, and is done once it is restarted", () => {
+    const broken = { available: 1, rolledOut: false };
+    const all = ["a", "b", "c"].map((name) => named(name));
+    const settings = { canaries: [{ namespace: "mas", name: "a" }], exclude: [] };
+    const before = planRestarts(all, [facts("a", broken), facts("b"), facts("c")], "new", old, settings);
+    expect(names(pendingGroups(before))).to.deep.equal([["b", "c"], ["a"]]);
+    const after = ["a", "b", "c"].map((name) => facts(name, { stamp: "new" }));
+    const still = { ...after[0]!, ...broken, brokenBefore: "new" };
+    const done = planRestarts(all, [still, ...after.slice(1)], "new", old, settings);
+    expect(pendingGroups(done)).to.deep.equal([]);
+    // The recorded groups are the same before and after, so that a repeated run shows no change.
+    const groups = (plan: typeof done) =>
+      plan.groups.map(({ name, targets }) => [name, ...targets.map((one) => one.name)]);
+    expect(groups(done)).to.deep.equal(groups(before));
+  });
+
+  it("one that this upgrade broke is no such one: it is waited for again", () => {
+    const live = facts("a", { stamp: "new", available: 1, rolledOut: false });
+    const plan = planRestarts([named("a")], [live], "new", old, none);
+    expect(plan.groups[0]?.targets).to.deep.equal([{ kind: "Deployment", namespace: "mas", name: "a", done: false }]);
+    const earlier = planRestarts([named("a")], [{ ...live, brokenBefore: "older" }], "new", old, none);
+    expect(earlier.groups).to.deep.equal(plan.groups);
   });
 });

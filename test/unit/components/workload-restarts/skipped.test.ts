@@ -20,8 +20,20 @@ const WORDS: [why: SkipReason, text: string, keepsOld: boolean][] = [
     true,
   ],
   [
-    { code: "not-restartable", kind: "DaemonSet", namedBy: "CASAPolicy a/b" },
-    "DaemonSet is not restarted, only Deployments and StatefulSets are (named by CASAPolicy a/b)",
+    { code: "not-restartable", kind: "Widget", namedBy: "CASAPolicy a/b" },
+    "Widget is not restarted, only Deployments and StatefulSets are (named by CASAPolicy a/b)",
+    true,
+  ],
+  [
+    { code: "rollout", rollout: "r", namespace: "a" },
+    "its pods are those of an Argo Rollout, which is not restarted here: kubectl argo rollouts restart r --namespace a",
+    true,
+  ],
+  [{ code: "cron-job" }, "is a CronJob; the pods of its next run get the new configuration", false],
+  [{ code: "job" }, "is a Job; its pods keep what they have until they end", true],
+  [
+    { code: "replica-set" },
+    "is a ReplicaSet without a Deployment, so no new template replaces its pods; delete them one by one",
     true,
   ],
 ];

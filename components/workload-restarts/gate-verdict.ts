@@ -1,0 +1,83 @@
+import type { RunningPod } from "../../kubernetes/running-pods";
+import type { LiveWorkload } from "../../kubernetes/workloads";
+import { progressOf } from "../../kubernetes/workloads";
+import { injectedInto, type InjectionMode, type InjectorAnswer, lacks } from "./injected";
+import { AGAIN_ANNOTATION, REASON_ANNOTATION, STAMP_ANNOTATION, takenBack } from "./stamp";
+
+/** How far a restart is. */
+export type GateVerdict =
+  | { readonly state: "done" }
+  /** Waiting may help. */
+  | { readonly state: "waiting"; readonly why: string }
+  /** Waiting cannot help. */
+  | { readonly state: "failed"; readonly why: string };
+
+/** What the restart wrote. */
+export interface Written {
+  readonly stamp: string;
+  readonly again?: string;
+  readonly reason?: string;
+}
+
+/** Judges a workload by its own account: whether the stamp is still there, and how many pods its controller counts. */
+export function judgeWorkload(live: LiveWorkload | undefined, written: Written): GateVerdict {
+  if (live === undefined) return { state: "failed", why: "it does not exist any more" };
+  const lost = lostAnnotation(live.podAnnotations, written);
+  if (lost !== undefined) {
+    const writers = takenBack(live)?.writers ?? [];
+    const known = writers.length > 0 ? ` (its pod template is written by ${writers.join(", ")})` : "";
+    return {
+      state: "failed",
+      why:
+        `somebody took the annotation ${lost} off its pod template, or put another one there${known}, so its pods ` +
+        "need not be those of this restart. What manages this workload must leave that annotation alone; or exclude " +
+        "the workload (restarts.exclude) and restart it through what manages it",
+    };
+  }
+  return live.rolledOut ? { state: "done" } : { state: "waiting", why: progressOf(live) };
+}
+
+/**
+ * Judges the pods of a workload that counts as rolled out: each must be of the new template, ready, and carry what the
+ * injector of this moment injects.
+ *
+ * @param pods those that are not about to go.
+ * @param answer what the injector says; a pod is compared with nothing when it could not be asked.
+ */
+export function judgePods(
+  live: LiveWorkload,
+  pods: readonly RunningPod[],
+  answer: InjectorAnswer,
+  mode: InjectionMode,
+  written: Written,
+): GateVerdict {
+  // A partition keeps the first pods of a StatefulSet on the old template, and is meant to.
+  const own = pods.filter(({ ordinal }) => ordinal === undefined || ordinal >= live.strategy.partition);
+  for (const { name, annotations, ready } of own) {
+    if (lostAnnotation(annotations, written) !== undefined) {
+      return { state: "waiting", why: `pod ${name} is still one of the old template` };
+    }
+    if (!ready) return { state: "waiting", why: `pod ${name} is not ready` };
+  }
+  if (own.length < live.replicas - live.strategy.partition) {
+    return { state: "waiting", why: `${own.length} of ${live.replicas} pods are there` };
+  }
+  if (!("injected" in answer)) {
+    if (answer.problem !== "down") return { state: "done" };
+    return { state: "waiting", why: `the injector does not answer, so its pods cannot be compared: ${answer.message}` };
+  }
+  for (const pod of own) {
+    const what = lacks(injectedInto(mode, pod, live.template.spec), answer.injected);
+    if (what !== undefined) return { state: "failed", why: `pod ${pod.name} ${what}` };
+  }
+  return { state: "done" };
+}
+
+function lostAnnotation(
+  annotations: Readonly<Record<string, string>>,
+  { stamp, again, reason }: Written,
+): string | undefined {
+  if (annotations[STAMP_ANNOTATION] !== stamp) return STAMP_ANNOTATION;
+  if (again !== undefined && annotations[AGAIN_ANNOTATION] !== again) return AGAIN_ANNOTATION;
+  return reason !== undefined && annotations[REASON_ANNOTATION] !== reason ? REASON_ANNOTATION : undefined;
+}

@@ -1,0 +1,103 @@
+import { z } from "zod";
+import { type ContainerImage, containerImages } from "../../kubernetes/container-images";
+import { dig, isMap } from "../../kubernetes/objects";
+import { shortDigest } from "../../shared/digest";
+
+/** How configuration reaches the MAS pods. */
+export type InjectionMode = "istio" | "cilium";
+
+/** What the injector puts into a pod. */
+export interface Injected {
+  /** Sorted by name. */
+  containers: ContainerImage[];
+  /** Control plane that did it, of mode `istio`. */
+  revision?: string;
+}
+
+/** What the injector says about a pod of a workload, or why it says nothing. */
+export type InjectorAnswer =
+  | { readonly injected: Injected }
+  /**
+   * `down`: no pod can be created now, because a webhook that must answer does not; `refused`: the API server refuses
+   * the pod; `not-asked`: it cannot be asked by a dry-run.
+   */
+  | { readonly problem: "down" | "refused" | "not-asked"; readonly message: string };
+
+/** The annotation in which Istio's injector says what it added. */
+const ISTIO_STATUS = "sidecar.istio.io/status";
+const REVISION = "istio.io/rev";
+const names = z
+  .array(z.string())
+  .nullish()
+  .transform((list) => list ?? []);
+const istioStatus = z.looseObject({ initContainers: names, containers: names, revision: z.string().nullish() });
+
+export const NOTHING: Injected = { containers: [] };
+
+/**
+ * What the injector added to a pod.
+ *
+ * Of mode `istio` that is what Istio's injector says it added: another webhook's containers are not CASA's business. A
+ * webhook of mode `cilium` does not say, so every container counts that the template does not have.
+ *
+ * @param template pod spec of the workload's template; undefined: only what Istio's injector says is known.
+ */
+export function injectedInto(
+  mode: InjectionMode,
+  pod: { annotations: Readonly<Record<string, string>>; containers: readonly ContainerImage[] },
+  template: unknown,
+): Injected {
+  const status = mode === "istio" ? statusOf(pod.annotations[ISTIO_STATUS]) : undefined;
+  if (mode === "istio" && !status) return NOTHING;
+  const own = new Set(containerImages(template).map(({ name }) => name));
+  const added = new Set([...(status?.initContainers ?? []), ...(status?.containers ?? [])]);
+  const containers = pod.containers
+    .filter(({ name }) => (status ? added.has(name) : !own.has(name)))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const revision = status && (pod.annotations[REVISION] ?? status.revision);
+  return { containers, ...(revision ? { revision } : {}) };
+}
+
+function statusOf(text: string | undefined): z.infer<typeof istioStatus> | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return istioStatus.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reads the API server's answer to a dry-run create. */
+export function injectedIntoAnswer(mode: InjectionMode, answer: unknown, template: unknown): Injected {
+  const annotations = dig(answer, "metadata", "annotations");
+  const texts = Object.entries(isMap(annotations) ? annotations : {}).map(([key, value]) => [key, String(value)]);
+  const pod = {
+    annotations: Object.fromEntries(texts) as Record<string, string>,
+    containers: containerImages(dig(answer, "spec")),
+  };
+  return injectedInto(mode, pod, template);
+}
+
+/**
+ * What a running pod lacks of what the injector puts into a new one, in words; undefined when it lacks nothing. A pod
+ * that has what the injector would leave out by now lacks nothing: a restart would only take it away.
+ */
+export function lacks(has: Injected, wanted: Injected): string | undefined {
+  if (wanted.containers.length === 0) return undefined;
+  const [first, ...rest] = wanted.containers.flatMap(({ name, image }) => {
+    const found = has.containers.find((one) => one.name === name);
+    if (!found) return [`has no container ${name}`];
+    return found.image === image ? [] : [`has ${name} of ${found.image}, the injector's is ${image}`];
+  });
+  const revision =
+    has.containers.length > 0 && wanted.revision !== undefined && has.revision !== wanted.revision
+      ? [`was injected by revision ${has.revision ?? "?"}, not ${wanted.revision}`]
+      : [];
+  const all = [...(first === undefined ? [] : [first]), ...rest, ...revision];
+  return all.length === 0 ? undefined : all.join(", ");
+}
+
+/** Changes whenever the injector's answer does. */
+export function injectedDigest(injected: Injected): string {
+  return shortDigest([injected.containers, injected.revision ?? ""]);
+}

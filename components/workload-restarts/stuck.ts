@@ -1,0 +1,50 @@
+import type { RunningPod } from "../../kubernetes/running-pods";
+import { STAMP_ANNOTATION } from "./stamp";
+
+/** Why a restart does not go on; `hopeless`: nothing but another template helps. */
+export interface Stuck {
+  readonly why: string;
+  readonly hopeless: boolean;
+}
+
+/** Reasons of a waiting container that no waiting mends. */
+const HOPELESS = new Set(["InvalidImageName", "ErrImageNeverPull"]);
+/** Reasons that a slow registry or a Secret on its way may mend within moments. */
+const PERSISTENT = new Set([
+  "ErrImagePull",
+  "ImagePullBackOff",
+  "RegistryUnavailable",
+  "CreateContainerConfigError",
+  "CreateContainerError",
+]);
+
+/**
+ * What keeps a restart from going on, as far as the cluster says: pods that cannot be created (quota, admission),
+ * images that cannot be pulled, a deadline that is over. Undefined while waiting may help.
+ *
+ * @param failures conditions of the workload that name a failure, `Type: Reason message`.
+ * @param refused newest event that says why its controller could not create a pod.
+ */
+export function stuckOf(
+  failures: readonly string[],
+  pods: readonly RunningPod[],
+  stamp: string,
+  refused?: string,
+): Stuck | undefined {
+  const deadline = failures.find((failure) => failure.startsWith("Progressing: ProgressDeadlineExceeded"));
+  if (deadline !== undefined) return { why: deadline, hopeless: true };
+  const waiting = pods
+    .filter(({ annotations }) => annotations[STAMP_ANNOTATION] === stamp)
+    .flatMap(({ name, waiting: of }) => of.map((one) => ({ ...one, pod: name })));
+  for (const reasons of [HOPELESS, PERSISTENT]) {
+    const found = waiting.find(({ reason }) => reasons.has(reason));
+    if (!found) continue;
+    const message = found.message === "" ? "" : ` ${found.message}`;
+    return {
+      why: `pod ${found.pod}, container ${found.container}: ${found.reason}${message}`,
+      hopeless: reasons === HOPELESS,
+    };
+  }
+  const creation = failures.find((failure) => failure.startsWith("ReplicaFailure")) ?? refused;
+  return creation === undefined ? undefined : { why: creation, hopeless: false };
+}

@@ -1,0 +1,101 @@
+import { z } from "zod";
+import { type ContainerImage, containerImages } from "./container-images";
+import type { ClusterClient } from "./connect";
+
+/** A pod of a workload, as far as its template, its containers and its state are looked at. */
+export interface RunningPod {
+  namespace: string;
+  name: string;
+  /** `Kind/namespace/name` of its workload; undefined when it has none that is known. */
+  workload?: string;
+  /** Its number in a StatefulSet; undefined elsewhere. */
+  ordinal?: number;
+  annotations: Record<string, string>;
+  containers: ContainerImage[];
+  ready: boolean;
+  created: string;
+  /** Why containers wait: `container: reason message`, init containers first. */
+  waiting: { container: string; reason: string; message: string }[];
+}
+
+const texts = z
+  .record(z.string(), z.string())
+  .nullish()
+  .transform((map) => map ?? {});
+const statuses = z
+  .array(
+    z.looseObject({
+      name: z.string(),
+      state: z
+        .looseObject({
+          waiting: z.looseObject({ reason: z.string().nullish(), message: z.string().nullish() }).nullish(),
+        })
+        .nullish(),
+    }),
+  )
+  .nullish()
+  .transform((list) => list ?? []);
+const podSchema = z.looseObject({
+  metadata: z.looseObject({
+    namespace: z.string(),
+    name: z.string(),
+    creationTimestamp: z.string().default(""),
+    deletionTimestamp: z.string().nullish(),
+    labels: texts,
+    annotations: texts,
+    ownerReferences: z
+      .array(z.looseObject({ kind: z.string(), name: z.string(), controller: z.boolean().nullish() }))
+      .nullish(),
+  }),
+  spec: z.looseObject({}).prefault({}),
+  status: z
+    .looseObject({
+      phase: z.string().default("Unknown"),
+      conditions: z.array(z.looseObject({ type: z.string(), status: z.string() })).nullish(),
+      containerStatuses: statuses,
+      initContainerStatuses: statuses,
+    })
+    .prefault({}),
+});
+
+/** The pods of a namespace that are neither finished nor about to go, of one workload when a selector is given. */
+export async function runningPods(
+  client: ClusterClient,
+  namespace: string,
+  labelSelector?: string,
+): Promise<RunningPod[]> {
+  const select = labelSelector === undefined ? {} : { labelSelector };
+  const pods = await client.list({ apiVersion: "v1", kind: "Pod" }, namespace, podSchema, select);
+  return pods
+    .filter(({ metadata, status }) => !metadata.deletionTimestamp && !["Succeeded", "Failed"].includes(status.phase))
+    .map(({ metadata: at, spec, status }) => ({
+      ...{ namespace: at.namespace, name: at.name, annotations: at.annotations, created: at.creationTimestamp },
+      ...ownerOf(at.namespace, at.labels, at.ownerReferences ?? []),
+      containers: containerImages(spec),
+      ready: (status.conditions ?? []).some(({ type, status: value }) => type === "Ready" && value === "True"),
+      waiting: [...status.initContainerStatuses, ...status.containerStatuses].flatMap(({ name, state }) =>
+        state?.waiting
+          ? [{ container: name, reason: state.waiting.reason ?? "", message: state.waiting.message ?? "" }]
+          : [],
+      ),
+    }));
+}
+
+/** The workload behind a pod; a Deployment owns it through a ReplicaSet that is named after the template's hash. */
+export function ownerOf(
+  namespace: string,
+  labels: Readonly<Record<string, string>>,
+  owners: readonly { kind: string; name: string; controller?: boolean | null }[],
+): { workload?: string; ordinal?: number } {
+  const owner = owners.find(({ controller }) => controller === true);
+  if (!owner) return {};
+  const { kind, name } = owner;
+  if (kind === "StatefulSet") {
+    const index = Number(labels["apps.kubernetes.io/pod-index"] ?? NaN);
+    return { workload: `StatefulSet/${namespace}/${name}`, ...(Number.isInteger(index) ? { ordinal: index } : {}) };
+  }
+  if (kind === "DaemonSet") return { workload: `DaemonSet/${namespace}/${name}` };
+  const suffix = `-${labels["pod-template-hash"] ?? ""}`;
+  if (kind !== "ReplicaSet" || suffix === "-" || !name.endsWith(suffix)) return {};
+  return { workload: `Deployment/${namespace}/${name.slice(0, -suffix.length)}` };
+}

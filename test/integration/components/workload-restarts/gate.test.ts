@@ -1,0 +1,150 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "chai";
+import { z } from "zod";
+import { type MasObject, multiAgentSystem, deployment, namespace, statefulSet, toYaml } from "../../../fixtures/mas";
+import { installIstioCrds, startIstiod } from "../../../../sandbox/istio";
+import { istioOrSkip } from "../../world/istio-fixture";
+import { REASON_ANNOTATION } from "../../../../components/workload-restarts/stamp";
+import { Watcher, WORKLOAD_PATHS } from "../../world/watcher";
+import { mustSucceed, World } from "../../world/world";
+
+const NAMESPACE = "mas-gate";
+const STAMP = "casa-upgrade.dev/config-stamp";
+const STAMP_PATH = `/spec/template/metadata/annotations/${STAMP.replace("/", "~1")}`;
+
+const podList = z.object({
+  items: z.array(
+    z.looseObject({
+      metadata: z.looseObject({
+        name: z.string(),
+        deletionTimestamp: z.string().optional(),
+        annotations: z.record(z.string(), z.string()).optional(),
+      }),
+      spec: z.looseObject({ containers: z.array(z.looseObject({ name: z.string(), image: z.string() })) }),
+    }),
+  ),
+});
+
+describe("the gate behind each restart", function () {
+  this.timeout(300_000);
+  let world: World;
+
+  before(async () => {
+    world = await World.open();
+    await world.helmInstall("0.1.0");
+    await apply(
+      namespace(NAMESPACE),
+      deployment(NAMESPACE, "planner", { replicas: 3, readyAfter: "2s" }),
+      statefulSet(NAMESPACE, "ledger", { replicas: 1, readyAfter: "0s" }),
+      multiAgentSystem(NAMESPACE, "one", ["planner", "ledger"]),
+    );
+    await rolledOut();
+    await world.useVersion("0.1.0", { timeouts: { restart: 30 } });
+    mustSucceed(await world.up());
+  });
+  after(async () => world?.close());
+
+  const apply = (...objects: MasObject[]) => world.kubectl(["apply", "-f", "-"], toYaml(objects));
+
+  async function rolledOut(): Promise<void> {
+    await world.kubectl(["rollout", "status", "deployments,statefulsets", "-n", NAMESPACE, "--timeout=60s"]);
+  }
+
+  /** The pods that are not about to go. */
+  async function pods() {
+    const { items } = podList.parse(await world.json("pods", "-n", NAMESPACE));
+    return items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  }
+
+  const takeStamp = (by: string) =>
+    world.kubectl([
+      ...["patch", "deployment", "planner", "-n", NAMESPACE, "--type=json", `--field-manager=${by}`],
+      ...["-p", JSON.stringify([{ op: "remove", path: STAMP_PATH }])],
+    ]);
+
+  /** What an operator does that writes its own pod template over whatever is there. */
+  async function takingBack<T>(by: string, work: () => Promise<T>): Promise<T> {
+    const watcher = await Watcher.start(world.tools.path("kubectl"), world.cluster.kubeconfig, WORKLOAD_PATHS);
+    let ended = false;
+    const operator = (async () => {
+      for (let seen = 0; !ended; await sleep(20)) {
+        const news = watcher.events.slice(seen);
+        seen += news.length;
+        const stamped = news.some(
+          ({ object }) => object.metadata.name === "planner" && JSON.stringify(object.spec).includes(STAMP),
+        );
+        if (stamped) await takeStamp(by).catch(() => undefined);
+      }
+    })();
+    try {
+      return await work();
+    } finally {
+      ended = true;
+      await operator;
+      watcher.stop();
+    }
+  }
+
+  async function restarted(): Promise<string[]> {
+    return ((await world.outputs())["workloadsRestarted"] as string[]) ?? [];
+  }
+
+  it("sees a stamp that a controller takes back, at once, and says what writes the template", async () => {
+    await world.useVersion("0.2.0");
+    const started = Date.now();
+    const run = await takingBack("agent-operator", () => world.up());
+    expect(run.ok, run.text).to.equal(false);
+    expect(run.text).to.contain(`Deployment/${NAMESPACE}/planner is not restarted as it should be: somebody took`);
+    expect(run.text).to.contain("its pod template is written by kubectl-client-side-apply)");
+    expect(run.text).to.contain("no further workload is restarted");
+    expect(run.text, "the limit of 30 s was not waited for").not.to.contain("did not become available");
+    expect(Date.now() - started).to.be.below(60_000);
+    expect(await restarted()).not.to.include(`Deployment/${NAMESPACE}/planner`);
+  });
+
+  it("restarts it in the next run, when nobody takes the stamp back, and lists it then", async () => {
+    mustSucceed(await world.up());
+    for (const { metadata } of await pods()) expect(metadata.annotations, metadata.name).to.have.property(STAMP);
+    expect(await restarted()).to.include(`Deployment/${NAMESPACE}/planner`);
+  });
+
+  it("repairs a stamp that is taken back after a run that found everything in order; a reason restarts the others", async () => {
+    await takeStamp("agent-operator");
+    await rolledOut();
+    await world.config({ restarts: { reason: "new certificates" } });
+    const run = mustSucceed(await world.up());
+    expect(run.text).to.match(/DeploymentPatch Deployment\/mas-gate\/planner updated/);
+    expect(run.text).to.match(/StatefulSetPatch StatefulSet\/mas-gate\/ledger updated/);
+    for (const { metadata } of await pods()) {
+      expect(metadata.annotations, metadata.name).to.have.property(STAMP);
+      expect(metadata.annotations, metadata.name).to.have.property(REASON_ANNOTATION, "new certificates");
+    }
+    mustSucceed(await world.up(["--expect-no-changes"]));
+  });
+
+  describe("with Istio's injector", () => {
+    before(async function () {
+      const istio = await istioOrSkip(this);
+      await installIstioCrds(world.cluster, world.tools);
+      await startIstiod(world.cluster, world.tools, istio);
+    });
+
+    it("shows pods that have no proxy as to be restarted, restarts them, and finds the proxy in every pod", async () => {
+      const preview = mustSucceed(await world.preview());
+      expect(preview.text).to.match(/restarts: 2 workloads/);
+      expect(preview.text).to.contain(
+        `restarts: Deployment/${NAMESPACE}/planner: 3 of 3 pods: has no container istio-`,
+      );
+      mustSucceed(await world.up());
+      const all = await pods();
+      expect(all).to.have.length(4);
+      for (const { metadata, spec } of all) {
+        expect(
+          spec.containers.map(({ name }) => name),
+          metadata.name,
+        ).to.include("istio-proxy");
+        expect(metadata.annotations, metadata.name).to.have.property("istio.io/rev", "default");
+      }
+    });
+  });
+});

@@ -1,0 +1,13 @@
+import { istiodIfBuilt } from "../../../sandbox/istio";
+import type { Tools } from "../../../sandbox/tools";
+
+/** Istio's control plane for a test; skips the suite, and says so plainly, where it is not built. */
+export async function istioOrSkip(context: Mocha.Context): Promise<Tools> {
+  const istio = await istiodIfBuilt();
+  if (istio) return istio;
+  console.error(
+    "\nNOT TESTED: what Istio's real injector does. istiod is not built; to build it (7 minutes of processor time, once): " +
+      "CASA_UPGRADE_ISTIO=1\n",
+  );
+  return context.skip();
+}

@@ -1,0 +1,123 @@
+import { expect } from "chai";
+import {
+  injectedInto,
+  injectedIntoAnswer,
+  type InjectorAnswer,
+  lacks,
+} from "../../../../components/workload-restarts/injected";
+import {
+  injectionWarnings,
+  NO_INJECTION_FACTS,
+  representatives,
+} from "../../../../components/workload-restarts/injection-facts";
+import { whyNotInjected } from "../../../../components/workload-restarts/why-not-injected";
+import type { PodWebhook } from "../../../../kubernetes/webhooks";
+import { workload } from "../../upgrade/situation";
+
+const container = (name: string, image = `${name}:1`) => ({ name, image, init: false });
+const status = (...containers: string[]) => ({
+  "sidecar.istio.io/status": JSON.stringify({ initContainers: null, containers, revision: "r1" }),
+});
+const TEMPLATE = { containers: [{ name: "agent", image: "agent:1" }] };
+
+describe("what was injected into a pod", () => {
+  const containers = [container("agent"), container("istio-proxy"), container("vault-agent")];
+
+  it("istio: what its injector says, and nothing of other webhooks; cilium: all that the template does not have", () => {
+    const pod = { annotations: status("istio-proxy"), containers };
+    expect(injectedInto("istio", pod, TEMPLATE)).to.deep.equal({
+      containers: [container("istio-proxy")],
+      revision: "r1",
+    });
+    expect(injectedInto("istio", { annotations: {}, containers }, TEMPLATE)).to.deep.equal({ containers: [] });
+    expect(
+      injectedInto("istio", { annotations: { "sidecar.istio.io/status": "{" }, containers }, TEMPLATE),
+    ).to.deep.equal({ containers: [] });
+    expect(injectedInto("cilium", pod, TEMPLATE).containers.map(({ name }) => name)).to.deep.equal([
+      "istio-proxy",
+      "vault-agent",
+    ]);
+  });
+
+  it("reads the API server's answer; the revision is the annotation's", () => {
+    const answer = {
+      metadata: { annotations: { ...status("istio-proxy"), "istio.io/rev": "canary" } },
+      spec: { containers: [{ name: "istio-proxy", image: "p:2" }], initContainers: [{ name: "x", image: "y" }] },
+    };
+    expect(injectedIntoAnswer("istio", answer, TEMPLATE)).to.deep.equal({
+      containers: [container("istio-proxy", "p:2")],
+      revision: "canary",
+    });
+    expect(injectedIntoAnswer("cilium", {}, TEMPLATE)).to.deep.equal({ containers: [] });
+  });
+
+  it("a pod with more than the injector adds lacks nothing", () => {
+    expect(lacks({ containers: [container("a")], revision: "r" }, { containers: [] })).to.equal(undefined);
+    expect(lacks({ containers: [] }, { containers: [container("a"), container("b")] })).to.equal(
+      "has no container a, has no container b",
+    );
+  });
+});
+
+describe("what is asked and told of the injection", () => {
+  const injected = (...names: string[]) => ({ injected: { containers: names.map((name) => container(name)) } });
+  const at = (namespace: string, name: string) => ({ kind: "Deployment" as const, namespace, name });
+
+  it("one workload for each namespace and answer; none where the injector cannot be asked", () => {
+    const answers = new Map<string, InjectorAnswer>([
+      ["Deployment/a/one", injected("p")],
+      ["Deployment/a/two", injected("p")],
+      ["Deployment/a/bare", injected()],
+      ["Deployment/b/one", { problem: "not-asked", message: "no" }],
+      ["Deployment/c/one", { problem: "down", message: "no" }],
+    ]);
+    const targets = [at("a", "one"), at("a", "two"), at("a", "bare"), at("b", "one"), at("c", "one"), at("d", "x")];
+    const asked = representatives(targets, { ...NO_INJECTION_FACTS, answers });
+    expect(asked.map(({ namespace, name, injects }) => [namespace, name, ...injects])).to.deep.equal([
+      ["a", "one", "p"],
+      ["a", "bare"],
+      ["c", "one"],
+    ]);
+  });
+
+  it("one warning for each reason; the generated name of the pod makes no other one of it", () => {
+    const refused = (pod: string) => ({ problem: "refused" as const, message: `pods "${pod}" is forbidden: quota` });
+    const answers = new Map([
+      ["Deployment/a/one", refused("one-x1")],
+      ["Deployment/b/two", refused("two-x2")],
+    ]);
+    const warnings = injectionWarnings("istio", { answers, lacking: new Map(), unlisted: ["a"] });
+    expect(warnings).to.have.length(2);
+    expect(warnings[0]).to.contain("namespaces a, b").and.contain("the pod is forbidden: quota");
+    expect(warnings[1]).to.contain("pods of namespace a may not be listed");
+    expect(injectionWarnings("istio", { ...NO_INJECTION_FACTS, webhooks: [] })[0]).to.contain(
+      "no webhook that injects",
+    );
+    expect(injectionWarnings("cilium", { ...NO_INJECTION_FACTS, webhooks: [] })).to.deep.equal([]);
+  });
+
+  it("why nothing is injected, where the webhook is not Istio's, or answers nothing", () => {
+    const hook: PodWebhook = {
+      ...{ configuration: "casa-sidecar-injector", name: "inject.casa.io", objectSelector: {} },
+      namespaceSelector: { matchLabels: { "casa.io/injection": "enabled" } },
+    };
+    const labels = { "casa.io/injection": "enabled" };
+    expect(whyNotInjected("cilium", [hook], workload("a"), labels).why).to.match(/^casa-sidecar-injector is asked/);
+    expect(whyNotInjected("cilium", [hook], workload("a"), {})).to.deep.equal({
+      why: "no webhook is asked about its pods: its namespace has no injection label",
+      fix: "kubectl label namespace mas casa.io/injection=enabled --overwrite",
+    });
+    const revision: PodWebhook = {
+      ...{ configuration: "istio", name: "rev", objectSelector: {} },
+      namespaceSelector: { matchExpressions: [{ key: "istio.io/rev", operator: "In", values: ["1-22"] }] },
+    };
+    // Only a revision is served: the usual label would inject nothing.
+    expect(whyNotInjected("istio", [revision], workload("a"), {}).fix).to.equal(
+      "kubectl label namespace mas istio.io/rev=1-22 --overwrite",
+    );
+    const pinned = workload("a", { podLabels: { "istio.io/rev": "old" } });
+    expect(whyNotInjected("istio", [revision], pinned, {}).fix).to.equal(
+      "set istio.io/rev in the pod template of Deployment mas/a to 1-22",
+    );
+  });
+});
