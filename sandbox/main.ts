@@ -5,10 +5,13 @@ import { parseArgs } from "node:util";
 import { findCluster, startCluster, stopCluster, type Cluster } from "./cluster/cluster";
 import { clusterProcesses, endProcess, processesWithArgumentIn } from "./cluster/processes";
 import { clusterDir, clusterNames, keeperRuns, readState } from "./cluster/state";
+import { istiodIsWanted } from "./istio";
+import { messageOf } from "../shared/helper-program";
 import { CHECKOUT, STATE_DIR, toolCacheDir } from "./paths";
 import { Progress } from "./progress";
 import { ensureSystemPackages } from "./system";
 import { ensureTools } from "./tools";
+import { ISTIOD } from "./tools/catalog";
 
 const USAGE = `usage: node --import tsx sandbox/main.ts <command>
 
@@ -26,7 +29,14 @@ const shell = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 async function setup(progress: Progress) {
   await ensureSystemPackages(progress);
-  return ensureTools(progress);
+  const tools = await ensureTools(progress);
+  if (istiodIsWanted()) {
+    await ensureTools(progress, [ISTIOD]).catch((error: unknown) => {
+      // Everything else can be tested without it, and the tests that need it say that they did not run.
+      progress.line(`istiod cannot be built, so no test uses a real one: ${messageOf(error)}`);
+    });
+  }
+  return tools;
 }
 
 function printCluster(cluster: Cluster): void {

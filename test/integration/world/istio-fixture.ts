@@ -7,7 +7,7 @@ export async function istioOrSkip(context: Mocha.Context): Promise<Tools> {
   if (istio) return istio;
   console.error(
     "\nNOT TESTED: what Istio's real injector does. istiod is not built; to build it (7 minutes of processor time, once): " +
-      "CASA_UPGRADE_ISTIO=1\n",
+      "CASA_UPGRADE_ISTIO=1 make setup\n",
   );
   return context.skip();
 }
