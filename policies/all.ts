@@ -1,7 +1,7 @@
 import type { Policies } from "@pulumi/policy";
 import { authServiceAvailable } from "./auth-service";
 import { crdsBeforeChart, crdsCompatible, crdsManaged } from "./crds";
-import { dataKept } from "./data";
+import { databaseDataKept, databaseMajorKept, dataKept } from "./data";
 import { imageRegistries, imagesPinned } from "./images";
 import { keycloakClustered, keycloakHighlyAvailable } from "./keycloak";
 import { passwordsStrong, secretsEncrypted } from "./passwords";
@@ -18,6 +18,8 @@ export const allPolicies: Policies = [
   postgresBackup,
   postgresVolume,
   dataKept,
+  databaseDataKept,
+  databaseMajorKept,
   crdsCompatible,
   crdsManaged,
   crdsBeforeChart,

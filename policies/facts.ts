@@ -50,6 +50,14 @@ export const backup = z.looseObject({
 });
 
 export const claims = z.array(z.looseObject({ namespace: text, name: text, why: text }));
+export const databases = z.array(
+  z.looseObject({
+    workload: text,
+    problem: z.enum(["lost", "moved", "gone", "major", "major-unknown"]),
+    text,
+    fix: text,
+  }),
+);
 export const crds = z.array(
   z.looseObject({
     name: text,

@@ -44,7 +44,7 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     input.newRevision ? hookChanges(client, chart.hooks, toRender, installed !== undefined) : [],
     reviewRestarts(input),
   ]);
-  const { rolls, images, claims, stale, liveClaims } = await releaseRolls(client, objects, release.namespace);
+  const { rolls, images, claims, databases, stale, liveClaims } = await releaseRolls(client, objects, release.namespace);
   const records = recordChanges({
     ...input.records,
     release,
@@ -69,6 +69,7 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     rolls,
     images,
     claims,
+    databases,
     breaking,
     crds: crds.crds,
     restarts: restartReview,

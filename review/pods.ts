@@ -2,7 +2,9 @@ import type { ClusterClient } from "../kubernetes/connect";
 import { ApiError } from "../kubernetes/api";
 import { dig, type KubeObject } from "../kubernetes/objects";
 import type { Review } from "./report/schema";
+import { askRunningServers } from "../components/database-backup/cluster/running-servers";
 import { deletedClaims } from "./rolls/claims";
+import { databaseFindings } from "./rolls/databases";
 import { imageFindings } from "./rolls/images";
 import { planRolls, replacedWorkloads } from "./rolls/rolls";
 import { staleText } from "./rolls/stale";
@@ -18,7 +20,7 @@ export async function releaseRolls(
   client: ClusterClient,
   objects: readonly ReleaseObject[],
   namespace: string,
-): Promise<Pick<Review, "rolls" | "images" | "claims"> & { stale: string[]; liveClaims: KubeObject[] }> {
+): Promise<Pick<Review, "rolls" | "images" | "claims" | "databases"> & { stale: string[]; liveClaims: KubeObject[] }> {
   const pairs = objects
     .filter(({ change }) => change !== undefined && change.action !== "keep")
     .map(({ key, live, after }) => ({ key, before: live, after }));
@@ -31,10 +33,16 @@ export async function releaseRolls(
     client,
     liveClaims.filter(({ metadata }) => lost.includes(metadata.name ?? "")),
   );
+  const touched = pairs.flatMap(({ before }) => before ?? []);
   return {
     rolls,
     images: imageFindings(predicted, replacedWorkloads(rolls), namespace),
     claims: deletedClaims(pairs, { ...storage, volumes }),
+    databases: databaseFindings(pairs, {
+      namespace,
+      replaced: replacedWorkloads(rolls),
+      running: await askRunningServers(client, touched, namespace),
+    }),
     stale: stale.flatMap(staleText),
     liveClaims,
   };

@@ -11,6 +11,7 @@ export type UpgradeReviewArgs = Pick<
   | "rolls"
   | "images"
   | "claims"
+  | "databases"
   | "breaking"
   | "crds"
   | "risks"
@@ -68,6 +69,7 @@ export function reviewArgs(review: Review): UpgradeReviewArgs {
     rolls: first("rolls", review.rolls),
     images: first("images", review.images),
     claims: first("claims", review.claims),
+    databases: first("databases", review.databases),
     breaking: { ...review.breaking, notes: first("notes of the chart", review.breaking.notes) },
     crds: review.crds,
     risks: first("risks", review.risks),

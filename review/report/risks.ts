@@ -1,7 +1,7 @@
 import { keepsOldPods, type SkipCode } from "../../components/workload-restarts/skipped";
 import { crdRisks } from "./crd-risks";
 import { atMost, named, risk, type RiskSections } from "./risk";
-import type { Breaking, ImageFinding, ObjectChange, Risk, Roll, ValuesFinding } from "./schema";
+import type { Breaking, DatabaseFinding, ImageFinding, ObjectChange, Risk, Roll, ValuesFinding } from "./schema";
 import type { RestartReview } from "../../components/workload-restarts/restart-review";
 import { count, duration, objectName, ownChanges, pendingRestarts } from "./words";
 
@@ -16,12 +16,14 @@ const LONG_RESTARTS = { low: 30 * 60, medium: 4 * 60 * 60 };
  */
 const RANK = [
   "refused",
+  "database-lost",
   "data-loss",
   "contents-deleted",
   "custom-resources-pruned",
   "custom-resources-rejected",
   "downtime-deadlock",
   "values-refused",
+  "database-version",
   "crd-breaking",
   "downgrade",
   "downtime-until-ready",
@@ -56,6 +58,7 @@ export function rankRisks(sections: RiskSections): Risk[] {
   const found = [
     ...refused(sections),
     ...dataLoss(sections),
+    ...databaseRisks(sections.databases),
     ...crdRisks(sections.crds),
     ...downtime(sections.rolls),
     ...objectRisks(sections),
@@ -90,6 +93,29 @@ function dataLoss({ claims }: RiskSections): Risk[] {
       `kubectl ${example} helm.sh/resource-policy=keep (claims that a StatefulSet deletes: set its ` +
       "persistentVolumeClaimRetentionPolicy to Retain)",
   );
+}
+
+function databaseRisks(databases: readonly DatabaseFinding[]): Risk[] {
+  const of = (...problems: DatabaseFinding["problem"][]) =>
+    databases.filter(({ problem }) => problems.includes(problem));
+  const [lost, other] = [of("lost", "moved", "gone"), of("major", "major-unknown")];
+  const things = (found: readonly DatabaseFinding[]) => found.map(({ text }) => text);
+  return [
+    ...risk(
+      "high",
+      "database-lost",
+      `${count(lost.length, "database server")} will not have the data of before`,
+      things(lost),
+      lost[0]?.fix,
+    ),
+    ...risk(
+      "high",
+      "database-version",
+      `${count(other.length, "database server")} may not start on the data that is there`,
+      things(other),
+      other[0]?.fix,
+    ),
+  ];
 }
 
 function downtime(rolls: readonly Roll[]): Risk[] {

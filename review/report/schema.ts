@@ -87,6 +87,18 @@ const claimSchema = z.strictObject({
   why: text,
 });
 
+/** What becomes of the data of a database server. */
+const databaseSchema = z.strictObject({
+  workload: text.meta({ description: "Kind/namespace/name" }),
+  problem: z.enum(["lost", "moved", "gone", "major", "major-unknown"]).meta({
+    description:
+      "lost: the data goes with the pod, which is replaced; moved: the new server looks for it elsewhere; gone: the server " +
+      "is deleted; major: the new server is of another major version than the data; major-unknown: that cannot be told",
+  }),
+  text,
+  fix: text,
+});
+
 const valuesFindingSchema = z.strictObject({
   path: text,
   problem: z.enum(["dropped", "unknown", "required", "invalid"]).meta({
@@ -195,6 +207,10 @@ export const reviewSchema = z
     rolls: z.array(rollSchema),
     images: z.array(imageSchema),
     claims: z.array(claimSchema).meta({ description: "PersistentVolumeClaims that the upgrade deletes" }),
+    databases: z
+      .array(databaseSchema)
+      .default([])
+      .meta({ description: "database servers that do not go on with their data; absent in reviews of 0.2.0" }),
     breaking: breakingSchema,
     crds: z.array(crdSchema),
     restarts: restartsSchema,
@@ -219,6 +235,7 @@ export type ObjectChange = z.infer<typeof objectSchema>;
 export type ImageFinding = z.infer<typeof imageSchema>;
 export type Roll = z.infer<typeof rollSchema>;
 export type DeletedClaim = z.infer<typeof claimSchema>;
+export type DatabaseFinding = z.infer<typeof databaseSchema>;
 export type ValuesFinding = z.infer<typeof valuesFindingSchema>;
 export type ChartNote = z.infer<typeof noteSchema>;
 export type Breaking = z.infer<typeof breakingSchema>;

@@ -141,6 +141,23 @@ SQL
 `;
 
 /**
+ * Prints what the server is. One that nobody can log in to says its major by the file PG_VERSION, where the container's
+ * environment names the folder.
+ */
+export const RUNNING = `
+(${LOGIN}
+sql >&2 <<'SQL'
+SELECT '${FACT}' || json_build_object('serverVersion', current_setting('server_version'), 'dataDirectory', coalesce(
+  CASE WHEN pg_has_role(current_user, 'pg_read_all_settings', 'USAGE') THEN current_setting('data_directory') END, ''));
+SQL
+) || {
+  dir=\${PGDATA:-}
+  [ "$4" = pod ] && [ -r "$dir/PG_VERSION" ] && printf '${FACT}{"serverVersion":"%s"}\\n' "$(cat "$dir/PG_VERSION")" >&2
+}
+exit 0
+`;
+
+/**
  * Puts a database in the place of the one logged in to. Own arguments: name of the new one, name that the old one is
  * kept under. Both are renamed in one transaction, so whoever connects finds the one or the other. Clients that
  * reconnect in between make the server refuse; hence the attempts.

@@ -21,6 +21,7 @@ const fact = z.object({
   serverVersion: z.string().optional(),
   at: z.string().optional(),
   dumped: z.number().int().optional(),
+  dataDirectory: z.string().optional(),
 });
 type Fact = z.infer<typeof fact>;
 

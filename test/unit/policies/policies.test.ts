@@ -88,7 +88,7 @@ describe("every policy", () => {
 });
 
 describe("no policy turns advisory over an unknown value", () => {
-  const SECTIONS = ["runtime", "crds", "claims", "breaking", "restarts"];
+  const SECTIONS = ["runtime", "crds", "claims", "databases", "breaking", "restarts"];
   const reading = allPolicies.filter(isResourcePolicy).filter(({ name }) => !RELEASE_ONLY.has(name));
 
   for (const policy of reading) {
@@ -148,6 +148,22 @@ describe("no policy turns advisory over an unknown value", () => {
 });
 
 describe("the rules", () => {
+  it("databases: data that is lost, moved or left behind, and another major, are each refused by their own policy", () => {
+    const of = (problem: Review["databases"][number]["problem"]) => ({
+      databases: [
+        { workload: "Deployment/casa/pg", problem, text: `Deployment/casa/pg: ${problem}`, fix: "see to it" },
+      ],
+    });
+    for (const problem of ["lost", "moved", "gone"] as const) {
+      expect(check("database-data-kept", of(problem)).join()).to.contain(`Deployment/casa/pg: ${problem}`);
+      expect(check("database-major-kept", of(problem))).to.deep.equal([]);
+    }
+    for (const problem of ["major", "major-unknown"] as const) {
+      expect(check("database-major-kept", of(problem)).join()).to.contain(`Deployment/casa/pg: ${problem}`);
+      expect(check("database-data-kept", of(problem))).to.deep.equal([]);
+    }
+  });
+
   it("Keycloak: one replica that is replaced is refused; two, or one that stays, is not", () => {
     const keycloak = (over: Partial<RuntimeWorkload>) => workload({ component: "keycloak", ...over });
     expect(check("keycloak-highly-available", keycloak({}))).to.have.length(1);
