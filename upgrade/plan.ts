@@ -37,7 +37,7 @@ export interface UpgradePlan {
   readonly crds: Omit<CrdSetArgs, "access">;
   readonly release: RuntimeReleaseArgs;
   /** Undefined when `migrationGate.enabled` is false. */
-  readonly migrationGate?: Omit<MigrationGateArgs, "access" | "revision">;
+  readonly migrationGate?: Omit<MigrationGateArgs, "access" | "revision" | "backups">;
   /** Undefined when `restarts.enabled` is false. */
   readonly restarts?: Omit<WorkloadRestartsArgs, "access">;
   /** What a reviewer should know although it stops nothing. */

@@ -12,6 +12,8 @@ export interface RevisionRules {
   readonly expected?: readonly string[];
   /** Revisions as earlier gates that passed saw them, each set as one text, newest last. */
   readonly seen: readonly string[];
+  /** A schema may lose its revision. Default: not. */
+  readonly acceptsLoss?: boolean;
 }
 
 /** How a reading is judged: a problem stops the upgrade, a note is shown. */
@@ -73,14 +75,23 @@ export function revisionText(revisions: readonly string[]): string {
  *
  * - What is configured as expected must be there exactly.
  * - A table without a row is a migration that began and did not end.
+ * - A table that an earlier gate saw and that is gone is a database that lost what it held.
  * - More heads than before mean that two branches of migrations were applied side by side.
  * - A revision that an earlier gate saw and a later one replaced is a schema that went back. After a restored backup
  *   that is right, so it is said and not refused.
  */
-export function judgeRevision(reading: SchemaReading, { expected, seen }: RevisionRules): RevisionVerdict {
+export function judgeRevision(
+  reading: SchemaReading,
+  { expected, seen, acceptsLoss = false }: RevisionRules,
+): RevisionVerdict {
   const note = describe(reading, seen);
   const wanted = expected && `config migrationGate.expectedRevision asks for ${revisionText(expected)}`;
-  if (reading.state !== "read") return wanted ? { note, problem: `${note}; ${wanted}` } : { note };
+  if (reading.state !== "read") {
+    if (wanted) return { note, problem: `${note}; ${wanted}` };
+    const lost = reading.state === "absent" && seen.length > 0 && !acceptsLoss;
+    const fix = "if that is meant: pulumi config set --path migrationGate.compareData false";
+    return lost ? { note, problem: `${note}; ${fix}` } : { note };
+  }
   const now = revisionText(reading.revisions);
   if (expected) {
     return now === revisionText(expected) ? { note } : { note, problem: `the schema is at revision ${now}; ${wanted}` };

@@ -41,22 +41,43 @@ login() {
 login "$4"
 `;
 
-/** SQL that prints what a database holds, see ContentFacts. Rows are counted, not estimated. */
-const CONTENT = `
-SELECT format('SELECT ''${FACT}'' || json_build_object(''table'', %L, ''rows'', count(*)) FROM ONLY %I.%I',
+/**
+ * Tables in which Alembic keeps its revision, whatever a project calls them: the only column is the text `version_num`;
+ * one with the usual name may have more. As a condition on pg_class `c`.
+ */
+export const IS_ALEMBIC = `(SELECT bool_or(attname = 'version_num' AND atttypid IN ('varchar'::regtype, 'text'::regtype))
+  AND (count(*) = 1 OR c.relname = 'alembic_version') FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)`;
+
+/**
+ * SQL that prints what a database holds, see ContentFacts.
+ *
+ * @param rows what rows are counted in; `%I.%I` is the table.
+ */
+const content = (rows: string) => `
+SELECT format('SELECT ''${FACT}'' || json_build_object(''table'', %L, ''rows'', count(*)) FROM ${rows}',
   nspname || '.' || relname, nspname, relname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 WHERE relkind = 'r' AND relpersistence <> 't' AND nspname !~ '^pg_' AND nspname <> 'information_schema'
   AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
 ORDER BY nspname, relname
 \\gexec
-SELECT format('SELECT ''${FACT}'' || json_build_object(''alembic'', version_num) FROM %I.%I ORDER BY version_num', nspname, relname)
+SELECT format('SELECT ''${FACT}'' || json_build_object(''alembic'', version_num, ''alembicTable'', %L) FROM %I.%I ORDER BY version_num',
+  nspname || '.' || relname, nspname, relname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-WHERE relkind = 'r' AND relname = 'alembic_version' AND nspname !~ '^pg_'
-  AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'version_num' AND NOT attisdropped)
-ORDER BY nspname
+WHERE relkind = 'r' AND relpersistence <> 't' AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND ${IS_ALEMBIC}
+ORDER BY nspname, relname
 \\gexec
 SELECT '${FACT}{"complete":true}';
+`;
+
+/** Rows are counted, not estimated. */
+const CONTENT = content("ONLY %I.%I");
+
+/** Tells a server from one that was set up anew; not everybody may ask. */
+const IDENTITY = `
+SELECT 'SELECT ''${FACT}'' || json_build_object(''systemIdentifier'', system_identifier::text) FROM pg_control_system()'
+WHERE has_function_privilege('pg_control_system()', 'EXECUTE')
+\\gexec
 `;
 
 /**
@@ -81,6 +102,7 @@ SELECT pg_export_snapshot() AS snapshot \\gset
 \\setenv CASA_SNAPSHOT :snapshot
 SELECT '${FACT}' || json_build_object('serverVersion', current_setting('server_version'),
   'at', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'));
+${IDENTITY}
 ${CONTENT}
 \\! pg_dump --format=custom --no-password --snapshot="$CASA_SNAPSHOT" </dev/null >&3; echo '${FACT}{"dumped":'$?'}' >&2
 COMMIT;
@@ -136,6 +158,18 @@ sql >&2 <<'SQL'
 ${NO_LIMITS}
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 ${CONTENT}
+COMMIT;
+SQL
+`;
+
+/** Prints what is left in the database: as INSPECT, but a table with rows counts as one row. */
+export const KEPT = `${LOGIN}
+sql >&2 <<'SQL'
+${NO_LIMITS}
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SET LOCAL lock_timeout = '10s';
+${IDENTITY}
+${content("(SELECT FROM ONLY %I.%I LIMIT 1) one")}
 COMMIT;
 SQL
 `;

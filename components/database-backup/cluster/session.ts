@@ -22,8 +22,11 @@ const fact = z.object({
   at: z.string().optional(),
   dumped: z.number().int().optional(),
   dataDirectory: z.string().optional(),
+  systemIdentifier: z.string().optional(),
+  /** Table that the revision is in. */
+  alembicTable: z.string().optional(),
 });
-type Fact = z.infer<typeof fact>;
+export type Fact = z.infer<typeof fact>;
 
 /** How one script is run. */
 export interface ScriptRun {
@@ -110,6 +113,12 @@ export class DatabaseSession {
     const { problem, fix } = explainFailure({ step, code, messages });
     return new UserError("backup", `database ${this.target.name} (${whereIs(this.target)}): ${problem}`, fix);
   }
+}
+
+/** Rows outside of the tables in which Alembic keeps its revision. */
+export function dataRowsOf(facts: readonly Fact[]): number {
+  const alembic = new Set(facts.flatMap(({ alembicTable }) => alembicTable ?? []));
+  return facts.reduce((sum, { table, rows = 0 }) => (table === undefined || alembic.has(table) ? sum : sum + rows), 0);
 }
 
 /** Tables, rows and Alembic revision among a script's facts. @throws Error when the script did not get to their end. */

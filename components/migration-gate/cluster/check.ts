@@ -1,6 +1,6 @@
 import { migrationFailure } from "../log-lines";
 import { judgeRevision, withSeen } from "../revision";
-import type { GateReport, GateSettings } from "../settings";
+import type { GateJob, GateReport, GateSettings } from "../settings";
 import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { LOG_LIMITS, readLog } from "../../../diagnosis/diagnose";
@@ -22,7 +22,7 @@ export interface GateProblem {
 export async function checkMigration(
   client: ClusterClient,
   access: KubectlAccess,
-  settings: GateSettings,
+  { settings, acceptsLoss }: Pick<GateJob, "settings" | "acceptsLoss">,
   seen: readonly string[],
 ): Promise<GateReport | GateProblem> {
   const rolledOut = await workloadProblem(client, settings.deployment);
@@ -37,7 +37,7 @@ export async function checkMigration(
   const probed = await probeAll(access, namespace, pods, settings.probe);
   if (typeof probed !== "string") return probed;
   const reading = await readRevision(client, access, settings.database);
-  const { problem, note } = judgeRevision(reading, { expected: settings.expected, seen });
+  const { problem, note } = judgeRevision(reading, { expected: settings.expected, seen, acceptsLoss });
   if (problem) return { problem };
   return {
     podsReady: pods.map(({ metadata }) => metadata.name).sort(),

@@ -220,6 +220,38 @@ describe("database backups", function () {
       expect(await revision()).to.equal(before);
       expect((await world.helmVersions()).at(-1)).to.equal("casa-runtime-0.2.0 deployed");
     });
+
+    it("a database that comes up empty fails the gate, with the line that brings its data back", async () => {
+      const rows = await contents();
+      await world.useVersion("0.2.1");
+      const before = files();
+      const run = world.up();
+      await until("both backups count", () =>
+        Promise.resolve(files().filter((file) => file.endsWith(".json") && !before.includes(file)).length === 2),
+      );
+      await sql("auth", "DROP SCHEMA public CASCADE; CREATE SCHEMA public;");
+      await sql("keycloak", "DELETE FROM realm;");
+      const { ok, text } = await run;
+      expect(ok, text).to.equal(false);
+      expect(text, text).to.contain("database auth has no tables any more (2 before)");
+      expect(text).to.contain("no Alembic revision any more (4f1c2d7a9b03 before)");
+      expect(text).to.contain("database keycloak has no rows any more (500 before)");
+      expect((await world.helmVersions()).at(-1)).to.equal("casa-runtime-0.2.1 deployed");
+
+      const again = await world.up();
+      expect(again.ok, again.text).to.equal(false);
+      const lines = [...text.matchAll(/npx casa-upgrade (restore --database (\w+) --from \S+ --yes)/g)];
+      const commands = new Map(lines.map(([, line = "", name = ""]) => [name, line]));
+      expect([...commands.keys()]).to.deep.equal(["auth", "keycloak"]);
+      for (const line of commands.values()) {
+        const restored = await world.cli(...line.split(" "));
+        expect(restored.code, restored.text).to.equal(0);
+      }
+      expect(await contents()).to.equal(rows);
+      const last = mustSucceed(await world.up());
+      expect(last.text).to.contain("database auth has its data; database keycloak has its data");
+      mustSucceed(await world.up(["--expect-no-changes"]));
+    });
   });
 });
 

@@ -88,9 +88,12 @@ describe("schema revision", () => {
     });
   });
 
-  it("a step back and a table that is gone are said", () => {
+  it("a step back is said, a table that is gone is refused unless that is meant", () => {
     expect(judge(read("a"), ["a", "b"]).note).to.contain("b before, a now; the schema went BACK");
-    expect(judge({ state: "absent" }, ["a"]).note).to.contain("is gone; it was at a");
+    expect(judge({ state: "absent" }, ["a"]).problem)
+      .to.contain("is gone; it was at a")
+      .and.contain("compareData");
+    expect(judgeRevision({ state: "absent" }, { seen: ["a"], acceptsLoss: true })).not.to.have.property("problem");
   });
 
   it("refused: an empty table, more heads than before; fewer heads are a merge", () => {
