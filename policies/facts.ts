@@ -46,7 +46,12 @@ export const namespaces = z.looseObject({
   ),
 });
 export const backup = z.looseObject({
-  backup: z.looseObject({ planned: z.boolean(), needed: z.boolean(), why: text }),
+  backup: z.looseObject({
+    planned: z.boolean(),
+    needed: z.boolean(),
+    why: text,
+    missing: z.array(z.looseObject({ what: text, fix: text })),
+  }),
 });
 
 export const claims = z.array(z.looseObject({ namespace: text, name: text, why: text }));

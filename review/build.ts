@@ -44,7 +44,11 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     input.newRevision ? hookChanges(client, chart.hooks, toRender, installed !== undefined) : [],
     reviewRestarts(input),
   ]);
-  const { rolls, images, claims, databases, stale, liveClaims } = await releaseRolls(client, objects, release.namespace);
+  const { rolls, images, claims, databases, stale, liveClaims } = await releaseRolls(
+    client,
+    objects,
+    release.namespace,
+  );
   const records = recordChanges({
     ...input.records,
     release,

@@ -52,7 +52,7 @@ export async function runtimeFacts(input: ReviewInput, state: RuntimeState, reda
     }),
     failClosed: failClosed(objects),
     namespaces: namespaceFacts(config.mode, mas, labels),
-    backup: { planned: false, needed, why: needed ? "backups are switched off" : "no database changes" },
+    backup: { planned: false, needed, why: needed ? "backups are switched off" : "no database changes", missing: [] },
   };
 }
 

@@ -5,7 +5,7 @@ import type { Review, Risk } from "./schema";
 export type RiskSections = Pick<
   Review,
   "objects" | "rolls" | "images" | "claims" | "databases" | "breaking" | "crds" | "restarts" | "refusals"
->;
+> & { runtime?: Pick<Review["runtime"], "backup"> };
 
 /** Things that one risk names before it counts the rest. */
 const NAMED = 10;

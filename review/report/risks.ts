@@ -24,6 +24,7 @@ const RANK = [
   "downtime-deadlock",
   "values-refused",
   "database-version",
+  "backup-missing",
   "crd-breaking",
   "downgrade",
   "downtime-until-ready",
@@ -59,6 +60,7 @@ export function rankRisks(sections: RiskSections): Risk[] {
     ...refused(sections),
     ...dataLoss(sections),
     ...databaseRisks(sections.databases),
+    ...backupRisks(sections.runtime?.backup.missing ?? []),
     ...crdRisks(sections.crds),
     ...downtime(sections.rolls),
     ...objectRisks(sections),
@@ -116,6 +118,17 @@ function databaseRisks(databases: readonly DatabaseFinding[]): Risk[] {
       other[0]?.fix,
     ),
   ];
+}
+
+function backupRisks(missing: readonly { what: string; fix: string }[]): Risk[] {
+  const title = `${count(missing.length, "database")} that this run does not back up`;
+  return risk(
+    "high",
+    "backup-missing",
+    title,
+    missing.map(({ what }) => what),
+    missing[0]?.fix,
+  );
 }
 
 function downtime(rolls: readonly Roll[]): Risk[] {

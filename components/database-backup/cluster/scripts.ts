@@ -175,6 +175,24 @@ SQL
 `;
 
 /**
+ * Prints what a backup needs to know of the server, and its databases. Whether the maintenance database, which every
+ * server has, holds anything is looked up; it counts as not empty when that is refused.
+ */
+export const LIST = `${LOGIN}
+empty=$(PGDATABASE=postgres sql -c "SELECT NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+  WHERE relkind IN ('r', 'p', 'v', 'm', 'S') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e'))" 2>/dev/null) || empty=f
+sql -v empty="$empty" >&2 <<'SQL'
+SELECT '${FACT}' || json_build_object('user', current_user, 'recovery', pg_is_in_recovery(),
+  'createdb', rolcreatedb OR rolsuper, 'serverVersion', current_setting('server_version')) FROM pg_roles WHERE rolname = current_user;
+${IDENTITY}
+SELECT '${FACT}' || json_build_object('database', datname, 'connect', has_database_privilege(datname, 'CONNECT'),
+  'empty', datname = 'postgres' AND :'empty' = 't')
+FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname;
+SQL
+`;
+
+/**
  * Prints what the server is. One that nobody can log in to says its major by the file PG_VERSION, where the container's
  * environment names the folder.
  */

@@ -23,6 +23,12 @@ const fact = z.object({
   dumped: z.number().int().optional(),
   dataDirectory: z.string().optional(),
   systemIdentifier: z.string().optional(),
+  user: z.string().optional(),
+  createdb: z.boolean().optional(),
+  recovery: z.boolean().optional(),
+  database: z.string().optional(),
+  connect: z.boolean().optional(),
+  empty: z.boolean().optional(),
   /** Table that the revision is in. */
   alembicTable: z.string().optional(),
 });

@@ -145,6 +145,14 @@ describe("database backups", function () {
   });
 
   describe("in order", () => {
+    before(async () => {
+      // Databases that no chart knows of; the last one has a name that is no file name, and another one is closed.
+      await sql("postgres", 'CREATE DATABASE sessions; CREATE DATABASE "Old data"; CREATE DATABASE closed;');
+      await sql("postgres", "ALTER DATABASE closed ALLOW_CONNECTIONS false;");
+      await sql("sessions", "CREATE TABLE session AS SELECT generate_series(1, 7) AS id;");
+      await sql("Old data", "CREATE TABLE t AS SELECT 1 AS id;");
+    });
+
     it("is made and verified before the release changes, and only then", async () => {
       const preview = mustSucceed(await world.preview());
       expect(preview.text).to.contain("Backup before anything changes: auth");
@@ -154,16 +162,18 @@ describe("database backups", function () {
       expect(made.map(({ name, verified, rows, alembic }) => ({ name, verified, rows, alembic }))).to.deep.equal([
         { name: "auth", verified: true, rows: ROWS + 1, alembic: "4f1c2d7a9b03" },
         { name: "keycloak", verified: true, rows: 500, alembic: null },
+        { name: "casa-postgres-auth-Old_data", verified: true, rows: 1, alembic: null },
+        { name: "sessions", verified: true, rows: 7, alembic: null },
       ]);
       for (const { location, bytes, sha256 } of made) {
         const content = readFileSync(location as string);
         expect(content.length).to.equal(bytes);
         expect(createHash("sha256").update(content).digest("hex")).to.equal(sha256);
       }
-      expect(files()).to.have.length(4);
+      expect(files()).to.have.length(8);
       expect(await scratchDatabases()).to.equal("");
       mustSucceed(await world.up(["--expect-no-changes"]));
-      expect(files()).to.have.length(4);
+      expect(files()).to.have.length(8);
     });
 
     it("restore brings back every row after a destructive migration, and keeps the database as it was", async () => {
@@ -176,7 +186,7 @@ describe("database backups", function () {
       expect(asked.code).to.equal(1);
       expect(asked.text).to.contain("casa-upgrade restore --yes");
       const unknown = await world.cli("restore", "--database", "nothing", "--yes");
-      expect(unknown.text).to.contain("this release has: auth, keycloak");
+      expect(unknown.text).to.contain("this release has: auth, keycloak, casa-postgres-auth-Old_data, sessions");
       const run = await world.cli("restore", "--database", "auth", "--yes");
       expect(run.code, run.text).to.equal(0);
       expect(await contents()).to.equal(rows);
@@ -224,10 +234,17 @@ describe("database backups", function () {
     it("a database that comes up empty fails the gate, with the line that brings its data back", async () => {
       const rows = await contents();
       await world.useVersion("0.2.1");
+      const out = join(world.scratch, "plan");
+      const plan = await world.cli("plan", "--out", out);
+      expect(plan.code, plan.text).to.equal(2);
+      const markdown = readFileSync(join(out, "plan.md"), "utf8");
+      expect(markdown)
+        .to.contain("kept by earlier restores")
+        .and.to.match(/auth\\?_before\\?_restore/);
       const before = files();
       const run = world.up();
-      await until("both backups count", () =>
-        Promise.resolve(files().filter((file) => file.endsWith(".json") && !before.includes(file)).length === 2),
+      await until("the backups count", () =>
+        Promise.resolve(files().filter((file) => file.endsWith(".json") && !before.includes(file)).length === 4),
       );
       await sql("auth", "DROP SCHEMA public CASCADE; CREATE SCHEMA public;");
       await sql("keycloak", "DELETE FROM realm;");
@@ -249,7 +266,7 @@ describe("database backups", function () {
       }
       expect(await contents()).to.equal(rows);
       const last = mustSucceed(await world.up());
-      expect(last.text).to.contain("database auth has its data; database keycloak has its data");
+      expect(last.text).to.contain("database auth has its data; database keycloak has its data; database ");
       mustSucceed(await world.up(["--expect-no-changes"]));
     });
   });
