@@ -3,7 +3,8 @@
  * server. Plain sh (dash and busybox have been used). Passwords come on the first line of stdin and are in no argument
  * list.
  *
- * Arguments of all: database, user, file with the password (or empty), "pod" or "host"; then the script's own. Lines on
+ * Arguments of all: database, user, file with the password (or empty), "pod" or "host", name that the server knows the
+ * sessions by; then the script's own. Lines on
  * stderr that begin with {@link FACT} are facts in JSON, the rest is for people.
  */
 export const FACT = "@casa ";
@@ -20,7 +21,7 @@ set -u
 PGDATABASE=$1 PGUSER=$2
 IFS= read -r PGPASSWORD || :
 if [ -n "$3" ]; then PGPASSWORD=$(cat "$3") || exit ${NO_LOGIN}; fi
-export PGDATABASE PGUSER PGPASSWORD PGCONNECT_TIMEOUT=10 PGAPPNAME=casa-upgrade PGCLIENTENCODING=UTF8 LC_ALL=C
+export PGDATABASE PGUSER PGPASSWORD PGCONNECT_TIMEOUT=10 PGAPPNAME=$5 PGCLIENTENCODING=UTF8 LC_ALL=C
 if [ -z "$PGPASSWORD" ]; then unset PGPASSWORD; fi
 sql() { psql -X -q -A -t -w -v ON_ERROR_STOP=1 "$@"; }
 login() {
@@ -127,7 +128,7 @@ FROM pg_database d WHERE datname = current_database()
  * connected to it.
  */
 export const RESTORE = `${LOGIN}
-prefix=$5 fresh=$6 after=$7
+prefix=$6 fresh=$7 after=$8
 drop() { PGDATABASE=$1 sql -v fresh="$fresh" >/dev/null 2>&1 <<'SQL'
 DROP DATABASE IF EXISTS :"fresh";
 SQL
@@ -215,7 +216,7 @@ exit 0
  * reconnect in between make the server refuse; hence the attempts.
  */
 export const SWAP = `${LOGIN}
-fresh=$5 old=$6 db=$PGDATABASE
+fresh=$6 old=$7 db=$PGDATABASE
 if [ "$db" = postgres ]; then PGDATABASE=template1; else PGDATABASE=postgres; fi
 for attempt in 1 2 3 4 5 6; do
   if refusal=$(sql -v db="$db" -v fresh="$fresh" -v old="$old" 2>&1 <<'SQL'
@@ -236,8 +237,31 @@ exit 75
 
 /** Drops a database of ours that was not put in place. Own argument: its name. */
 export const DROP = `${LOGIN}
-fresh=$5
+fresh=$6
 sql -v fresh="$fresh" >&2 <<'SQL'
 DROP DATABASE IF EXISTS :"fresh";
+SQL
+`;
+
+/**
+ * Ends sessions of ours, also those of programs that outlive the command that started them, and prints who holds what
+ * they waited for. Own argument: the name that the server knows them by.
+ */
+export const END_SESSIONS = `${LOGIN}
+app=$6
+sql -v app="$app" >&2 <<'SQL'
+SELECT '${FACT}' || json_build_object('waitsFor', w.relation::regclass::text, 'end', 'SELECT pg_terminate_backend(' || h.pid || ');',
+  'holder', format('pid %s (user %s, %s, since %s)', h.pid, h.usename, coalesce(h.state, 'state not told'), date_trunc('second', h.xact_start)))
+FROM pg_stat_activity a JOIN pg_locks w ON w.pid = a.pid AND NOT w.granted, unnest(pg_blocking_pids(a.pid)) b
+JOIN pg_stat_activity h ON h.pid = b
+WHERE a.application_name = :'app' AND h.application_name <> :'app';
+SELECT '${FACT}' || json_build_object('waitsFor', w.relation::regclass::text, 'end', format('ROLLBACK PREPARED %L;', p.gid),
+  'holder', format('the prepared transaction %L (user %s, since %s)', p.gid, p.owner, date_trunc('second', p.prepared)))
+FROM pg_stat_activity a JOIN pg_locks w ON w.pid = a.pid AND NOT w.granted
+JOIN pg_locks l ON l.granted AND l.pid IS NULL AND l.relation = w.relation AND l.database = w.database
+JOIN pg_prepared_xacts p ON p.transaction::text = split_part(l.virtualtransaction, '/', 2)
+WHERE a.application_name = :'app';
+SELECT count(pg_terminate_backend(pid)) AS ended FROM pg_stat_activity
+WHERE application_name = :'app' AND pid <> pg_backend_pid() \\gset
 SQL
 `;
