@@ -10,7 +10,7 @@ import type { ClusterWriter } from "../../../kubernetes/connect";
 import { closeStore, openStore } from "./open-store";
 
 import { DROP, DUMP, RESTORE } from "./scripts";
-import { contentOf, DatabaseSession, dataRowsOf } from "./session";
+import { contentOf, DatabaseSession, dataRowsOf, propertiesOf } from "./session";
 import { type BackupStore, Meter } from "./store";
 import { together } from "./together";
 
@@ -119,6 +119,7 @@ async function dump(
     file,
     ...stored,
     ...contentOf(facts),
+    properties: propertiesOf(facts),
     // Written only after the comparison below.
     verified: true,
   };

@@ -81,6 +81,22 @@ WHERE has_function_privilege('pg_control_system()', 'EXECUTE')
 \\gexec
 `;
 
+/** SQL that prints what belongs to the database beside its contents, see DatabaseProperty. */
+const PROPERTIES = `
+SELECT '${FACT}' || json_build_object('property', json_build_object('kind', kind, 'name', name, 'value', value, 'role', role)) FROM (
+  SELECT 1 AS rank, 'setting' AS kind, split_part(entry, '=', 1) AS name, substr(entry, strpos(entry, '=') + 1) AS value,
+    CASE setrole WHEN 0 THEN '' ELSE pg_get_userbyid(setrole) END AS role
+  FROM pg_db_role_setting s JOIN pg_database d ON d.oid = setdatabase, unnest(setconfig) entry WHERE datname = current_database()
+  UNION ALL SELECT 2, 'acl', '', '', '' FROM pg_database WHERE datname = current_database() AND datacl IS NOT NULL
+  UNION ALL SELECT 3, 'grant', privilege_type || CASE WHEN is_grantable THEN '*' ELSE '' END, '',
+    CASE grantee WHEN 0 THEN '' ELSE pg_get_userbyid(grantee) END
+  FROM pg_database, aclexplode(datacl) WHERE datname = current_database()
+  UNION ALL SELECT 4, 'comment', '', shobj_description(oid, 'pg_database'), '' FROM pg_database
+  WHERE datname = current_database() AND shobj_description(oid, 'pg_database') IS NOT NULL
+  UNION ALL SELECT 5, 'limit', '', datconnlimit::text, '' FROM pg_database WHERE datname = current_database()
+) properties ORDER BY rank, role, name;
+`;
+
 /**
  * Limits that a server sets for its clients would end a long dump half-way. Row security would hide rows without a
  * word.
@@ -104,6 +120,7 @@ SELECT pg_export_snapshot() AS snapshot \\gset
 SELECT '${FACT}' || json_build_object('serverVersion', current_setting('server_version'),
   'at', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'));
 ${IDENTITY}
+${PROPERTIES}
 ${CONTENT}
 \\! pg_dump --format=custom --no-password --snapshot="$CASA_SNAPSHOT" </dev/null >&3; echo '${FACT}{"dumped":'$?'}' >&2
 COMMIT;
@@ -161,6 +178,22 @@ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 ${CONTENT}
 COMMIT;
 SQL
+`;
+
+/** Prints what belongs to the database beside its contents, and the names of all roles. */
+export const DESCRIBE = `${LOGIN}
+sql >&2 <<'SQL'
+${PROPERTIES}
+SELECT '${FACT}' || json_build_object('role', rolname) FROM pg_roles;
+SQL
+`;
+
+/**
+ * Runs the statements on stdin, each for itself: what the user may not do is told, and is no reason to leave out the
+ * rest.
+ */
+export const APPLY = `${LOGIN}
+sql -v ON_ERROR_STOP=0 >&2
 `;
 
 /** Prints what is left in the database: as INSPECT, but a table with rows counts as one row. */
@@ -259,7 +292,8 @@ SELECT '${FACT}' || json_build_object('waitsFor', w.relation::regclass::text, 'e
   'holder', format('the prepared transaction %L (user %s, since %s)', p.gid, p.owner, date_trunc('second', p.prepared)))
 FROM pg_stat_activity a JOIN pg_locks w ON w.pid = a.pid AND NOT w.granted
 JOIN pg_locks l ON l.granted AND l.pid IS NULL AND l.relation = w.relation AND l.database = w.database
-JOIN pg_prepared_xacts p ON p.transaction::text = split_part(l.virtualtransaction, '/', 2)
+JOIN pg_locks x ON x.locktype = 'transactionid' AND x.pid IS NULL AND x.virtualtransaction = l.virtualtransaction
+JOIN pg_prepared_xacts p ON p.transaction = x.transactionid
 WHERE a.application_name = :'app';
 SELECT count(pg_terminate_backend(pid)) AS ended FROM pg_stat_activity
 WHERE application_name = :'app' AND pid <> pg_backend_pid() \\gset

@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import { explainFailure } from "../failures";
 import type { ContentFacts } from "../manifest";
+import { databaseProperty, type DatabaseProperty } from "../properties";
 import type { DatabaseTarget } from "../references";
 import { whereIs } from "../references";
 import type { ClusterClient } from "../../../kubernetes/connect";
@@ -30,6 +31,8 @@ const fact = z.object({
   database: z.string().optional(),
   connect: z.boolean().optional(),
   empty: z.boolean().optional(),
+  property: databaseProperty.optional(),
+  role: z.string().optional(),
   /** A table that a session of ours waits for, who holds it, and what ends that. */
   waitsFor: z.string().nullable().optional(),
   holder: z.string().optional(),
@@ -174,6 +177,11 @@ function withHolders(error: unknown, facts: readonly Fact[]): unknown {
   const waits = `it waited for ${first.waitsFor ?? "a lock"}, which ${first.holder ?? ""} has locked`;
   const fix = `wait until that has ended, or end it (psql: ${first.end ?? ""}), then repeat`;
   return new UserError(error.code, `${error.problem}: ${waits}`, fix);
+}
+
+/** What belongs to the database beside its contents, among a script's facts. */
+export function propertiesOf(facts: readonly Fact[]): DatabaseProperty[] {
+  return facts.flatMap(({ property }) => property ?? []);
 }
 
 /** Rows outside of the tables in which Alembic keeps its revision. */

@@ -151,6 +151,7 @@ describe("database backups", function () {
       await sql("postgres", "ALTER DATABASE closed ALLOW_CONNECTIONS false;");
       await sql("sessions", "CREATE TABLE session AS SELECT generate_series(1, 7) AS id;");
       await sql("Old data", "CREATE TABLE t AS SELECT 1 AS id;");
+      await sql("auth", PROPERTIES);
     });
 
     it("is made and verified before the release changes, and only then", async () => {
@@ -187,8 +188,12 @@ describe("database backups", function () {
       expect(asked.text).to.contain("casa-upgrade restore --yes");
       const unknown = await world.cli("restore", "--database", "nothing", "--yes");
       expect(unknown.text).to.contain("this release has: auth, keycloak, casa-postgres-auth-Old_data, sessions");
+      const described = await sql("auth", DESCRIBE);
+      expect(described).to.contain("search_path=app, public").and.to.contain("reports");
       const run = await world.cli("restore", "--database", "auth", "--yes");
       expect(run.code, run.text).to.equal(0);
+      expect(run.text).not.to.contain("may not set");
+      expect(await sql("auth", DESCRIBE)).to.equal(described);
       expect(await contents()).to.equal(rows);
       expect((await sql("auth", "SELECT version_num FROM alembic_version;")).trim()).to.equal("4f1c2d7a9b03");
       const kept = /kept as (\w+)/.exec(run.text)?.[1] ?? "";
@@ -286,6 +291,23 @@ INSERT INTO tokens SELECT i, 'owner ' || i % 977, timestamptz '2026-01-01' + i *
   FROM generate_series(1, ${ROWS}) i;
 CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY);
 INSERT INTO alembic_version VALUES ('4f1c2d7a9b03');
+`;
+
+/** What belongs to the database, and not to anything in it. */
+const PROPERTIES = `
+CREATE ROLE reports;
+ALTER DATABASE auth SET search_path TO app, public;
+ALTER DATABASE auth SET "app.motto" TO 'it''s fine';
+ALTER ROLE reports IN DATABASE auth SET statement_timeout TO '5s';
+REVOKE CONNECT ON DATABASE auth FROM PUBLIC;
+GRANT CONNECT ON DATABASE auth TO reports;
+COMMENT ON DATABASE auth IS 'tokens''n all';
+ALTER DATABASE auth CONNECTION LIMIT 40;
+`;
+const DESCRIBE = `
+SELECT r.rolname, setconfig FROM pg_db_role_setting LEFT JOIN pg_roles r ON r.oid = setrole
+  WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = 'auth') ORDER BY 1;
+SELECT datacl, datconnlimit, datallowconn, shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'auth';
 `;
 
 /** pg_restore runs with an empty search path, so the check finds no table: a dump that nobody could ever restore. */
