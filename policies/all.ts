@@ -3,7 +3,7 @@ import { authServiceAvailable } from "./auth-service";
 import { crdsBeforeChart, crdsCompatible, crdsManaged } from "./crds";
 import { databaseDataKept, databaseMajorKept, dataKept } from "./data";
 import { imageRegistries, imagesPinned } from "./images";
-import { keycloakClustered, keycloakHighlyAvailable } from "./keycloak";
+import { keycloakClustered, keycloakHighlyAvailable, keycloakVersion } from "./keycloak";
 import { passwordsStrong, secretsEncrypted } from "./passwords";
 import { postgresBackup, postgresVolume } from "./postgres";
 import { releaseSettings } from "./release-settings";
@@ -15,6 +15,7 @@ import { valuesKnown, versionSteps } from "./versions";
 export const allPolicies: Policies = [
   keycloakHighlyAvailable,
   keycloakClustered,
+  keycloakVersion,
   postgresBackup,
   postgresVolume,
   dataKept,

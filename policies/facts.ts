@@ -63,6 +63,7 @@ export const databases = z.array(
     fix: text,
   }),
 );
+export const keycloaks = z.array(z.looseObject({ workload: text, text, fix: text }));
 export const crds = z.array(
   z.looseObject({
     name: text,

@@ -4,6 +4,7 @@ import { readStartupTimes } from "../components/workload-restarts/cluster/startu
 import { chartNotes } from "./breaking/notes";
 import { valuesFindings } from "./breaking/values";
 import { versionDistance } from "./breaking/versions";
+import { sidecarDeploymentOf } from "../config/config";
 import type { LoadedChart } from "../helm/chart";
 import type { LoadedConfig } from "../config/config-load";
 import { declaredSecrets, Redactor, secretTexts } from "../kubernetes/redact";
@@ -44,10 +45,12 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     input.newRevision ? hookChanges(client, chart.hooks, toRender, installed !== undefined) : [],
     reviewRestarts(input),
   ]);
-  const { rolls, images, claims, databases, stale, liveClaims } = await releaseRolls(
+  const names = { release: release.name, sidecarDeployment: sidecarDeploymentOf(config) };
+  const { rolls, images, claims, databases, keycloak, stale, liveClaims } = await releaseRolls(
     client,
     objects,
     release.namespace,
+    names,
   );
   const records = recordChanges({
     ...input.records,
@@ -74,6 +77,7 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     images,
     claims,
     databases,
+    keycloak,
     breaking,
     crds: crds.crds,
     restarts: restartReview,

@@ -6,6 +6,8 @@ import { askRunningServers } from "../components/database-backup/cluster/running
 import { deletedClaims } from "./rolls/claims";
 import { databaseFindings } from "./rolls/databases";
 import { imageFindings } from "./rolls/images";
+import type { ComponentNames } from "./facts/component";
+import { keycloakFindings } from "./rolls/keycloak";
 import { planRolls, replacedWorkloads } from "./rolls/rolls";
 import { staleText } from "./rolls/stale";
 import type { ReleaseObject } from "./release-objects";
@@ -20,7 +22,10 @@ export async function releaseRolls(
   client: ClusterClient,
   objects: readonly ReleaseObject[],
   namespace: string,
-): Promise<Pick<Review, "rolls" | "images" | "claims" | "databases"> & { stale: string[]; liveClaims: KubeObject[] }> {
+  names: ComponentNames,
+): Promise<
+  Pick<Review, "rolls" | "images" | "claims" | "databases" | "keycloak"> & { stale: string[]; liveClaims: KubeObject[] }
+> {
   const pairs = objects
     .filter(({ change }) => change !== undefined && change.action !== "keep")
     .map(({ key, live, after }) => ({ key, before: live, after }));
@@ -43,6 +48,7 @@ export async function releaseRolls(
       replaced: replacedWorkloads(rolls),
       running: await askRunningServers(client, touched, namespace),
     }),
+    keycloak: keycloakFindings(pairs, namespace, names),
     stale: stale.flatMap(staleText),
     liveClaims,
   };

@@ -12,6 +12,7 @@ export type UpgradeReviewArgs = Pick<
   | "images"
   | "claims"
   | "databases"
+  | "keycloak"
   | "breaking"
   | "crds"
   | "risks"
@@ -70,6 +71,7 @@ export function reviewArgs(review: Review): UpgradeReviewArgs {
     images: first("images", review.images),
     claims: first("claims", review.claims),
     databases: first("databases", review.databases),
+    keycloak: first("keycloaks", review.keycloak),
     breaking: { ...review.breaking, notes: first("notes of the chart", review.breaking.notes) },
     crds: review.crds,
     risks: first("risks", review.risks),

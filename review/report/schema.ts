@@ -99,6 +99,9 @@ const databaseSchema = z.strictObject({
   fix: text,
 });
 
+/** A Keycloak whose old and new pods cannot run side by side. */
+const keycloakSchema = z.strictObject({ workload: text.meta({ description: "Kind/namespace/name" }), text, fix: text });
+
 const valuesFindingSchema = z.strictObject({
   path: text,
   problem: z.enum(["dropped", "unknown", "required", "invalid"]).meta({
@@ -211,6 +214,9 @@ export const reviewSchema = z
       .array(databaseSchema)
       .default([])
       .meta({ description: "database servers that do not go on with their data; absent in reviews of 0.2.0" }),
+    keycloak: z.array(keycloakSchema).default([]).meta({
+      description: "clustered Keycloaks that change their minor version pod by pod; absent in reviews of 0.2.0",
+    }),
     breaking: breakingSchema,
     crds: z.array(crdSchema),
     restarts: restartsSchema,
@@ -236,6 +242,7 @@ export type ImageFinding = z.infer<typeof imageSchema>;
 export type Roll = z.infer<typeof rollSchema>;
 export type DeletedClaim = z.infer<typeof claimSchema>;
 export type DatabaseFinding = z.infer<typeof databaseSchema>;
+export type KeycloakFinding = z.infer<typeof keycloakSchema>;
 export type ValuesFinding = z.infer<typeof valuesFindingSchema>;
 export type ChartNote = z.infer<typeof noteSchema>;
 export type Breaking = z.infer<typeof breakingSchema>;

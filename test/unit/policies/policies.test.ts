@@ -88,7 +88,7 @@ describe("every policy", () => {
 });
 
 describe("no policy turns advisory over an unknown value", () => {
-  const SECTIONS = ["runtime", "crds", "claims", "databases", "breaking", "restarts"];
+  const SECTIONS = ["runtime", "crds", "claims", "databases", "keycloak", "breaking", "restarts"];
   const reading = allPolicies.filter(isResourcePolicy).filter(({ name }) => !RELEASE_ONLY.has(name));
 
   for (const policy of reading) {
@@ -176,6 +176,14 @@ describe("the rules", () => {
     expect(
       check("keycloak-clustered", keycloak({ replicas: 2, clustering: { clustered: true, why: "" } })),
     ).to.deep.equal([]);
+  });
+
+  it("Keycloak: another minor version pod by pod", () => {
+    const keycloak = [
+      { workload: "Deployment/casa/kc", text: "Deployment/casa/kc goes from 25.0 to 26.0", fix: "Recreate" },
+    ];
+    expect(check("keycloak-version-step", { keycloak }).join()).to.contain("25.0 to 26.0");
+    expect(check("keycloak-version-step", {})).to.deep.equal([]);
   });
 
   it("PostgreSQL: RollingUpdate on a ReadWriteOnce claim, and no backup", () => {

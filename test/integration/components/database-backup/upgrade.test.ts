@@ -305,9 +305,10 @@ COMMENT ON DATABASE auth IS 'tokens''n all';
 ALTER DATABASE auth CONNECTION LIMIT 40;
 `;
 const DESCRIBE = `
-SELECT r.rolname, setconfig FROM pg_db_role_setting LEFT JOIN pg_roles r ON r.oid = setrole
-  WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = 'auth') ORDER BY 1;
-SELECT datacl, datconnlimit, datallowconn, shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'auth';
+SELECT r.rolname, setting FROM pg_db_role_setting CROSS JOIN unnest(setconfig) setting LEFT JOIN pg_roles r ON r.oid = setrole
+  WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = 'auth') ORDER BY 1, 2;
+SELECT acl::text FROM pg_database, unnest(datacl) acl WHERE datname = 'auth' ORDER BY 1;
+SELECT datconnlimit, datallowconn, shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'auth';
 `;
 
 /** pg_restore runs with an empty search path, so the check finds no table: a dump that nobody could ever restore. */
