@@ -366,6 +366,20 @@ describe("the policy pack on the real engine", function () {
         record("safe", command, verdict);
       });
     }
+
+    it("another minor version of its clustered Keycloak is refused, a patch is not", async () => {
+      const of = async (tag: string) => {
+        const image = { tag: `${tag}@${SAFE_VALUES.keycloak.image.tag.split("@")[1] ?? ""}` };
+        await world.config({ values: { ...SAFE_VALUES, keycloak: { ...SAFE_VALUES.keycloak, image } } });
+        return judge("preview");
+      };
+      const patch = await of("25.0.7");
+      expect(patch.violated, patch.text).to.deep.equal([]);
+      const minor = await of("26.0.1");
+      expect(minor.violated, minor.text).to.deep.equal(["keycloak-version-step"]);
+      expect(messagesOf(minor, "keycloak-version-step").join()).to.contain("from Keycloak 25.0 to 26.0");
+      record("unsafe", "preview", minor, ["keycloak-version-step"]);
+    });
   });
 
   // A suite runs its own tests before the suites in it.
