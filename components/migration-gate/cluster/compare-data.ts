@@ -2,7 +2,7 @@ import { UserError } from "../../../shared/user-error";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { rolloutOf } from "../../../kubernetes/rollout";
 import { oneLine } from "../../../diagnosis/explanation";
-import { INSPECT, KEPT } from "../../database-backup/cluster/scripts";
+import { COUNT, KEPT } from "../../database-backup/cluster/scripts";
 import { contentOf, DatabaseSession, dataRowsOf } from "../../database-backup/cluster/session";
 import type { ComparableBackup } from "../../database-backup/job";
 import { rowsOf } from "../../database-backup/manifest";
@@ -54,6 +54,8 @@ async function compare(client: ClusterClient, backup: ComparableBackup): Promise
     const said = oneLine(error.message);
     // A server that was set up anew may not even have the database or its user.
     if (/database "[^"]*" does not exist|role "[^"]*" does not exist/.test(said)) return { loss: said };
+    // The runtime itself cannot log in then, which the gate tells by other means.
+    if (/refuses the password/.test(said)) return { kept: `database ${backup.name} not compared: ${said}` };
     return { later: `it cannot be told whether database ${backup.name} has its data: ${said}` };
   }
 }
@@ -67,5 +69,5 @@ async function look(client: ClusterClient, { comparison }: ComparableBackup): Pr
   const found = { tables: tables.length, alembic, anyRows: dataRowsOf(facts) > 0 };
   const identity = facts.find(({ systemIdentifier }) => systemIdentifier !== undefined)?.systemIdentifier;
   if (identity === undefined || identity === (comparison.systemIdentifier ?? identity)) return found;
-  return { ...found, rows: rowsOf(contentOf(await run(INSPECT))) };
+  return { ...found, rows: rowsOf(contentOf(await run(COUNT))) };
 }

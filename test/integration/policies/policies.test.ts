@@ -368,6 +368,8 @@ describe("the policy pack on the real engine", function () {
     }
 
     it("another minor version of its clustered Keycloak is refused, a patch is not", async () => {
+      // The passwords are those of the Secrets now, and not those of the servers.
+      await world.config({ backup: { enabled: false }, acknowledge: { "postgres-backup": `${inDays(2)} a test` } });
       const of = async (tag: string) => {
         const image = { tag: `${tag}@${SAFE_VALUES.keycloak.image.tag.split("@")[1] ?? ""}` };
         await world.config({ values: { ...SAFE_VALUES, keycloak: { ...SAFE_VALUES.keycloak, image } } });
