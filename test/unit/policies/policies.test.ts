@@ -148,22 +148,6 @@ describe("no policy turns advisory over an unknown value", () => {
 });
 
 describe("the rules", () => {
-  it("databases: data that is lost, moved or left behind, and another major, are each refused by their own policy", () => {
-    const of = (problem: Review["databases"][number]["problem"]) => ({
-      databases: [
-        { workload: "Deployment/casa/pg", problem, text: `Deployment/casa/pg: ${problem}`, fix: "see to it" },
-      ],
-    });
-    for (const problem of ["lost", "moved", "gone"] as const) {
-      expect(check("database-data-kept", of(problem)).join()).to.contain(`Deployment/casa/pg: ${problem}`);
-      expect(check("database-major-kept", of(problem))).to.deep.equal([]);
-    }
-    for (const problem of ["major", "major-unknown"] as const) {
-      expect(check("database-major-kept", of(problem)).join()).to.contain(`Deployment/casa/pg: ${problem}`);
-      expect(check("database-data-kept", of(problem))).to.deep.equal([]);
-    }
-  });
-
   it("Keycloak: one replica that is replaced is refused; two, or one that stays, is not", () => {
     const keycloak = (over: Partial<RuntimeWorkload>) => workload({ component: "keycloak", ...over });
     expect(check("keycloak-highly-available", keycloak({}))).to.have.length(1);
@@ -176,14 +160,6 @@ describe("the rules", () => {
     expect(
       check("keycloak-clustered", keycloak({ replicas: 2, clustering: { clustered: true, why: "" } })),
     ).to.deep.equal([]);
-  });
-
-  it("Keycloak: another minor version pod by pod", () => {
-    const keycloak = [
-      { workload: "Deployment/casa/kc", text: "Deployment/casa/kc goes from 25.0 to 26.0", fix: "Recreate" },
-    ];
-    expect(check("keycloak-version-step", { keycloak }).join()).to.contain("25.0 to 26.0");
-    expect(check("keycloak-version-step", {})).to.deep.equal([]);
   });
 
   it("PostgreSQL: RollingUpdate on a ReadWriteOnce claim, and no backup", () => {
