@@ -29,8 +29,8 @@ const FROM_TABLES = `FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n O
 
 /**
  * Finds and reads Alembic's tables wherever they are and whatever they are called; the answer is lines `tables|N` and
- * `row|schema|table|revision`. Nothing is written: the session is read-only. The name of a table cannot be a parameter, so psql runs the SELECT that it was
- * answered (`\gexec`).
+ * `row|schema|table|revision`. Nothing is written: the session is read-only. The name of a table cannot be a parameter,
+ * so psql runs the SELECT that it was answered (`\gexec`).
  */
 export const REVISION_SQL = `
 SELECT 'tables', count(*) ${FROM_TABLES};

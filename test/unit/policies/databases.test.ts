@@ -2,6 +2,7 @@ import { expect } from "chai";
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { databaseDataKept, databaseMajorKept } from "../../../policies/data";
 import { keycloakVersion } from "../../../policies/keycloak";
+import { postgresBackup } from "../../../policies/postgres";
 import { REVIEW_TYPE } from "../../../policies/rule";
 import { judge } from "../../../policies/testing";
 import type { Review } from "../../../review/report/schema";
@@ -9,6 +10,7 @@ import { reviewArgs } from "../../../upgrade/upgrade-review";
 import { reviewOf } from "../../fixtures/review";
 
 const POLICIES: Record<string, ResourceValidationPolicy> = {
+  "postgres-backup": postgresBackup,
   "database-data-kept": databaseDataKept,
   "database-major-kept": databaseMajorKept,
   "keycloak-version-step": keycloakVersion,
@@ -44,5 +46,13 @@ describe("the rules about data and versions", () => {
     ];
     expect(check("keycloak-version-step", { keycloak }).join()).to.contain("25.0 to 26.0");
     expect(check("keycloak-version-step", {})).to.deep.equal([]);
+  });
+
+  it("databases that are not backed up are refused, though others are", () => {
+    const missing = [{ what: "Cluster casa/db (postgresql.cnpg.io/v1), made by an operator", fix: "name it" }];
+    const { runtime } = reviewOf();
+    const backup = { planned: true, needed: true, why: "auth", missing };
+    const messages = check("postgres-backup", { runtime: { ...runtime, backup } });
+    expect(messages.join()).to.contain("Not backed up: Cluster casa/db").and.to.contain("Fix: name it");
   });
 });

@@ -174,9 +174,6 @@ describe("the rules", () => {
     expect(check("postgres-backup", backup(false, true))[0]).to.contain("switched off");
     expect(check("postgres-backup", backup(true, true))).to.deep.equal([]);
     expect(check("postgres-backup", backup(false, false))).to.deep.equal([]);
-    const missing = [{ what: "Cluster casa/db (postgresql.cnpg.io/v1), made by an operator", fix: "name it" }];
-    const partly = runtime({ backup: { planned: true, needed: true, why: "auth", missing } });
-    expect(check("postgres-backup", partly).join()).to.contain("Not backed up: Cluster casa/db");
   });
 
   it("restarts: all at once, and more than a share", () => {
