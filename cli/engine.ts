@@ -56,11 +56,19 @@ export function preview(stack: Stack, target: Target, report: string, configFile
 /**
  * Runs an update that is bound to a reviewed plan; the engine's output goes to the terminal, the message to the stack's
  * history.
+ *
+ * @param configFile another configuration than the stack's file.
  */
-export function update(stack: Stack, target: Target, plan: string, message: string): Promise<EngineRun> {
+export function update(
+  stack: Stack,
+  target: Target,
+  plan: string,
+  message: string,
+  configFile?: string,
+): Promise<EngineRun> {
   stack.workspace.envVars = { ...stack.workspace.envVars, [PLAN_VARIABLE]: path.resolve(plan) };
   const onOutput = (text: string) => void process.stdout.write(text);
-  return run((onEvent) => stack.up({ onEvent, onOutput, message, color: "never", ...policies(target) }));
+  return run((onEvent) => stack.up({ onEvent, onOutput, message, color: "never", configFile, ...policies(target) }));
 }
 
 /** The project's own policy pack. */

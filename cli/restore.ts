@@ -64,8 +64,12 @@ async function restore(
   if (!yes && !(await confirmed("Replace the database?", "casa-upgrade restore --yes"))) return 1;
   const session = await DatabaseSession.open(client, target);
   const replaced = async () => replaceDatabase(session, manifest, await read(), owner, timeoutSeconds);
-  const kept = await replaced().finally(() => closeStore(store, console.error));
+  const { kept, left } = await replaced().finally(() => closeStore(store, console.error));
   console.log(`restored and compared: ${manifest.tables.length} tables, ${rowsOf(manifest)} rows`);
+  if (left.length > 0) {
+    console.log("warning: this user may not set what also belongs to the database; as a superuser:");
+    for (const statement of left) console.log(`  ${statement}`);
+  }
   console.log(`the database as it was is kept as ${kept}; drop it when it is no longer needed`);
   return 0;
 }

@@ -56,10 +56,13 @@ async function rollback({ target, to, acceptDataLoss, yes }: Rollback, stack: St
 
   // Review: what it does and what it would lose.
   if (!(await takeBackFailed(connected.config, revisions, yes))) return 1;
-  const config = await file.withConfigOf(goal, acknowledge, scratch);
+  // What is acknowledged counts for this run only, so the stack's file never holds it: it would let a breaking change
+  // pass on the way forward, too.
+  const config = await file.withConfigOf(goal, acknowledge, fs.mkdtempSync(path.join(scratch, "for-this-run-")));
+  const lasting = await file.withConfigOf(goal, {}, fs.mkdtempSync(path.join(scratch, "lasting-")));
   const policies = Object.keys(acknowledge);
   if (policies.length > 0) {
-    console.log(`acknowledges for today what policies say of going back: ${policies.join(", ")}`);
+    console.log(`acknowledges for this run what policies say of going back: ${policies.join(", ")}`);
   }
   const review = await reviewed(target, config);
   const warning = inputsWarning(goal, revisions, review);
@@ -71,13 +74,14 @@ async function rollback({ target, to, acceptDataLoss, yes }: Rollback, stack: St
   if (!yes && !(await confirmed(`Go back to update ${goal.number}?`, what))) return 1;
   const plan = path.join(scratch, "review.json");
   fs.writeFileSync(plan, renderJson(review), { mode: 0o600 });
-  file.replaceBy(config);
+  file.replaceBy(lasting);
   console.log(`the configuration of stack ${stack.name} is that of update ${goal.number} again (${file.path})`);
   const message = messageFor(review, userName(), goal.number);
-  const { ok } = await update(await openStack({ ...target, stack: stack.name }), target, plan, message);
+  const { ok } = await update(await openStack({ ...target, stack: stack.name }), target, plan, message, config);
   if (!ok) {
     console.error(
-      "\nThe rollback stopped half-way. When the cause is repaired: casa-upgrade rollback, or pulumi up; it goes on with this configuration.",
+      "\nThe rollback stopped half-way. When the cause is repaired: " +
+        `casa-upgrade rollback --to ${goal.number}, or pulumi up; it goes on with this configuration.`,
     );
   }
   return ok ? 0 : 1;

@@ -7,8 +7,8 @@ import { readRelease } from "../helm/release";
 import { destinationOf } from "../components/database-backup/plan";
 import type { UpgradeConfig } from "../config/config";
 import type { SchemaOnTheWay } from "../history/losses";
-import { revisionText, type SchemaReading } from "../components/migration-gate/revision";
-import { findMigrationTarget } from "../components/migration-gate/target";
+import { plainRevisions, revisionText, type SchemaReading } from "../components/migration-gate/revision";
+import { databaseNamedOtherwise, findMigrationTarget } from "../components/migration-gate/target";
 import { parseManifest } from "../kubernetes/objects";
 import type { Review } from "../review/report/schema";
 import type { ConnectedStack } from "./stack-config";
@@ -25,9 +25,9 @@ export async function schemaOnTheWay(
   if (identity.chart.before === identity.chart.after) return { kind: "fits" };
   try {
     const now = await liveRevision(client, config);
-    if (now.state === "absent") return { kind: "fits" };
     if (now.state === "not checked") return { kind: "unknown", why: now.why };
-    return await compare(stack, client, config, now.revisions, identity.chart.after);
+    const revisions = now.state === "absent" ? undefined : plainRevisions(now.revisions);
+    return await compare(stack, client, config, revisions, identity.chart.after);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { kind: "unknown", why: error.problem };
@@ -38,7 +38,8 @@ async function compare(
   stack: string,
   client: ClusterClient,
   config: UpgradeConfig,
-  revisions: readonly string[],
+  /** Undefined: there is no table of them. */
+  revisions: readonly string[] | undefined,
   version: string,
 ): Promise<SchemaOnTheWay> {
   const destination = destinationOf(config);
@@ -60,18 +61,28 @@ async function compare(
     })
     .sort((a, b) => (a.run < b.run ? 1 : -1));
   const [last] = ran;
+  // Without a table then and now nothing can differ.
+  if (!last && revisions === undefined) return { kind: "fits" };
   if (!last) return { kind: "unknown", why: `no backup was made while ${version} ran` };
-  const textOf = (alembic: string | null) => revisionText((alembic ?? "").split(/\s*,\s*/));
-  const [then, now] = [textOf(last.alembic), revisionText(revisions)];
-  return ran.some(({ alembic }) => textOf(alembic) === now)
+  const listOf = (alembic: string | null) => (alembic ?? "").split(/\s*,\s*/);
+  const [then, now] = [revisionText(listOf(last.alembic)), revisionText(revisions ?? [])];
+  // A backup notes the revisions of all Alembic's tables, those of other programs included.
+  return ran.some(({ alembic }) => isPart(revisions ?? [], listOf(alembic)))
     ? { kind: "fits" }
     : { kind: "newer", now, then, backup: store.locate(last.file) };
 }
+
+const isPart = (some: readonly string[], all: readonly string[]) =>
+  some.length > 0 && some.every((one) => all.includes(one));
 
 async function liveRevision(client: ClusterClient, config: UpgradeConfig): Promise<SchemaReading> {
   const { release, namespace, migrationGate } = config;
   const installed = await readRelease(client, namespace, release);
   const objects = parseManifest(installed?.latest.manifest ?? "").map(({ object }) => object);
   const { database } = findMigrationTarget(objects, [], { release, namespace, deployment: migrationGate.deployment });
-  return readRevision(client, { context: config.context, kubeconfig: config.kubeconfig }, database);
+  return readRevision(
+    client,
+    { context: config.context, kubeconfig: config.kubeconfig },
+    database ?? databaseNamedOtherwise(objects, namespace),
+  );
 }

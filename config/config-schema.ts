@@ -157,6 +157,11 @@ const migrationGate = z.strictObject({
     description: "fail when the log of a ready pod says that its migration failed",
     example: false,
   }),
+  compareData: z.boolean().default(true).meta({
+    description:
+      "fail when a database lost its tables, its Alembic revision or all its rows since the backup of this run",
+    example: false,
+  }),
   httpPath: optionalText(
     {
       description: "path that every pod must answer with 2xx, one that touches the database; empty: no probe",

@@ -12,7 +12,7 @@ import { type ChartPackage, packageOf } from "./chart-package";
 import { type ClusterView, openClusterView } from "./cluster-view";
 import { type ChartMeta, type ChartSource, isLocalChart, localPath, pull, readMeta } from "./chart-source";
 import { helm } from "./helm";
-import { chartAtOtherTime, valuesAtOtherTime } from "./other-time";
+import { chartAtOtherTime, rendersTheSame, valuesAtOtherTime } from "./other-time";
 import { apiVersionsWith } from "./planned-apis";
 import { checkByHelm, LARGEST_RECORD, renderFixed, renderForReal, type Rendering, type RenderJob } from "./render";
 import { findUnstable, joinUnstable, maskUnstable, type UnstableFields } from "./unstable";
@@ -183,12 +183,14 @@ interface Compared {
 }
 
 /** Renderings for the digest. `lookup` finds nothing in them, unless the chart insists on finding something. */
-async function renderTwice(job: RenderJob, { client }: RenderInput, files: ChartFiles): Promise<Compared> {
+async function renderTwice(job: RenderJob, { client, values }: RenderInput, files: ChartFiles): Promise<Compared> {
   const apiVersions = await client.apiVersions();
   const other = await jobAtOtherTime(job, files);
+  const once = rendersTheSame(files, values);
   const all = async (versions: readonly string[], view?: ClusterView): Promise<Compared> => {
     const render = (one: RenderJob) => renderFixed(one, versions, client.gitVersion, view);
-    const [first, ...others] = await Promise.all([render(job), render(other), ...again(files, () => render(job))]);
+    const more = once ? [] : [render(other), ...again(files, () => render(job))];
+    const [first, ...others] = await Promise.all([render(job), ...more]);
     return { first, others, asked: view !== undefined };
   };
   const withCrds = async (crds: KubeObject[], view?: ClusterView) => all(apiVersionsWith(crds, apiVersions), view);
@@ -222,14 +224,15 @@ async function renderReal(job: RenderJob, input: RenderInput, files: ChartFiles,
     return renderForReal({ ...job, valuesFile }, view).catch(() => undefined);
   };
   const render = () => renderForReal(job, view);
+  const once = rendersTheSame(files, input.values);
   const [withOld, first, second, later, ...others] = await Promise.all([
-    ...([old(), render(), render()] as const),
+    ...([old(), render(), once ? undefined : render()] as const),
     other === job ? undefined : renderForReal(other, view),
     ...again(files, render),
   ]);
   const objects = ({ objects, hooks }: Rendering) => objectsOf([...objects, ...hooks]);
   const compare = (one: Rendering) => findUnstable(objects(first), objects(one), namespace);
-  const random = joinUnstable([second, ...others].map(compare));
+  const random = joinUnstable([second ?? [], ...others].flat().map(compare));
   const unstable = joinUnstable([random, ...(later ? [compare(later)] : [])]);
   return { first, old: withOld, unstable: { ...unstable, random: new Set(random.paths.keys()) } };
 }

@@ -26,6 +26,20 @@ export function valuesAtOtherTime(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, at]) => [key, valuesAtOtherTime(at)]));
 }
 
+/** Functions of templates that do not give the same each time; `keys` and `values` give a map's in no order. */
+const CHANGING =
+  /(?<![.\w])(?:rand\w+|shuffle|uuidv4|gen[A-Z]\w*|htpasswd|bcrypt|encryptAES|now|ago|date\w*|htmlDate\w*|keys|values|getHostByName)(?!\w)/;
+
+/**
+ * Whether nothing in a chart and its values can come out otherwise in another rendering, so that one is enough. Any
+ * doubt, such as a packed subchart, counts against it.
+ */
+export function rendersTheSame(files: ChartFiles, values: unknown): boolean {
+  const isOpen = (text: string) => [...text.matchAll(ACTION)].some(([action]) => CHANGING.test(action));
+  if ([...files.keys()].some((name) => /(^|\/)charts\/[^/]+\.tgz$/.test(name))) return false;
+  return ![...files.values()].some((data) => isOpen(data.toString("utf8"))) && !isOpen(JSON.stringify(values));
+}
+
 /**
  * Writes a copy of a chart that believes it is rendered at another time. helm takes the time from the machine's clock,
  * so this is how to learn what depends on it: a day's date does not change between two renderings.

@@ -17,7 +17,12 @@ export interface Losses {
 
 /** Judges the review of a rollback. What the API server refuses is no loss: it can never be accepted. */
 export function lossesOf(
-  { crds, claims, risks }: Pick<Review, "crds" | "claims" | "risks">,
+  {
+    crds,
+    claims,
+    databases = [],
+    risks,
+  }: Pick<Review, "crds" | "claims" | "risks"> & Partial<Pick<Review, "databases">>,
   schema: SchemaOnTheWay,
 ): Losses {
   const pruned = crds.flatMap(({ name, customResources: { total, pruned: lost, prunedFields } }) => {
@@ -38,6 +43,7 @@ export function lossesOf(
       `PersistentVolumeClaim ${namespace}/${name} is deleted with its data: ${why}\n` +
       "      Fix: switch its persistence on in the values after the rollback's config, or back it up",
   );
+  const servers = databases.map(({ text, fix }) => `${text}\n      Fix: ${fix}`);
   const contents = risks
     .filter(({ id }) => id === "contents-deleted")
     .map(({ title, detail, fix }) => `${title}: ${detail}${fix === undefined ? "" : `\n      Fix: ${fix}`}`);
@@ -52,7 +58,7 @@ export function lossesOf(
     unchecked.map((text) => `objects of CRD ${name}: not checked: ${text}`),
   );
   return {
-    refused: [...pruned, ...deleted, ...contents, ...schemaRefusal(schema)],
+    refused: [...pruned, ...deleted, ...servers, ...contents, ...schemaRefusal(schema)],
     warnings: [...unfit, ...removed, ...unread, ...(schema.kind === "unknown" ? [schemaWarning(schema.why)] : [])],
   };
 }

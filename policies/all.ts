@@ -1,9 +1,9 @@
 import type { Policies } from "@pulumi/policy";
 import { authServiceAvailable } from "./auth-service";
 import { crdsBeforeChart, crdsCompatible, crdsManaged } from "./crds";
-import { dataKept } from "./data";
+import { databaseDataKept, databaseMajorKept, dataKept } from "./data";
 import { imageRegistries, imagesPinned } from "./images";
-import { keycloakClustered, keycloakHighlyAvailable } from "./keycloak";
+import { keycloakClustered, keycloakHighlyAvailable, keycloakVersion } from "./keycloak";
 import { passwordsStrong, secretsEncrypted } from "./passwords";
 import { postgresBackup, postgresVolume } from "./postgres";
 import { releaseSettings } from "./release-settings";
@@ -15,9 +15,12 @@ import { valuesKnown, versionSteps } from "./versions";
 export const allPolicies: Policies = [
   keycloakHighlyAvailable,
   keycloakClustered,
+  keycloakVersion,
   postgresBackup,
   postgresVolume,
   dataKept,
+  databaseDataKept,
+  databaseMajorKept,
   crdsCompatible,
   crdsManaged,
   crdsBeforeChart,

@@ -1,4 +1,4 @@
-import { claims, contents } from "./facts";
+import { claims, contents, databases } from "./facts";
 import { isMap } from "./release";
 import { policyOf } from "./rule";
 
@@ -33,4 +33,34 @@ export const dataKept = policyOf({
       }));
   },
   cannot: "other claims that an upgrade deletes: those are seen on the cluster only",
+});
+
+/** A server on another directory, or on none, comes up healthy and empty, and the runtime fills it anew. */
+export const databaseDataKept = policyOf({
+  name: "database-data-kept",
+  description: "A database server that an upgrade touches keeps its data directory: volume, claim, path, PGDATA.",
+  enforcementLevel: "mandatory",
+  acknowledge: true,
+  why: "the server comes up empty and healthy, the runtime creates its tables anew, and nobody is told that the data is gone",
+  review: (review) =>
+    databases
+      .parse(review["databases"])
+      .filter(({ problem }) => problem === "lost" || problem === "moved" || problem === "gone")
+      .map(({ text, fix }) => ({ what: text, fix })),
+  cannot: "where servers keep their data: that is in the chart's templates and on the cluster",
+});
+
+/** PostgreSQL starts only on data that its own major version wrote. */
+export const databaseMajorKept = policyOf({
+  name: "database-major-kept",
+  description: "A database server keeps the major version that wrote its data, and its image says which one it is.",
+  enforcementLevel: "mandatory",
+  acknowledge: true,
+  why: "a server of another major version refuses to start on the data, and the runtime is down until it is taken back",
+  review: (review) =>
+    databases
+      .parse(review["databases"])
+      .filter(({ problem }) => problem === "major" || problem === "major-unknown")
+      .map(({ text, fix }) => ({ what: text, fix })),
+  cannot: "which version wrote the data: that is seen on the cluster only",
 });

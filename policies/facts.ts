@@ -49,12 +49,26 @@ export const namespaces = z.looseObject({
   ),
 });
 export const backup = z.looseObject({
-  backup: z.looseObject({ planned: z.boolean(), needed: z.boolean(), why: text }),
+  backup: z.looseObject({
+    planned: z.boolean(),
+    needed: z.boolean(),
+    why: text,
+    missing: z.array(z.looseObject({ what: text, fix: text })),
+  }),
 });
 
 export const claims = z.array(z.looseObject({ namespace: text, name: text, why: text }));
 /** Absent before 0.3.0. */
 export const contents = z.array(z.looseObject({ kind: text, name: text, why: text })).default([]);
+export const databases = z.array(
+  z.looseObject({
+    workload: text,
+    problem: z.enum(["lost", "moved", "gone", "major", "major-unknown"]),
+    text,
+    fix: text,
+  }),
+);
+export const keycloaks = z.array(z.looseObject({ workload: text, text, fix: text }));
 export const crds = z.array(
   z.looseObject({
     name: text,

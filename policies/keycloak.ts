@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { workloads } from "./facts";
+import { keycloaks, workloads } from "./facts";
 import { policyOf } from "./rule";
 
 /** Keycloak's sessions end when its only pod is replaced, and nobody can log in until the new one is ready. */
@@ -59,6 +59,17 @@ export const keycloakClustered = policyOf({
           "or with 1 replica and a maintenance window",
       })),
   cannot: "how Keycloak is started: that is in the chart's templates",
+});
+
+/** Old and new pods of one cluster must be of one minor version. */
+export const keycloakVersion = policyOf({
+  name: "keycloak-version-step",
+  description: "A clustered Keycloak does not change its minor or major version pod by pod (RollingUpdate).",
+  enforcementLevel: "mandatory",
+  acknowledge: true,
+  why: "old and new pods share neither caches nor a database schema: logins and tokens fail until all are new, and may be lost",
+  review: (review) => keycloaks.parse(review["keycloak"]).map(({ text, fix }) => ({ what: text, fix })),
+  cannot: "which version runs now: that is seen on the cluster only",
 });
 
 const replicaCount = z.number().optional();

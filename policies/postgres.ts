@@ -4,14 +4,16 @@ import { policyOf } from "./rule";
 /** helm cannot bring data back. */
 export const postgresBackup = policyOf({
   name: "postgres-backup",
-  description: "An upgrade that changes the chart needs a verified backup of its databases, made in the same run.",
+  description: "An upgrade that changes the chart needs a verified backup of all its databases, made in the same run.",
   enforcementLevel: "mandatory",
   acknowledge: true,
   why: "migrations run when the new version starts, and neither helm nor Pulumi can take them back",
   review: ({ runtime }) => {
     const { backup: found } = backup.parse(runtime);
-    if (found.planned || !found.needed) return [];
+    const missing = found.missing.map(({ what, fix }) => ({ what: `Not backed up: ${what}`, fix }));
+    if (found.planned || !found.needed) return missing;
     return [
+      ...missing,
       {
         what: `No verified backup is made in this upgrade: ${found.why}`,
         fix: "pulumi config set --path backup.enabled true",

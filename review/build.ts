@@ -5,6 +5,7 @@ import { readStartupTimes } from "../components/workload-restarts/cluster/startu
 import { chartNotes } from "./breaking/notes";
 import { valuesFindings } from "./breaking/values";
 import { versionDistance } from "./breaking/versions";
+import { sidecarDeploymentOf } from "../config/config";
 import type { LoadedChart } from "../helm/chart";
 import type { LoadedConfig } from "../config/config-load";
 import { declaredSecrets, Redactor, secretTexts } from "../kubernetes/redact";
@@ -47,10 +48,12 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     input.newRevision ? hookChanges(client, chart.hooks, toRender, installed !== undefined) : [],
     reviewRestarts(input),
   ]);
-  const { rolls, images, claims, stale, liveClaims } = await releaseRolls(
+  const names = { release: release.name, sidecarDeployment: sidecarDeploymentOf(config) };
+  const { rolls, images, claims, databases, keycloak, stale, liveClaims } = await releaseRolls(
     client,
     [...objects, ...hooks.flatMap(replacedByHook)],
     release.namespace,
+    names,
   );
   const records = recordChanges({
     ...input.records,
@@ -77,7 +80,10 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
   const runtime = await runtimeFacts(input, state, redactor);
   const breaking = breakingChanges(input);
   const sections = redacted(
-    { objects: all, rolls, images, claims, contents, breaking, crds: allCrds, restarts: restartReview, refusals },
+    {
+      ...{ objects: all, rolls, images, claims, contents, databases, keycloak },
+      ...{ breaking, crds: allCrds, restarts: restartReview, refusals },
+    },
     redactor,
   );
   return {

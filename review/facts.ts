@@ -58,7 +58,7 @@ export async function runtimeFacts(input: ReviewInput, state: RuntimeState, reda
       workloads: input.workloads,
       injection: input.injection,
     }),
-    backup: { planned: false, needed, why: needed ? "backups are switched off" : "no database changes" },
+    backup: { planned: false, needed, why: needed ? "backups are switched off" : "no database changes", missing: [] },
   };
 }
 

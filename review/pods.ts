@@ -2,8 +2,12 @@ import type { ClusterClient } from "../kubernetes/connect";
 import { ApiError } from "../kubernetes/api";
 import { dig, type KubeObject } from "../kubernetes/objects";
 import type { Review } from "./report/schema";
+import { askRunningServers } from "../components/database-backup/cluster/running-servers";
 import { deletedClaims } from "./rolls/claims";
+import { databaseFindings } from "./rolls/databases";
 import { imageFindings } from "./rolls/images";
+import type { ComponentNames } from "./facts/component";
+import { keycloakFindings } from "./rolls/keycloak";
 import { planRolls, replacedWorkloads } from "./rolls/rolls";
 import { staleText } from "./rolls/stale";
 import type { ReleaseObject } from "./release-objects";
@@ -18,7 +22,10 @@ export async function releaseRolls(
   client: ClusterClient,
   objects: readonly ReleaseObject[],
   namespace: string,
-): Promise<Pick<Review, "rolls" | "images" | "claims"> & { stale: string[]; liveClaims: KubeObject[] }> {
+  names: ComponentNames,
+): Promise<
+  Pick<Review, "rolls" | "images" | "claims" | "databases" | "keycloak"> & { stale: string[]; liveClaims: KubeObject[] }
+> {
   const pairs = objects
     .filter(({ change }) => change !== undefined && change.action !== "keep")
     .map(({ key, live, after }) => ({ key, before: live, after }));
@@ -31,10 +38,17 @@ export async function releaseRolls(
     client,
     liveClaims.filter(({ metadata }) => lost.includes(metadata.name ?? "")),
   );
+  const touched = pairs.flatMap(({ before }) => before ?? []);
   return {
     rolls,
     images: imageFindings(predicted, replacedWorkloads(rolls), namespace),
     claims: deletedClaims(pairs, { ...storage, volumes }),
+    databases: databaseFindings(pairs, {
+      namespace,
+      replaced: replacedWorkloads(rolls),
+      running: await askRunningServers(client, touched, namespace),
+    }),
+    keycloak: keycloakFindings(pairs, namespace, names),
     stale: stale.flatMap(staleText),
     liveClaims,
   };

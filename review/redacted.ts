@@ -4,7 +4,17 @@ import type { Review } from "./report/schema";
 /** The parts of a review that quote texts of charts, of the cluster and of messages. */
 export type QuotingSections = Pick<
   Review,
-  "objects" | "rolls" | "images" | "claims" | "contents" | "breaking" | "crds" | "restarts" | "refusals"
+  | "objects"
+  | "rolls"
+  | "images"
+  | "claims"
+  | "contents"
+  | "databases"
+  | "keycloak"
+  | "breaking"
+  | "crds"
+  | "restarts"
+  | "refusals"
 >;
 
 /** Members that programs read: names of things, and words of our own. */
@@ -20,13 +30,16 @@ const WITH_PROBLEM = new Set([...IDENTIFIERS, "problem"]);
 /** Hides secret texts wherever something foreign is quoted, and nowhere else. */
 export function redacted(sections: QuotingSections, redactor: Redactor): QuotingSections {
   const hide = <T>(value: T) => redactor.texts(value, IDENTIFIERS);
-  const { objects, rolls, images, claims, contents, breaking, crds, restarts, refusals } = sections;
+  const { objects, rolls, images, claims, contents, databases, keycloak, breaking, crds, restarts, refusals } =
+    sections;
   return {
     objects: hide(objects),
     rolls: hide(rolls),
     images: redactor.texts(images, WITH_PROBLEM),
     claims: hide(claims),
     contents: hide(contents),
+    databases: redactor.texts(databases, WITH_PROBLEM),
+    keycloak: hide(keycloak),
     breaking: redactor.texts(breaking, WITH_PROBLEM),
     crds: hide(crds),
     restarts: hide(restarts),

@@ -94,7 +94,7 @@ export class CasaUpgrade extends pulumi.ComponentResource {
     const gate = plan.migrationGate
       ? new MigrationGate(
           `${name}-migration`,
-          { ...plan.migrationGate, revision: runtime.revision, access: plan.access },
+          { ...plan.migrationGate, revision: runtime.revision, backups: backup.comparable, access: plan.access },
           step([runtime]),
         )
       : undefined;

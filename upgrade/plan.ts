@@ -19,6 +19,7 @@ import type { ClusterClient } from "../kubernetes/connect";
 import { isEstablished } from "../kubernetes/crds";
 import { buildReview } from "../review/build";
 import { migrationLines } from "../review/crd-migration";
+import { rankRisks } from "../review/report/risks";
 import { refuseUnlessReviewed, writeReport } from "../review/handover";
 import type { Review } from "../review/report/schema";
 import { summarize } from "../review/report/summary";
@@ -41,7 +42,7 @@ export interface UpgradePlan {
   readonly crds: Omit<CrdSetArgs, "access">;
   readonly release: RuntimeReleaseArgs;
   /** Undefined when `migrationGate.enabled` is false. */
-  readonly migrationGate?: Omit<MigrationGateArgs, "access" | "revision">;
+  readonly migrationGate?: Omit<MigrationGateArgs, "access" | "revision" | "backups">;
   /** Undefined when `restarts.enabled` is false. */
   readonly restarts?: Omit<WorkloadRestartsArgs, "access">;
   /** What a reviewer should know although it stops nothing. */
@@ -106,7 +107,8 @@ async function review(
   preflight.refuseRejected(withoutBackup);
   const crdsChange = withoutBackup.objects.some(({ writer }) => writer === "crds");
   const releaseWillChange = newRevision || crdsChange;
-  const backup = await planBackup({ client, config, stack, installed, digest: chart.digest, releaseWillChange });
+  const { digest, rendered } = chart;
+  const backup = await planBackup({ client, config, stack, installed, digest, rendered, releaseWillChange });
   const reviewed = withBackup(withoutBackup, backup);
   writeReport(reviewed);
   refuseUnlessReviewed(reviewed);
@@ -133,7 +135,7 @@ async function review(
     },
     migrationGate: gate.gate && { ...gate.gate, passed: decisions.gatePassed },
     restarts: restartsArgs(loaded, snapshot, decisions, { name: names.after, exists: exists.after }),
-    warnings: [...reviewed.warnings, ...backup.warnings],
+    warnings: reviewed.warnings,
     review: reviewed,
   };
 }
@@ -229,5 +231,7 @@ export function previewLines({ review, backup }: UpgradePlan): string[] {
 
 /** Puts into the review's facts what is known of the backup only once the review says what changes. */
 function withBackup(review: Review, plan: BackupPlan): Review {
-  return { ...review, runtime: { ...review.runtime, backup: backupFact(plan, review.runtime.backup) } };
+  const runtime = { ...review.runtime, backup: backupFact(plan, review.runtime.backup) };
+  const warnings = [...review.warnings, ...plan.warnings];
+  return { ...review, runtime, warnings, risks: rankRisks({ ...review, runtime }) };
 }

@@ -12,6 +12,8 @@ export type UpgradeReviewArgs = Pick<
   | "images"
   | "claims"
   | "contents"
+  | "databases"
+  | "keycloak"
   | "breaking"
   | "crds"
   | "risks"
@@ -70,6 +72,8 @@ export function reviewArgs(review: Review): UpgradeReviewArgs {
     images: first("images", review.images),
     claims: first("claims", review.claims),
     contents: first("namespaces and CRDs", review.contents ?? []),
+    databases: first("databases", review.databases),
+    keycloak: first("keycloaks", review.keycloak),
     breaking: { ...review.breaking, notes: first("notes of the chart", review.breaking.notes) },
     crds: review.crds,
     risks: first("risks", review.risks),

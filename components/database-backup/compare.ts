@@ -11,10 +11,12 @@ export function contentDifferences(wanted: ContentFacts, found: ContentFacts): s
     if (dumped === undefined) return [`table ${table} was not in the database that was dumped`];
     return [`table ${table} has ${restored} rows instead of ${dumped}`];
   });
-  const alembic =
-    wanted.alembic === found.alembic
-      ? []
-      : [`the Alembic revision is ${found.alembic ?? "absent"} instead of ${wanted.alembic ?? "absent"}`];
+  // Earlier versions knew Alembic's table by its name only, so more revisions than they noted are no difference: more
+  // rows would be one.
+  const revisions = (content: ContentFacts) => content.alembic?.split(",") ?? [];
+  const alembic = revisions(wanted).every((revision) => revisions(found).includes(revision))
+    ? []
+    : [`the Alembic revision is ${found.alembic ?? "absent"} instead of ${wanted.alembic ?? "absent"}`];
   return [...tables, ...alembic];
 }
 

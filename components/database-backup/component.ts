@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { type BackupResult, backupResult } from "./job";
+import { type BackupOutput, backupResult, comparableBackup, type ComparableBackup } from "./job";
 import type { BackupPlan } from "./plan";
 import { type ClusterAccess, program } from "../../shared/shell";
 import { helperCommand, isInRun } from "../helper-command";
@@ -25,7 +25,9 @@ export interface DatabaseBackupArgs {
  */
 export class DatabaseBackup extends pulumi.ComponentResource {
   /** The verified backups made by the last upgrade, one for each database. */
-  readonly backups: pulumi.Output<BackupResult[]>;
+  readonly backups: pulumi.Output<BackupOutput[]>;
+  /** The same with what the data is compared with after the chart; none of what an earlier version made. */
+  readonly comparable: pulumi.Output<ComparableBackup[]>;
   /** False when this run needs the backups, and `--target` left them out. */
   readonly isInRun: pulumi.Output<boolean>;
 
@@ -44,7 +46,9 @@ export class DatabaseBackup extends pulumi.ComponentResource {
     };
     const made = helperCommand(`${name}-verified`, command, { parent: this });
     this.isInRun = isInRun(made, command);
-    this.backups = made.stdout.apply((text) => z.array(backupResult).parse(JSON.parse(text)));
+    const results = made.stdout.apply((text) => z.array(backupResult).parse(JSON.parse(text)));
+    this.backups = results.apply((all) => all.map(({ comparison: _comparison, ...told }) => told));
+    this.comparable = results.apply((all) => all.flatMap((one) => comparableBackup.safeParse(one).data ?? []));
     this.registerOutputs({ backups: this.backups });
   }
 }

@@ -18,6 +18,15 @@ export const backupJob = z.strictObject({
 
 export type BackupJob = z.infer<typeof backupJob>;
 
+/** What of a backup the data is compared with once the chart has changed. */
+export const backupComparison = z.strictObject({
+  target: databaseTarget,
+  /** Undefined where the user may not ask for it. */
+  systemIdentifier: z.string().optional(),
+  /** Rows outside of Alembic's own tables. */
+  dataRows: z.number().int(),
+});
+
 /** A finished backup of one database, as the program prints it and the stack puts it out. */
 export const backupResult = z.strictObject({
   name: z.string(),
@@ -26,6 +35,15 @@ export const backupResult = z.strictObject({
   ...backupManifest.pick({ bytes: true, sha256: true, at: true, alembic: true, verified: true }).shape,
   tables: z.number().int(),
   rows: z.number().int(),
+  /** Absent in what 0.2.0 put out. */
+  comparison: backupComparison.optional(),
 });
 
 export type BackupResult = z.infer<typeof backupResult>;
+
+/** What is told of a backup to people. */
+export type BackupOutput = Omit<BackupResult, "comparison">;
+
+/** A backup that the data can be compared with. */
+export const comparableBackup = backupResult.required({ comparison: true });
+export type ComparableBackup = z.infer<typeof comparableBackup>;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { databaseProperty } from "./properties";
 
 /** A table of a database and how many rows it holds. */
 export const tableFacts = z.strictObject({ table: z.string(), rows: z.number().int().nonnegative() });
@@ -43,6 +44,8 @@ export const backupManifest = z.strictObject({
   bytes: z.number().int().positive(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   ...contentFacts.shape,
+  /** Settings, rights, comment and connection limit of the database; absent in backups of 0.2.0. */
+  properties: z.array(databaseProperty).optional(),
   /** The stored dump was restored into a scratch database, and that was equal. */
   verified: z.literal(true),
 });

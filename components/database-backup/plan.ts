@@ -9,7 +9,10 @@ import { missingPermissions, permissionProblem, podStream } from "../../kubernet
 import type { ReleaseState } from "../../helm/release";
 import type { UpgradeConfig } from "../../config/config";
 import type { BackupFact } from "./backup-fact";
-import { parseManifest } from "../../kubernetes/objects";
+import { type KubeObject, parseManifest } from "../../kubernetes/objects";
+import { allDatabases, type AllDatabases } from "./all-databases";
+import { askServers, operatorObjects } from "./cluster/ask-servers";
+import { externalDatabases, notCovered, operatorDatabases } from "./elsewhere";
 import { type Destination, destinationText, parseDestination } from "./destination";
 import { discoverDatabases } from "./discover";
 import type { BackupJob } from "./job";
@@ -30,6 +33,10 @@ export interface BackupPlan {
   /** What is done; without databases when {@link willRun} is false. */
   readonly job: BackupJob;
   readonly warnings: readonly string[];
+  /** Live servers of the release, backed up or not. */
+  readonly servers: number;
+  /** Databases that are not backed up although the release uses them. */
+  readonly missing: readonly { readonly what: string; readonly fix: string }[];
 }
 
 /** What a backup plan is made from. */
@@ -40,6 +47,8 @@ export interface BackupInput {
   installed?: ReleaseState;
   /** Hash of what the chart renders. */
   digest: string;
+  /** What the chart renders. */
+  rendered: readonly KubeObject[];
   releaseWillChange: boolean;
 }
 
@@ -53,9 +62,17 @@ export async function planBackup(input: BackupInput): Promise<BackupPlan> {
   const { client, config, stack, installed, releaseWillChange } = input;
   const { enabled, keep, timeoutSeconds } = config.backup;
   const to = destinationOf(config);
-  const databases = enabled && installed ? await findDatabases(client, config, installed) : [];
-  const willRun = releaseWillChange && databases.length > 0;
-  const last = willRun ? await refuseUnlessPossible(client, config, stack, databases) : "none";
+  // An install may find the servers of an earlier one, whose record is lost.
+  const objects = [...(installed ? objectsOf(installed) : []), ...input.rendered];
+  const known = installed || releaseWillChange ? await knownDatabases(client, config, objects) : [];
+  const found = enabled ? known : [];
+  const willRun = releaseWillChange && found.length > 0;
+  const last = willRun ? await refuseUnlessPossible(client, config, stack, found) : "none";
+  const all = willRun
+    ? await withAllDatabases(client, found).catch(asNoBackup)
+    : { targets: found, missing: [], copies: [], standbys: [] };
+  const databases = all.targets;
+  const elsewhere = releaseWillChange && installed ? await databasesElsewhere(client, config, objects) : NONE_ELSEWHERE;
   const none = `no database to back up was found in release ${config.namespace}/${config.release}: name it in backup.databases`;
   return {
     enabled,
@@ -80,13 +97,53 @@ export async function planBackup(input: BackupInput): Promise<BackupPlan> {
       databases: willRun ? databases : [],
       occasion: `revision ${installed?.latest.revision ?? 0} to ${input.digest}, after ${last}`,
     },
-    warnings: enabled && installed && databases.length === 0 ? [none] : [],
+    warnings: [
+      ...(enabled && installed && databases.length === 0 ? [none] : []),
+      ...(all.copies.length > 0
+        ? [`kept by earlier restores and not backed up (drop what is not needed): ${all.copies.join(", ")}`]
+        : []),
+      ...all.standbys.map((where) => `${where} is a standby; its primary is backed up`),
+      ...elsewhere.problems,
+    ],
+    servers: known.length,
+    missing: enabled ? [...all.missing, ...elsewhere.missing] : [],
   };
+}
+
+/** In the words of the program that makes them: what is refused here would fail there. */
+function asNoBackup(error: unknown): never {
+  if (!(error instanceof UserError)) throw error;
+  throw new UserError(error.code, `no verified backup, so nothing was upgraded: ${error.problem}`, error.fix);
+}
+
+const NONE_ELSEWHERE = { missing: [], problems: [] };
+
+/** The databases of operators and of other servers that the release uses and nobody named. */
+async function databasesElsewhere(client: ClusterClient, config: UpgradeConfig, objects: readonly KubeObject[]) {
+  const { objects: made, problems } = await operatorObjects(client, config.namespace);
+  const operated = operatorDatabases([...made, ...objects], config.namespace);
+  // A host that belongs to an operator's cluster is that cluster.
+  const ofOperators = new Set(operated.flatMap(({ names }) => names));
+  const external = externalDatabases(objects, config.namespace).filter(
+    ({ names }) => !names.some((host) => ofOperators.has(host.split(".")[0] ?? host)),
+  );
+  const unique = new Map([...operated, ...external].map((one) => [one.what, one]));
+  const missing = notCovered([...unique.values()], config.backup.databases);
+  return { problems, missing: missing.map(({ what, fix }) => ({ what, fix })) };
+}
+
+/** Beside the given databases all others of their servers, for servers in the cluster. */
+async function withAllDatabases(client: ClusterClient, found: readonly DatabaseTarget[]): Promise<AllDatabases> {
+  const inside = found.filter(({ at }) => !("host" in at));
+  const outside = found.filter(({ at }) => "host" in at);
+  const all = allDatabases(await askServers(client, inside));
+  const named = new Set(outside.map(({ name }) => name));
+  return { ...all, targets: [...all.targets.filter(({ name }) => !named.has(name)), ...outside] };
 }
 
 /** What policies read of it; `needed` is known from the workloads of the release already. */
 export function backupFact(plan: BackupPlan, { needed }: Pick<BackupFact, "needed">): BackupFact {
-  const { willRun, enabled, releaseWillChange, databases, destination } = plan;
+  const { willRun, enabled, releaseWillChange, databases, destination, servers } = plan;
   const names = databases.map(({ name }) => name).join(", ");
   const why = willRun
     ? `${names} to ${destination}, each verified by a restore into a scratch database`
@@ -95,7 +152,8 @@ export function backupFact(plan: BackupPlan, { needed }: Pick<BackupFact, "neede
       : !enabled
         ? "backups are switched off (backup.enabled)"
         : "no database was found to back up (backup.databases names them)";
-  return { planned: willRun, needed: needed || (releaseWillChange && databases.length > 0), why };
+  const missing = plan.missing.map((one) => ({ ...one }));
+  return { planned: willRun, needed: needed || (releaseWillChange && servers > 0), why, missing };
 }
 
 /** One line for the end of a preview; undefined when no backup is made. */
@@ -111,14 +169,26 @@ export function destinationOf({ backup, namespace }: UpgradeConfig): Destination
   return parseDestination(backup.destination, { endpoint, region, namespace, image });
 }
 
-/**
- * The databases of the installed release as its workloads are now, and the configured ones, which win over those of the
- * same name.
- */
+/** All databases of the installed release, those that somebody created on its servers included. @throws UserError */
 export async function findDatabases(
   client: ClusterClient,
   config: UpgradeConfig,
   installed: ReleaseState,
+): Promise<DatabaseTarget[]> {
+  const known = await knownDatabases(client, config, objectsOf(installed));
+  return (await withAllDatabases(client, known)).targets;
+}
+
+const objectsOf = ({ latest }: ReleaseState) => parseManifest(latest.manifest).map(({ object }) => object);
+
+/**
+ * The databases that the release's workloads name, as they are now, and the configured ones, which win over those of
+ * the same name.
+ */
+async function knownDatabases(
+  client: ClusterClient,
+  config: UpgradeConfig,
+  objects: readonly KubeObject[],
 ): Promise<DatabaseTarget[]> {
   const external = config.backup.databases.map(({ name, host, port, sslMode, database, user, secret }) => ({
     name,
@@ -127,15 +197,14 @@ export async function findDatabases(
     password: [{ kind: "Secret" as const, name: secret.name, key: secret.key }],
     at: { host, port, sslMode, namespace: secret.namespace ?? config.namespace },
   }));
-  const found = config.backup.discover ? await discoverLive(client, config.namespace, installed) : [];
+  const found = config.backup.discover ? await discoverLive(client, config.namespace, objects) : [];
   return [...found.filter(({ name }) => !external.some((one) => one.name === name)), ...external];
 }
 
-async function discoverLive(client: ClusterClient, namespace: string, installed: ReleaseState) {
-  const objects = parseManifest(installed.latest.manifest).map(({ object }) => object);
-  const places = discoverDatabases(objects, namespace).map(({ at }) => at);
+async function discoverLive(client: ClusterClient, namespace: string, objects: readonly KubeObject[]) {
+  const places = discoverDatabases(objects, namespace).map((target) => [whereIs(target), target.at] as const);
   const live = await Promise.all(
-    places.map((at) =>
+    [...new Map(places).values()].map((at) =>
       "host" in at
         ? Promise.resolve(undefined)
         : client.api.get({ apiVersion: "apps/v1", kind: at.kind }, at.namespace, at.workload),

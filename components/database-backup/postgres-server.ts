@@ -2,7 +2,8 @@ import { dig, digList } from "../../kubernetes/objects";
 import { parseImage } from "../../kubernetes/image";
 
 /** As a word of an image's name: the server and its usual distributions. `postgrest` and the like are other words. */
-const SERVER = /(?:^|[-_.])(?:postgres|postgresql|pgsql|postgis|timescale|timescaledb|spilo|pgvector)(?:[-_.\d]|$)/;
+const SERVER =
+  /(?:^|[-_.])(?:postgres|postgresql|pgsql|postgis|timescale|timescaledb|spilo|pgvector|pgautoupgrade)(?:[-_.\d]|$)/;
 /** Programs named after PostgreSQL that are no server, by a part of the image's name … */
 const NO_SERVER =
   /exporter|operator|client|backup|restore|pgbackrest|pgadmin|pgbouncer|pgpool|pooler|proxy|metrics|migrat|config-cli|gatekeeper/;

@@ -1,6 +1,7 @@
 import type { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { type GateJob, type GateReport, type GateSettings, parseReport } from "./settings";
+import type { ComparableBackup } from "../database-backup/job";
 import { type ClusterAccess, program } from "../../shared/shell";
 import { helperCommand } from "../helper-command";
 
@@ -18,6 +19,10 @@ export interface MigrationGateArgs {
   readonly revision: pulumi.Input<number>;
   /** The gate was passed for exactly this, by a version of this program that recorded it in another form. */
   readonly passed: boolean;
+  /** Backups of this run, which the databases are compared with. */
+  readonly backups?: pulumi.Input<ComparableBackup[]>;
+  /** Config `migrationGate.compareData` is false. */
+  readonly acceptsLoss?: boolean;
   readonly access: ClusterAccess;
 }
 
@@ -65,9 +70,12 @@ export class MigrationGate extends pulumi.ComponentResource {
       {
         line: program("components/migration-gate/cluster/gate-program.ts", access),
         access,
-        job: pulumi
-          .output(args.revision)
-          .apply((revision): GateJob => ({ settings, secrets: [...secrets], chart, revision })),
+        job: pulumi.all([args.revision, args.backups ?? []]).apply(([revision, backups]): GateJob => ({
+          ...{ settings, secrets: [...secrets], chart, revision },
+          // What an earlier version recorded has neither, and must stay as it is.
+          ...(backups.length > 0 && !args.acceptsLoss ? { backups } : {}),
+          ...(args.acceptsLoss ? { acceptsLoss: true } : {}),
+        })),
         secret: secrets.length > 0,
         idle: passed,
         // The schema revisions that earlier gates saw.
@@ -83,7 +91,7 @@ function resultOf(command: { stdout: pulumi.Output<string> }): pulumi.Output<Mig
   return pulumi.unsecret(command.stdout).apply((text) => {
     const report: GateReport | undefined = parseReport(text);
     if (!report) return null;
-    const { seen: _seen, ...result } = report;
+    const { seen: _seen, data: _data, ...result } = report;
     return result;
   });
 }

@@ -9,7 +9,7 @@ import { findMigrationTarget, type MigrationTarget } from "./target";
 /** What the gate waits for, and what the error of a failed upgrade is made from. */
 export interface GateDecision {
   /** Undefined when `migrationGate.enabled` is false. */
-  readonly gate?: Omit<MigrationGateArgs, "access" | "revision" | "passed">;
+  readonly gate?: Omit<MigrationGateArgs, "access" | "revision" | "passed" | "backups">;
   readonly warnings: readonly string[];
   readonly target: MigrationTarget;
   /** For the lines that say how to go back. */
@@ -66,6 +66,7 @@ export function decideMigrationGate(
     rollback,
     known: [...new Set(inSecrets.filter((text) => inChart.has(text)))].sort(),
   };
-  const gate = { settings, secrets: [...new Set(declared)].sort(), digest: chart.digest };
+  const acceptsLoss = options.compareData ? {} : { acceptsLoss: true };
+  const gate = { settings, secrets: [...new Set(declared)].sort(), digest: chart.digest, ...acceptsLoss };
   return { ...common, gate, warnings: [] };
 }

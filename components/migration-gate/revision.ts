@@ -1,3 +1,5 @@
+import { IS_ALEMBIC } from "../database-backup/cluster/scripts";
+
 /** What was found out about the schema revision of the auth service's database. */
 export type SchemaReading =
   /** The table is there; its rows are the revisions (alembic's heads), none when nothing was ever migrated. */
@@ -12,6 +14,8 @@ export interface RevisionRules {
   readonly expected?: readonly string[];
   /** Revisions as earlier gates that passed saw them, each set as one text, newest last. */
   readonly seen: readonly string[];
+  /** A schema may lose its revision. Default: not. */
+  readonly acceptsLoss?: boolean;
 }
 
 /** How a reading is judged: a problem stops the upgrade, a note is shown. */
@@ -20,15 +24,18 @@ export interface RevisionVerdict {
   readonly note: string;
 }
 
+const FROM_TABLES = `FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
+  WHERE relkind = 'r' AND relpersistence <> 't' AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND ${IS_ALEMBIC}`;
+
 /**
- * Finds and reads the table wherever it is; the answer is lines `tables|N` and `row|schema|revision`. Nothing is
- * written: the session is read-only. The name of a table cannot be a parameter, so psql runs the SELECT that it was
- * answered (`\gexec`).
+ * Finds and reads Alembic's tables wherever they are and whatever they are called; the answer is lines `tables|N` and
+ * `row|schema|table|revision`. Nothing is written: the session is read-only. The name of a table cannot be a parameter,
+ * so psql runs the SELECT that it was answered (`\gexec`).
  */
 export const REVISION_SQL = `
-SELECT 'tables', count(*) FROM pg_catalog.pg_tables WHERE tablename = 'alembic_version';
-SELECT format('SELECT %L, %L, version_num FROM %I.alembic_version ORDER BY 3', 'row', schemaname, schemaname)
-  FROM pg_catalog.pg_tables WHERE tablename = 'alembic_version' ORDER BY 1
+SELECT 'tables', count(*) ${FROM_TABLES};
+SELECT format('SELECT %L, %L, %L, version_num FROM %I.%I ORDER BY 4', 'row', nspname, relname, nspname, relname)
+  ${FROM_TABLES} ORDER BY nspname, relname
 \\gexec
 `;
 
@@ -37,12 +44,21 @@ SELECT format('SELECT %L, %L, version_num FROM %I.alembic_version ORDER BY 3', '
  * container's own environment, so none of them is in an argument list.
  */
 export const REVISION_SCRIPT = `
-user="\${POSTGRES_USER:-postgres}"
-if [ -n "\${POSTGRES_PASSWORD_FILE:-}" ]; then PGPASSWORD="$(cat "$POSTGRES_PASSWORD_FILE")"; else PGPASSWORD="\${POSTGRES_PASSWORD:-}"; fi
+value() {
+  for name in "$@"; do
+    eval "file=\\\${\${name}_FILE:-} text=\\\${$name:-}"
+    if [ -n "$file" ]; then cat "$file"; return; fi
+    if [ -n "$text" ]; then printf '%s' "$text"; return; fi
+  done
+}
+user="$(value POSTGRES_USER POSTGRESQL_USERNAME POSTGRESQL_USER)"
+user="\${user:-postgres}"
+database="$(value POSTGRES_DB POSTGRES_DATABASE POSTGRESQL_DATABASE)"
+PGPASSWORD="$(value POSTGRES_PASSWORD POSTGRESQL_PASSWORD)"
 PGOPTIONS="-c default_transaction_read_only=on -c statement_timeout=10s"
 PGCONNECT_TIMEOUT=10
 PGUSER="$user"
-PGDATABASE="\${POSTGRES_DB:-$user}"
+PGDATABASE="\${database:-$user}"
 export PGPASSWORD PGOPTIONS PGCONNECT_TIMEOUT PGUSER PGDATABASE
 exec psql -X -q -A -t -w -v ON_ERROR_STOP=1 <<'SQL'
 ${REVISION_SQL}
@@ -55,12 +71,19 @@ export function parseRevisions(output: string): SchemaReading {
   const tables = lines.find(([what]) => what === "tables")?.[1];
   if (tables === undefined) return { state: "not checked", why: "psql did not answer as expected" };
   if (tables === "0") return { state: "absent" };
-  const rows = lines.filter(([what]) => what === "row");
-  const schemas = [...new Set(rows.map(([, schema]) => schema))];
-  if (schemas.length > 1) {
-    return { state: "not checked", why: `several schemas have a table alembic_version: ${schemas.join(", ")}` };
-  }
-  return { state: "read", revisions: rows.map(([, , revision = ""]) => revision).sort() };
+  const all = lines.filter(([what]) => what === "row");
+  // The one with the usual name is the service's, whatever others there are beside it.
+  const usual = all.filter(([, , table]) => table === "alembic_version");
+  const rows = new Set(usual.map(([, schema]) => schema)).size === 1 ? usual : all;
+  const places = new Set(rows.map(([, schema, table]) => `${schema ?? ""}.${table ?? ""}`));
+  const name = ([, schema = "", table = "", revision = ""]: string[]) =>
+    places.size > 1 ? `${revision} in ${schema}.${table}` : revision;
+  return { state: "read", revisions: rows.map(name).sort() };
+}
+
+/** The revisions without the tables that they are in. */
+export function plainRevisions(revisions: readonly string[]): string[] {
+  return [...new Set(revisions.map((revision) => revision.split(" in ")[0] ?? revision))].sort();
 }
 
 /** One text for a set of revisions, in which two sets can be compared. */
@@ -73,17 +96,29 @@ export function revisionText(revisions: readonly string[]): string {
  *
  * - What is configured as expected must be there exactly.
  * - A table without a row is a migration that began and did not end.
+ * - A table that an earlier gate saw and that is gone is a database that lost what it held.
  * - More heads than before mean that two branches of migrations were applied side by side.
  * - A revision that an earlier gate saw and a later one replaced is a schema that went back. After a restored backup
  *   that is right, so it is said and not refused.
  */
-export function judgeRevision(reading: SchemaReading, { expected, seen }: RevisionRules): RevisionVerdict {
+export function judgeRevision(
+  reading: SchemaReading,
+  { expected, seen, acceptsLoss = false }: RevisionRules,
+): RevisionVerdict {
   const note = describe(reading, seen);
   const wanted = expected && `config migrationGate.expectedRevision asks for ${revisionText(expected)}`;
-  if (reading.state !== "read") return wanted ? { note, problem: `${note}; ${wanted}` } : { note };
+  if (reading.state !== "read") {
+    if (wanted) return { note, problem: `${note}; ${wanted}` };
+    const lost = reading.state === "absent" && seen.length > 0 && !acceptsLoss;
+    const fix = "if that is meant: pulumi config set --path migrationGate.compareData false";
+    return lost ? { note, problem: `${note}; ${fix}` } : { note };
+  }
   const now = revisionText(reading.revisions);
   if (expected) {
-    return now === revisionText(expected) ? { note } : { note, problem: `the schema is at revision ${now}; ${wanted}` };
+    const plain = revisionText(plainRevisions(reading.revisions));
+    return plain === revisionText(expected)
+      ? { note }
+      : { note, problem: `the schema is at revision ${now}; ${wanted}` };
   }
   if (reading.revisions.length === 0) {
     return { note, problem: "table alembic_version is there but has no row: a migration began and did not end" };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { comparableBackup } from "../database-backup/job";
 
 const objectName = z.object({ kind: z.string(), namespace: z.string(), name: z.string() });
 
@@ -40,6 +41,10 @@ export const gateJob = z.strictObject({
   chart: z.string(),
   /** helm's revision of the release: the gate runs once for each. */
   revision: z.number().int(),
+  /** Backups of this very run, which the databases are compared with; absent: none. */
+  backups: z.array(comparableBackup).optional(),
+  /** A database may lose its data and its revision; absent: not. */
+  acceptsLoss: z.literal(true).optional(),
 });
 export type GateJob = z.infer<typeof gateJob>;
 
@@ -55,6 +60,8 @@ export const gateReport = z.object({
   probe: z.string(),
   /** Sets of revisions that passed gates saw, newest last. */
   seen: z.array(z.string()),
+  /** What was compared with the backups, in words. */
+  data: z.string().optional(),
 });
 export type GateReport = z.infer<typeof gateReport>;
 
@@ -68,10 +75,10 @@ export function parseReport(text: string | undefined): GateReport | undefined {
 }
 
 /** A passed gate in the lines that `pulumi up` shows. */
-export function reportLines({ podsReady, revisionNote, probe }: GateReport): string[] {
+export function reportLines({ podsReady, revisionNote, probe, data }: GateReport): string[] {
   const count = podsReady.length;
   const pods = count === 0 ? "no replicas" : `${count} pod${count === 1 ? "" : "s"} ready (${podsReady.join(", ")})`;
-  return [`auth service: ${pods}`, revisionNote, probe];
+  return [`auth service: ${pods}`, revisionNote, probe, ...(data ? [data] : [])];
 }
 
 /** The text of a gate that was not passed: the problem, what the pods say, how to go back. */

@@ -74,6 +74,22 @@ function findDatabase(objects: readonly KubeObject[], { release }: TargetRules):
   return byName ?? workloads.find((object) => hasComponent(object, "postgres-auth"));
 }
 
+/**
+ * The database of the auth service where the chart calls its server otherwise: what the backup takes for a server,
+ * where there is no doubt which one is meant. Looked for when it is needed, because what the gate was told is recorded.
+ */
+export function databaseNamedOtherwise(objects: readonly KubeObject[], namespace: string): MigrationTarget["database"] {
+  const servers = objects
+    .filter(({ kind }) => kind === "Deployment" || kind === "StatefulSet")
+    .filter((object) => digList(object, "spec", "template", "spec", "containers").some(isPostgresServer));
+  const [only, ...others] =
+    servers.length > 1 ? servers.filter(({ metadata }) => /auth/.test(metadata.name ?? "")) : servers;
+  if (!only || others.length > 0) return undefined;
+  const { kind, metadata } = only;
+  const at = { kind, namespace: metadata.namespace ?? namespace, name: metadata.name ?? "" };
+  return { ...at, container: postgresContainer(only) };
+}
+
 function hasComponent(object: KubeObject, component: string): boolean {
   const ofPods = dig(object, "spec", "template", "metadata", "labels", COMPONENT);
   return (object.metadata.labels?.[COMPONENT] ?? ofPods) === component;

@@ -4,8 +4,8 @@ import type { Review, Risk } from "./schema";
 /** What risks are derived from. */
 export type RiskSections = Pick<
   Review,
-  "objects" | "rolls" | "images" | "claims" | "breaking" | "crds" | "restarts" | "refusals"
->;
+  "objects" | "rolls" | "images" | "claims" | "databases" | "keycloak" | "breaking" | "crds" | "restarts" | "refusals"
+> & { runtime?: Pick<Review["runtime"], "backup"> };
 
 /** Things that one risk names before it counts the rest. */
 const NAMED = 10;

@@ -1,7 +1,7 @@
 import { keepsOldPods, type SkipCode } from "../../components/workload-restarts/skipped";
 import { crdRisks } from "./crd-risks";
 import { atMost, named, risk, type RiskSections } from "./risk";
-import type { Breaking, ImageFinding, ObjectChange, Risk, Roll, ValuesFinding } from "./schema";
+import type { Breaking, DatabaseFinding, ImageFinding, ObjectChange, Risk, Roll, ValuesFinding } from "./schema";
 import type { RestartReview } from "../../components/workload-restarts/restart-review";
 import { count, duration, objectName, ownChanges, pendingRestarts } from "./words";
 
@@ -16,12 +16,16 @@ const LONG_RESTARTS = { low: 30 * 60, medium: 4 * 60 * 60 };
  */
 const RANK = [
   "refused",
+  "database-lost",
   "data-loss",
   "contents-deleted",
   "custom-resources-pruned",
   "custom-resources-rejected",
   "downtime-deadlock",
   "values-refused",
+  "database-version",
+  "backup-missing",
+  "keycloak-version",
   "crd-breaking",
   "downgrade",
   "replicas-unset",
@@ -57,6 +61,15 @@ export function rankRisks(sections: RiskSections): Risk[] {
   const found = [
     ...refused(sections),
     ...dataLoss(sections),
+    ...databaseRisks(sections.databases),
+    ...risk(
+      "high",
+      "keycloak-version",
+      `${count(sections.keycloak.length, "Keycloak")} with old and new pods that cannot run side by side`,
+      sections.keycloak.map(({ text }) => text),
+      sections.keycloak[0]?.fix,
+    ),
+    ...backupRisks(sections.runtime?.backup.missing ?? []),
     ...crdRisks(sections.crds),
     ...downtime(sections.rolls),
     ...objectRisks(sections),
@@ -90,6 +103,40 @@ function dataLoss({ claims }: RiskSections): Risk[] {
     "keep persistence on in the values; or back the data up, and have the claim kept: " +
       `kubectl ${example} helm.sh/resource-policy=keep (claims that a StatefulSet deletes: set its ` +
       "persistentVolumeClaimRetentionPolicy to Retain)",
+  );
+}
+
+function databaseRisks(databases: readonly DatabaseFinding[]): Risk[] {
+  const of = (...problems: DatabaseFinding["problem"][]) =>
+    databases.filter(({ problem }) => problems.includes(problem));
+  const [lost, other] = [of("lost", "moved", "gone"), of("major", "major-unknown")];
+  const things = (found: readonly DatabaseFinding[]) => found.map(({ text }) => text);
+  return [
+    ...risk(
+      "high",
+      "database-lost",
+      `${count(lost.length, "database server")} will not have the data of before`,
+      things(lost),
+      lost[0]?.fix,
+    ),
+    ...risk(
+      "high",
+      "database-version",
+      `${count(other.length, "database server")} may not start on the data that is there`,
+      things(other),
+      other[0]?.fix,
+    ),
+  ];
+}
+
+function backupRisks(missing: readonly { what: string; fix: string }[]): Risk[] {
+  const title = `${count(missing.length, "database")} that this run does not back up`;
+  return risk(
+    "high",
+    "backup-missing",
+    title,
+    missing.map(({ what }) => what),
+    missing[0]?.fix,
   );
 }
 

@@ -99,6 +99,21 @@ const contentsSchema = z.strictObject({
   why: text,
 });
 
+/** What becomes of the data of a database server. */
+const databaseSchema = z.strictObject({
+  workload: text.meta({ description: "Kind/namespace/name" }),
+  problem: z.enum(["lost", "moved", "gone", "major", "major-unknown"]).meta({
+    description:
+      "lost: the data goes with the pod, which is replaced; moved: the new server looks for it elsewhere; gone: the server " +
+      "is deleted; major: the new server is of another major version than the data; major-unknown: that cannot be told",
+  }),
+  text,
+  fix: text,
+});
+
+/** A Keycloak whose old and new pods cannot run side by side. */
+const keycloakSchema = z.strictObject({ workload: text.meta({ description: "Kind/namespace/name" }), text, fix: text });
+
 const valuesFindingSchema = z.strictObject({
   path: text,
   problem: z.enum(["dropped", "unknown", "required", "invalid"]).meta({
@@ -210,6 +225,13 @@ export const reviewSchema = z
     contents: z.array(contentsSchema).optional().meta({
       description: "namespaces and CRDs that the upgrade deletes with all that is in them; absent in reviews of 0.2.0",
     }),
+    databases: z
+      .array(databaseSchema)
+      .default([])
+      .meta({ description: "database servers that do not go on with their data; absent in reviews of 0.2.0" }),
+    keycloak: z.array(keycloakSchema).default([]).meta({
+      description: "clustered Keycloaks that change their minor version pod by pod; absent in reviews of 0.2.0",
+    }),
     breaking: breakingSchema,
     crds: z.array(crdSchema),
     restarts: restartsSchema,
@@ -235,6 +257,8 @@ export type ImageFinding = z.infer<typeof imageSchema>;
 export type Roll = z.infer<typeof rollSchema>;
 export type DeletedClaim = z.infer<typeof claimSchema>;
 export type DeletedContents = z.infer<typeof contentsSchema>;
+export type DatabaseFinding = z.infer<typeof databaseSchema>;
+export type KeycloakFinding = z.infer<typeof keycloakSchema>;
 export type ValuesFinding = z.infer<typeof valuesFindingSchema>;
 export type ChartNote = z.infer<typeof noteSchema>;
 export type Breaking = z.infer<typeof breakingSchema>;

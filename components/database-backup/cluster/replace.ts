@@ -1,19 +1,20 @@
 import { UserError } from "../../../shared/user-error";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { contentDifferences } from "../compare";
 import { type BackupManifest, compactTime } from "../manifest";
 import type { BackupOwner } from "../retention";
 
 import { restoreAndCompare, scratchName } from "./run";
-import { DROP, INSPECT, SWAP } from "./scripts";
-import { contentOf, type DatabaseSession } from "./session";
+import { missingProperties, propertyStatements, rolesOf } from "../properties";
+import { APPLY, DESCRIBE, DROP, INSPECT, SWAP } from "./scripts";
+import { contentOf, type DatabaseSession, propertiesOf } from "./session";
 
 /**
  * Restores a stored dump into a new database, compares it with its manifest, and puts it in the place of the one logged
  * in to. Until that last step the database is untouched; the step itself is one transaction.
  *
  * @param owner tells the new database apart from those of other stacks on the same server.
- * @returns the name that the old database is kept under.
+ * @returns the name that the old database is kept under, and the statements that this user may not carry out.
  * @throws UserError
  */
 export async function replaceDatabase(
@@ -22,12 +23,25 @@ export async function replaceDatabase(
   stored: Readable,
   owner: Omit<BackupOwner, "name">,
   timeoutSeconds: number,
-): Promise<string> {
+): Promise<{ kept: string; left: string[] }> {
   const signal = AbortSignal.timeout(timeoutSeconds * 1000);
   const { prefix, name: fresh } = scratchName(session, owner);
+  const { properties, missing } = await wantedProperties(session, manifest, signal);
+  if (missing.length > 0) {
+    throw new UserError(
+      "backup",
+      `database ${manifest.name} has settings and rights of roles that this server does not have: ${missing.join(", ")}`,
+      missing.map((role) => `CREATE ROLE "${role}";`).join(" "),
+    );
+  }
   await restoreAndCompare(session, manifest, stored, { prefix, name: fresh }, "keep", signal);
   const kept = `${session.database.slice(0, 30)}_before_restore_${compactTime(new Date()).toLowerCase()}`;
   try {
+    await session.run(APPLY, {
+      step: "the database's settings",
+      input: Readable.from([[STRINGS, ...propertyStatements(fresh, properties)].join("\n")]),
+      signal,
+    });
     await session.run(SWAP, { step: "changing places", args: [fresh, kept], signal });
   } catch (error) {
     await session.run(DROP, { step: "cleaning up", args: [fresh], signal }).catch(() => undefined);
@@ -42,5 +56,18 @@ export async function replaceDatabase(
       `something writes to it already; the database as it was is kept as ${kept}`,
     );
   }
-  return kept;
+  const found = propertiesOf(await session.run(DESCRIBE, { step: "the comparison", signal }));
+  const left = missingProperties(properties, found);
+  return { kept, left: propertyStatements(session.database, left) };
+}
+
+/** A backslash in a setting means itself. */
+const STRINGS = "SET standard_conforming_strings = on;";
+
+/** The properties as they were dumped, else those of the database in place, and roles of theirs that do not exist. */
+async function wantedProperties(session: DatabaseSession, manifest: BackupManifest, signal: AbortSignal) {
+  const facts = await session.run(DESCRIBE, { step: "reading the database's settings", signal });
+  const properties = manifest.properties ?? propertiesOf(facts);
+  const roles = new Set(facts.flatMap(({ role }) => role ?? []));
+  return { properties, missing: rolesOf(properties).filter((role) => !roles.has(role)) };
 }

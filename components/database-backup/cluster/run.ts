@@ -10,7 +10,7 @@ import type { ClusterWriter } from "../../../kubernetes/connect";
 import { closeStore, openStore } from "./open-store";
 
 import { DROP, DUMP, RESTORE } from "./scripts";
-import { contentOf, DatabaseSession } from "./session";
+import { contentOf, DatabaseSession, dataRowsOf, propertiesOf } from "./session";
 import { type BackupStore, Meter } from "./store";
 import { together } from "./together";
 
@@ -18,6 +18,7 @@ import { together } from "./together";
 interface Dump {
   session: DatabaseSession;
   manifest: BackupManifest;
+  comparison: NonNullable<BackupResult["comparison"]>;
 }
 
 /**
@@ -60,11 +61,11 @@ async function backUpTo(
   try {
     const sessions = await Promise.all(job.databases.map((target) => DatabaseSession.open(client, target)));
     const dumps = await together(job.timeoutSeconds, sessions, async (session, signal) => {
-      const manifest = await dump(session, job, run, store, fileOf(session.target.name), signal);
+      const { manifest, comparison } = await dump(session, job, run, store, fileOf(session.target.name), signal);
       say(
         `${manifest.name}: dumped ${manifest.bytes} bytes, ${manifest.tables.length} tables, ${rowsOf(manifest)} rows`,
       );
-      return { session, manifest };
+      return { session, manifest, comparison };
     });
     await together(job.timeoutSeconds, dumps, async ({ session, manifest }, signal) => {
       const stored = await store.read(manifest.file, true);
@@ -73,7 +74,7 @@ async function backUpTo(
     });
     for (const { manifest } of dumps) await store.finish(manifest);
     await retain(store, dumps, job, say);
-    return dumps.map(({ manifest }) => resultOf(manifest, store));
+    return dumps.map(({ manifest, comparison }) => ({ ...resultOf(manifest, store), comparison }));
   } catch (error) {
     await Promise.allSettled(names.map((name) => store.discard(fileOf(name))));
     throw error;
@@ -87,7 +88,7 @@ async function dump(
   store: BackupStore,
   file: string,
   signal: AbortSignal,
-): Promise<BackupManifest> {
+): Promise<Pick<Dump, "manifest" | "comparison">> {
   const { target } = session;
   let stored = { bytes: 0, sha256: "" };
   const facts = await session.run(DUMP, {
@@ -103,7 +104,8 @@ async function dump(
       "look at pg_dump there, then repeat",
     );
   }
-  return {
+  const systemIdentifier = facts.find((fact) => fact.systemIdentifier !== undefined)?.systemIdentifier;
+  const manifest: BackupManifest = {
     schemaVersion: 1,
     stack: job.stack,
     cluster: job.cluster,
@@ -117,9 +119,12 @@ async function dump(
     file,
     ...stored,
     ...contentOf(facts),
+    properties: propertiesOf(facts),
     // Written only after the comparison below.
     verified: true,
   };
+  const identity = systemIdentifier === undefined ? {} : { systemIdentifier };
+  return { manifest, comparison: { target, ...identity, dataRows: dataRowsOf(facts) } };
 }
 
 /**

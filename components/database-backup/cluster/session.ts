@@ -1,16 +1,18 @@
 import { UserError } from "../../../shared/user-error";
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import { explainFailure } from "../failures";
 import type { ContentFacts } from "../manifest";
+import { databaseProperty, type DatabaseProperty } from "../properties";
 import type { DatabaseTarget } from "../references";
 import { whereIs } from "../references";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { serverPod } from "./pods";
 
-import { FACT } from "./scripts";
+import { END_SESSIONS, FACT } from "./scripts";
 import { type Login, readLogin } from "./values";
 
 const fact = z.object({
@@ -21,8 +23,24 @@ const fact = z.object({
   serverVersion: z.string().optional(),
   at: z.string().optional(),
   dumped: z.number().int().optional(),
+  dataDirectory: z.string().optional(),
+  systemIdentifier: z.string().optional(),
+  user: z.string().optional(),
+  createdb: z.boolean().optional(),
+  recovery: z.boolean().optional(),
+  database: z.string().optional(),
+  connect: z.boolean().optional(),
+  empty: z.boolean().optional(),
+  property: databaseProperty.optional(),
+  role: z.string().optional(),
+  /** A table that a session of ours waits for, who holds it, and what ends that. */
+  waitsFor: z.string().nullable().optional(),
+  holder: z.string().optional(),
+  end: z.string().optional(),
+  /** Table that the revision is in. */
+  alembicTable: z.string().optional(),
 });
-type Fact = z.infer<typeof fact>;
+export type Fact = z.infer<typeof fact>;
 
 /** How one script is run. */
 export interface ScriptRun {
@@ -39,9 +57,14 @@ export interface ScriptRun {
 
 /** Messages of a program that are kept; one that prints without end must not fill the memory. */
 const MOST_MESSAGES = 200;
+/** Longest time for ending sessions that were given up, in milliseconds. */
+const END_MS = 10_000;
 
 /** Runs scripts where PostgreSQL's programs reach a database, logged in. */
 export class DatabaseSession {
+  /** By which the server knows the sessions of this one. */
+  private readonly app = `casa-upgrade-${randomBytes(4).toString("hex")}`;
+
   private constructor(
     readonly target: DatabaseTarget,
     /** Name of the database on its server. */
@@ -72,12 +95,37 @@ export class DatabaseSession {
    *
    * @throws UserError naming the database, the cause and the fix.
    */
-  async run(script: string, { step, args = [], input, output, signal }: ScriptRun): Promise<Fact[]> {
+  async run(script: string, run: ScriptRun): Promise<Fact[]> {
+    try {
+      return await this.attempt(script, run, this.app);
+    } catch (error) {
+      if (!run.signal.aborted) throw error;
+      // Killing the shell, or kubectl, leaves what they started: psql and pg_dump wait on, with their locks.
+      throw withHolders(error, await this.endSessions());
+    }
+  }
+
+  /** Ends what was started for this session. @returns who held what it waited for, as far as the server tells. */
+  private async endSessions(): Promise<Fact[]> {
+    const signal = AbortSignal.timeout(END_MS);
+    const run = { step: "ending our sessions", args: [this.app], signal };
+    return this.attempt(END_SESSIONS, run, `${this.app}-end`).catch(() => []);
+  }
+
+  private async attempt(
+    script: string,
+    { step, args = [], input, output, signal }: ScriptRun,
+    app: string,
+  ): Promise<Fact[]> {
+    signal.throwIfAborted();
     const { at } = this.target;
     const [file, mode] = "host" in at ? ["", "host"] : [at.passwordFile ?? "", "pod"];
-    const words = [this.login.database, this.login.user, file, mode, ...args];
+    const words = [this.login.database, this.login.user, file, mode, app, ...args];
     const [program = "", ...rest] = [...this.command, "sh", "-c", script, "casa-upgrade", ...words];
-    const child = spawn(program, rest, { env: this.env, signal, killSignal: "SIGKILL", stdio: "pipe" });
+    // A group of its own, so that what the shell started ends with it.
+    const child = spawn(program, rest, { env: this.env, detached: true, stdio: "pipe" });
+    const kill = () => void killGroup(child.pid);
+    signal.addEventListener("abort", kill, { once: true });
     const printed = collect(child.stderr);
     printed.catch(() => undefined);
     const ended = new Promise<number | null>((resolve, reject) => {
@@ -98,10 +146,12 @@ export class DatabaseSession {
       if (code !== 0 || dumped !== 0) throw this.failure(step, code === 0 ? dumped : code, messages);
       return facts;
     } catch (error) {
-      child.kill("SIGKILL");
+      kill();
       if (signal.aborted && signal.reason instanceof UserError) throw signal.reason;
       if (error instanceof UserError) throw error;
       throw this.failure(step, null, [error instanceof Error ? error.message : String(error)]);
+    } finally {
+      signal.removeEventListener("abort", kill);
     }
   }
 
@@ -109,6 +159,35 @@ export class DatabaseSession {
     const { problem, fix } = explainFailure({ step, code, messages });
     return new UserError("backup", `database ${this.target.name} (${whereIs(this.target)}): ${problem}`, fix);
   }
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It has ended.
+  }
+}
+
+/** The error of a run that was given up, with who held what it waited for. */
+function withHolders(error: unknown, facts: readonly Fact[]): unknown {
+  const [first] = facts.filter(({ holder }) => holder !== undefined);
+  if (!(error instanceof UserError) || !first) return error;
+  const waits = `it waited for ${first.waitsFor ?? "a lock"}, which ${first.holder ?? ""} has locked`;
+  const fix = `wait until that has ended, or end it (psql: ${first.end ?? ""}), then repeat`;
+  return new UserError(error.code, `${error.problem}: ${waits}`, fix);
+}
+
+/** What belongs to the database beside its contents, among a script's facts. */
+export function propertiesOf(facts: readonly Fact[]): DatabaseProperty[] {
+  return facts.flatMap(({ property }) => property ?? []);
+}
+
+/** Rows outside of the tables in which Alembic keeps its revision. */
+export function dataRowsOf(facts: readonly Fact[]): number {
+  const alembic = new Set(facts.flatMap(({ alembicTable }) => alembicTable ?? []));
+  return facts.reduce((sum, { table, rows = 0 }) => (table === undefined || alembic.has(table) ? sum : sum + rows), 0);
 }
 
 /** Tables, rows and Alembic revision among a script's facts. @throws Error when the script did not get to their end. */

@@ -12,8 +12,12 @@ export async function together<T, R>(
     `the backup was not done within ${timeoutSeconds} s`,
     `allow more: pulumi config set --path backup.timeoutSeconds ${timeoutSeconds * 2}`,
   );
-  const timer = setTimeout(() => abort.abort(late), timeoutSeconds * 1000);
   let cause: unknown;
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = !abort.signal.aborted;
+    abort.abort(late);
+  }, timeoutSeconds * 1000);
   const all = await Promise.allSettled(
     items.map(async (item) => {
       try {
@@ -26,6 +30,9 @@ export async function together<T, R>(
     }),
   );
   clearTimeout(timer);
+  // The one that knows what it waited for says most.
+  const told = all.flatMap((one) => (one.status === "rejected" && one.reason instanceof UserError ? [one.reason] : []));
+  if (isLate && cause !== undefined) throw told.find(({ message }) => message !== late.message) ?? late;
   // Thrown only when all have ended: nothing of ours writes any more then.
   if (cause !== undefined) throw cause as Error;
   return all.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));

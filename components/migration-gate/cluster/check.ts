@@ -1,6 +1,9 @@
 import { migrationFailure } from "../log-lines";
 import { judgeRevision, withSeen } from "../revision";
-import type { GateReport, GateSettings } from "../settings";
+import type { GateJob, GateReport, GateSettings } from "../settings";
+import { readRelease } from "../../../helm/release";
+import { parseManifest } from "../../../kubernetes/objects";
+import { databaseNamedOtherwise } from "../target";
 import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { LOG_LIMITS, readLog } from "../../../diagnosis/diagnose";
@@ -22,7 +25,7 @@ export interface GateProblem {
 export async function checkMigration(
   client: ClusterClient,
   access: KubectlAccess,
-  settings: GateSettings,
+  { settings, acceptsLoss }: Pick<GateJob, "settings" | "acceptsLoss">,
   seen: readonly string[],
 ): Promise<GateReport | GateProblem> {
   const rolledOut = await workloadProblem(client, settings.deployment);
@@ -36,8 +39,8 @@ export async function checkMigration(
   if (failed) return failed;
   const probed = await probeAll(access, namespace, pods, settings.probe);
   if (typeof probed !== "string") return probed;
-  const reading = await readRevision(client, access, settings.database);
-  const { problem, note } = judgeRevision(reading, { expected: settings.expected, seen });
+  const reading = await readRevision(client, access, settings.database ?? (await otherDatabase(client, settings)));
+  const { problem, note } = judgeRevision(reading, { expected: settings.expected, seen, acceptsLoss });
   if (problem) return { problem };
   return {
     podsReady: pods.map(({ metadata }) => metadata.name).sort(),
@@ -46,6 +49,13 @@ export async function checkMigration(
     probe: probed,
     seen: withSeen(seen, reading),
   };
+}
+
+/** The server among the release's objects, where the chart calls it otherwise. */
+async function otherDatabase(client: ClusterClient, { rollback: { release, namespace } }: GateSettings) {
+  const installed = await readRelease(client, namespace, release).catch(() => undefined);
+  const objects = parseManifest(installed?.latest.manifest ?? "").map(({ object }) => object);
+  return databaseNamedOtherwise(objects, namespace);
 }
 
 /** Every replica runs the new template and is ready; no pod of an older one is left. */

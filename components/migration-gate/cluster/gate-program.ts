@@ -15,6 +15,7 @@ import { type ClusterClient, connect } from "../../../kubernetes/connect";
 import type { KubectlAccess } from "../../../kubernetes/kubectl";
 import { runHelperProgram } from "../../../shared/helper-program";
 import { checkMigration, type GateProblem } from "./check";
+import { compareData } from "./compare-data";
 import { type Mask, migrationEvidence, rollbackAdvice } from "./evidence";
 
 const POLL_MS = 1000;
@@ -27,12 +28,13 @@ const SETTLE_MS = 5000;
  */
 runHelperProgram("gate-program.ts", { job: gateJob, run: pass, failureTo: "stdout" });
 
-async function pass(context: string, { settings, secrets }: GateJob): Promise<GateReport> {
+async function pass(context: string, job: GateJob): Promise<GateReport> {
+  const { settings, secrets } = job;
   const access = { context };
   const client = await connect({ context, timeoutSeconds: 10 });
   const seen = parseReport(process.env["PULUMI_COMMAND_STDOUT"])?.seen ?? [];
   const started = Date.now();
-  const outcome = await wait(client, access, settings, seen);
+  const outcome = await wait(client, access, job, seen);
   if (!("problem" in outcome)) {
     console.error(reportLines(outcome).join("\n"));
     return outcome;
@@ -49,13 +51,21 @@ async function pass(context: string, { settings, secrets }: GateJob): Promise<Ga
 async function wait(
   client: ClusterClient,
   access: KubectlAccess,
-  settings: GateSettings,
+  job: GateJob,
   seen: readonly string[],
 ): Promise<GateReport | GateProblem> {
-  const end = Date.now() + settings.timeoutSeconds * 1000;
+  const end = Date.now() + job.settings.timeoutSeconds * 1000;
   let finalSince: number | undefined;
+  let data: string | undefined = job.backups ? undefined : "";
   for (;;) {
-    const outcome = await look(client, access, settings, seen);
+    const outcome = await look(async () => {
+      // First: a service that finds its database empty says all kinds of things.
+      const compared = data ?? (await compareData(client, job.backups ?? []));
+      if (typeof compared !== "string") return compared;
+      data = compared;
+      const report = await checkMigration(client, access, job, seen);
+      return "problem" in report || data === "" ? report : { ...report, data };
+    });
     if (!("problem" in outcome)) return outcome;
     finalSince = outcome.final ? (finalSince ?? Date.now()) : undefined;
     const settled = finalSince !== undefined && Date.now() - finalSince >= SETTLE_MS;
@@ -65,9 +75,9 @@ async function wait(
 }
 
 /** An API server that fails for a moment is no reason to give up before the time is. */
-async function look(...args: Parameters<typeof checkMigration>): Promise<GateReport | GateProblem> {
+async function look(check: () => Promise<GateReport | GateProblem>): Promise<GateReport | GateProblem> {
   try {
-    return await checkMigration(...args);
+    return await check();
   } catch (error) {
     const passing = error instanceof UnreachableError || (error instanceof ApiError && error.code >= 500);
     if (!passing) throw error;

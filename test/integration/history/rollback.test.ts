@@ -133,7 +133,10 @@ for (const backend of ["file", "S3"] as const) {
         keycloak: { adminPassword: PASSWORD },
       });
       expect(config()).to.contain("casa-runtime-0.1.0").and.contain("tokenCacheSeconds: 31").and.contain("secure:");
-      expect(config()).to.match(/version-steps: \d{4}-\d\d-\d\d rollback to update 1/);
+      expect(run.text).to.contain("acknowledges for this run").and.to.contain("version-steps, crds-compatible");
+      expect(run.text).to.contain("acknowledged: version-steps until");
+      // The way forward is judged as ever.
+      expect(config()).not.to.contain("version-steps").and.not.to.contain("crds-compatible");
       expect(await schema()).not.to.contain("keycloakRealm");
       expect(await world.kubectl(["get", "crd", "casapolicies.casa.io", "-o", "name"])).to.contain("casapolicies");
       const [newest] = await rows();

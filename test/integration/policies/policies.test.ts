@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { allPolicies } from "../../../policies/all";
 import { Engine, secret } from "../../../sandbox/engine";
+import { runSql } from "../../../sandbox/postgres";
 import { parseEvents } from "../../../sandbox/engine/output";
 import { demoObjects, toYaml } from "../../fixtures/mas";
 import { makeSafe, SAFE_VALUES, UNSAFE_VALUES } from "../../fixtures/safe-chart";
@@ -87,6 +88,8 @@ describe("the policy pack on the real engine", function () {
       "auth-service-available",
       "crds-compatible",
       "data-kept",
+      "database-data-kept",
+      "database-major-kept",
       "images-pinned",
       "image-registries",
       "keycloak-highly-available",
@@ -161,6 +164,14 @@ describe("the policy pack on the real engine", function () {
       expect(message).to.contain(
         "pulumi config set --path 'acknowledge.keycloak-highly-available' '<YYYY-MM-DD> <reason>'",
       );
+      // Of databases by what the running server says.
+      const [moved = ""] = messagesOf(verdict, "database-data-kept");
+      expect(moved).to.contain(`Deployment/${RELEASE_NAMESPACE}/casa-postgres-keycloak: its data is in`);
+      expect(moved).to.contain("claim casa-postgres-keycloak (pgdata)").and.to.contain("emptyDir volume data (pgdata)");
+      const [major = ""] = messagesOf(verdict, "database-major-kept");
+      const [running = ""] = (await runSql(world.cluster.postgresEnv ?? {}, "SHOW server_version;")).split("\n");
+      expect(major).to.contain(`casa-postgres-auth: PostgreSQL ${running} wrote the data in`);
+      expect(major).to.contain("does not start").and.to.contain("acknowledge.database-major-kept");
     });
   });
 
@@ -355,6 +366,22 @@ describe("the policy pack on the real engine", function () {
         record("safe", command, verdict);
       });
     }
+
+    it("another minor version of its clustered Keycloak is refused, a patch is not", async () => {
+      // The passwords are those of the Secrets now, and not those of the servers.
+      await world.config({ backup: { enabled: false }, acknowledge: { "postgres-backup": `${inDays(2)} a test` } });
+      const of = async (tag: string) => {
+        const image = { tag: `${tag}@${SAFE_VALUES.keycloak.image.tag.split("@")[1] ?? ""}` };
+        await world.config({ values: { ...SAFE_VALUES, keycloak: { ...SAFE_VALUES.keycloak, image } } });
+        return judge("preview");
+      };
+      const patch = await of("25.0.7");
+      expect(patch.violated, patch.text).to.deep.equal([]);
+      const minor = await of("26.0.1");
+      expect(minor.violated, minor.text).to.deep.equal(["keycloak-version-step"]);
+      expect(messagesOf(minor, "keycloak-version-step").join()).to.contain("from Keycloak 25.0 to 26.0");
+      record("unsafe", "preview", minor, ["keycloak-version-step"]);
+    });
   });
 
   // A suite runs its own tests before the suites in it.

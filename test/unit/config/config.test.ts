@@ -49,6 +49,7 @@ describe("parseConfig", () => {
         enabled: true,
         deployment: undefined,
         checkLogs: true,
+        compareData: true,
         httpPath: undefined,
         port: 8000,
         expectedRevision: undefined,

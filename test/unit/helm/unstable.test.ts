@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { findUnstable, joinUnstable, maskUnstable } from "../../../helm/unstable";
-import { atOtherTime, valuesAtOtherTime } from "../../../helm/other-time";
+import { atOtherTime, rendersTheSame, valuesAtOtherTime } from "../../../helm/other-time";
 import type { KubeObject } from "../../../kubernetes/objects";
 
 const map = (name: string, data: Record<string, unknown>): KubeObject => ({
@@ -42,6 +42,16 @@ describe("what a chart makes up while it renders", () => {
       ),
     );
     expect(new Set(masked)).to.have.length(1);
+  });
+
+  it("one rendering is enough where no function could give something else", () => {
+    const chart = (text: string) => new Map([["templates/a.yaml", Buffer.from(text)]]);
+    expect(rendersTheSame(chart("a: {{ .Values.keys }} # keys"), { b: "now" })).to.equal(true);
+    for (const text of ["{{ randAlpha 3 }}", "{{ keys .Values.a }}", "{{ now }}", "{{ genCA 1 2 }}"]) {
+      expect(rendersTheSame(chart(text), {})).to.equal(false);
+      expect(rendersTheSame(chart(""), { a: [text] })).to.equal(false);
+    }
+    expect(rendersTheSame(new Map([["charts/x-1.tgz", Buffer.from("")]]), {})).to.equal(false);
   });
 
   it("another time: only where a template asks for the time", () => {

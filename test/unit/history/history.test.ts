@@ -240,6 +240,9 @@ describe("history of the stack", () => {
       expect(refused[0]).to.contain("2 of 5 objects of CRD x.casa.io lose fields").and.contain("spec.a (2 objects)");
       expect(refused[1]).to.contain("n/data is deleted with its data");
       expect(refused[2]).to.contain("Namespace n goes with all that is in it");
+      const database = { workload: "Deployment/n/pg", problem: "lost" as const, text: "pg: is lost", fix: "a claim" };
+      const server = lossesOf({ crds: [], claims: [], risks: [], databases: [database] }, { kind: "fits" });
+      expect(server.refused).to.deep.equal(["pg: is lost\n      Fix: a claim"]);
       expect(refused[3]).to.contain("schema revision b; that version ran with a").and.contain("--from auth-1.dump");
       for (const text of refused) expect(text).to.contain("Fix: ");
     });

@@ -88,7 +88,7 @@ describe("every policy", () => {
 });
 
 describe("no policy turns advisory over an unknown value", () => {
-  const SECTIONS = ["runtime", "crds", "claims", "breaking", "restarts"];
+  const SECTIONS = ["runtime", "crds", "claims", "databases", "keycloak", "breaking", "restarts"];
   const reading = allPolicies.filter(isResourcePolicy).filter(({ name }) => !RELEASE_ONLY.has(name));
 
   for (const policy of reading) {
@@ -169,7 +169,8 @@ describe("the rules", () => {
     expect(check("postgres-volume", postgres({ strategy: "Recreate" }))).to.deep.equal([]);
     expect(check("postgres-volume", postgres({ exclusiveClaims: [] }))).to.deep.equal([]);
     expect(check("postgres-volume", postgres({ rolls: false }))).to.deep.equal([]);
-    const backup = (planned: boolean, needed: boolean) => runtime({ backup: { planned, needed, why: "switched off" } });
+    const backup = (planned: boolean, needed: boolean) =>
+      runtime({ backup: { planned, needed, missing: [], why: "switched off" } });
     expect(check("postgres-backup", backup(false, true))[0]).to.contain("switched off");
     expect(check("postgres-backup", backup(true, true))).to.deep.equal([]);
     expect(check("postgres-backup", backup(false, false))).to.deep.equal([]);

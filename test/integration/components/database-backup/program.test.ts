@@ -195,6 +195,34 @@ describe("the backup program", function () {
     await withProgram("pg_dump", "sleep 20", () => mustFail(/was not done within 3 s/, { timeoutSeconds: 3 }));
   });
 
+  it("keeps its time limit while somebody holds a lock, says who, and leaves no session behind", async () => {
+    const lock = execa("psql", ["-X", "-q", "-U", "postgres", "-d", "auth"], { env: cluster.postgresEnv });
+    lock.catch(() => undefined);
+    lock.stdin?.write("BEGIN; LOCK TABLE tokens IN ACCESS EXCLUSIVE MODE;\n");
+    try {
+      for (let i = 0; (await sql("auth", LOCKED)).trim() === "0"; i++) {
+        if (i > 100) throw new Error("the lock was never taken");
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      // In the pod, and from here: each leaves other programs behind when it is killed.
+      for (const one of [target("auth"), { ...external(), name: "auth", database: [{ value: "auth" }] }]) {
+        const begun = Date.now();
+        const run = await backUp([one, target("keycloak")], { timeoutSeconds: 5 });
+        expect(run.code, run.text).to.equal(1);
+        expect(run.text).to.match(
+          /was not done within 5 s: it waited for tokens, which pid \d+ \(user postgres, idle in transaction, since .*\) has locked/,
+        );
+        expect(run.text).to.match(/Fix: .*SELECT pg_terminate_backend\(\d+\);/);
+        expect(Date.now() - begun, run.text).to.be.lessThan(30_000);
+        expect((await sql("postgres", OUR_SESSIONS)).trim()).to.equal("0");
+        expect(await scratchDatabases()).to.equal("");
+      }
+    } finally {
+      lock.stdin?.end("ROLLBACK;\n");
+      await lock.catch(() => undefined);
+    }
+  });
+
   it("fails when nothing is left that could bring it to its end; node itself would exit with 0", async () => {
     // Every connection is opened and then forgotten, so what the program waits for never comes and nothing keeps it
     // running.
@@ -241,6 +269,9 @@ describe("the backup program", function () {
     expect(files()).to.deep.equal(before);
   });
 });
+
+const LOCKED = "SELECT count(*) FROM pg_locks WHERE relation = 'tokens'::regclass AND mode = 'AccessExclusiveLock';";
+const OUR_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'casa-upgrade%';";
 
 interface KwokExecs {
   items: {

@@ -145,6 +145,15 @@ describe("database backups", function () {
   });
 
   describe("in order", () => {
+    before(async () => {
+      // Databases that no chart knows of; the last one has a name that is no file name, and another one is closed.
+      await sql("postgres", 'CREATE DATABASE sessions; CREATE DATABASE "Old data"; CREATE DATABASE closed;');
+      await sql("postgres", "ALTER DATABASE closed ALLOW_CONNECTIONS false;");
+      await sql("sessions", "CREATE TABLE session AS SELECT generate_series(1, 7) AS id;");
+      await sql("Old data", "CREATE TABLE t AS SELECT 1 AS id;");
+      await sql("auth", PROPERTIES);
+    });
+
     it("is made and verified before the release changes, and only then", async () => {
       const preview = mustSucceed(await world.preview());
       expect(preview.text).to.contain("Backup before anything changes: auth");
@@ -154,16 +163,18 @@ describe("database backups", function () {
       expect(made.map(({ name, verified, rows, alembic }) => ({ name, verified, rows, alembic }))).to.deep.equal([
         { name: "auth", verified: true, rows: ROWS + 1, alembic: "4f1c2d7a9b03" },
         { name: "keycloak", verified: true, rows: 500, alembic: null },
+        { name: "casa-postgres-auth-Old_data", verified: true, rows: 1, alembic: null },
+        { name: "sessions", verified: true, rows: 7, alembic: null },
       ]);
       for (const { location, bytes, sha256 } of made) {
         const content = readFileSync(location as string);
         expect(content.length).to.equal(bytes);
         expect(createHash("sha256").update(content).digest("hex")).to.equal(sha256);
       }
-      expect(files()).to.have.length(4);
+      expect(files()).to.have.length(8);
       expect(await scratchDatabases()).to.equal("");
       mustSucceed(await world.up(["--expect-no-changes"]));
-      expect(files()).to.have.length(4);
+      expect(files()).to.have.length(8);
     });
 
     it("restore brings back every row after a destructive migration, and keeps the database as it was", async () => {
@@ -176,9 +187,13 @@ describe("database backups", function () {
       expect(asked.code).to.equal(1);
       expect(asked.text).to.contain("casa-upgrade restore --yes");
       const unknown = await world.cli("restore", "--database", "nothing", "--yes");
-      expect(unknown.text).to.contain("this release has: auth, keycloak");
+      expect(unknown.text).to.contain("this release has: auth, keycloak, casa-postgres-auth-Old_data, sessions");
+      const described = await sql("auth", DESCRIBE);
+      expect(described).to.contain("search_path=app, public").and.to.contain("reports");
       const run = await world.cli("restore", "--database", "auth", "--yes");
       expect(run.code, run.text).to.equal(0);
+      expect(run.text).not.to.contain("may not set");
+      expect(await sql("auth", DESCRIBE)).to.equal(described);
       expect(await contents()).to.equal(rows);
       expect((await sql("auth", "SELECT version_num FROM alembic_version;")).trim()).to.equal("4f1c2d7a9b03");
       const kept = /kept as (\w+)/.exec(run.text)?.[1] ?? "";
@@ -220,6 +235,45 @@ describe("database backups", function () {
       expect(await revision()).to.equal(before);
       expect((await world.helmVersions()).at(-1)).to.equal("casa-runtime-0.2.0 deployed");
     });
+
+    it("a database that comes up empty fails the gate, with the line that brings its data back", async () => {
+      const rows = await contents();
+      await world.useVersion("0.2.1");
+      const out = join(world.scratch, "plan");
+      const plan = await world.cli("plan", "--out", out);
+      expect(plan.code, plan.text).to.equal(2);
+      const markdown = readFileSync(join(out, "plan.md"), "utf8");
+      expect(markdown)
+        .to.contain("kept by earlier restores")
+        .and.to.match(/auth\\?_before\\?_restore/);
+      const before = files();
+      const run = world.up();
+      await until("the backups count", () =>
+        Promise.resolve(files().filter((file) => file.endsWith(".json") && !before.includes(file)).length === 4),
+      );
+      await sql("auth", "DROP SCHEMA public CASCADE; CREATE SCHEMA public;");
+      await sql("keycloak", "DELETE FROM realm;");
+      const { ok, text } = await run;
+      expect(ok, text).to.equal(false);
+      expect(text, text).to.contain("database auth has no tables any more (2 before)");
+      expect(text).to.contain("no Alembic revision any more (4f1c2d7a9b03 before)");
+      expect(text).to.contain("database keycloak has no rows any more (500 before)");
+      expect((await world.helmVersions()).at(-1)).to.equal("casa-runtime-0.2.1 deployed");
+
+      const again = await world.up();
+      expect(again.ok, again.text).to.equal(false);
+      const lines = [...text.matchAll(/npx casa-upgrade (restore --database (\w+) --from \S+ --yes)/g)];
+      const commands = new Map(lines.map(([, line = "", name = ""]) => [name, line]));
+      expect([...commands.keys()]).to.deep.equal(["auth", "keycloak"]);
+      for (const line of commands.values()) {
+        const restored = await world.cli(...line.split(" "));
+        expect(restored.code, restored.text).to.equal(0);
+      }
+      expect(await contents()).to.equal(rows);
+      const last = mustSucceed(await world.up());
+      expect(last.text).to.contain("database auth has its data; database keycloak has its data; database ");
+      mustSucceed(await world.up(["--expect-no-changes"]));
+    });
   });
 });
 
@@ -237,6 +291,24 @@ INSERT INTO tokens SELECT i, 'owner ' || i % 977, timestamptz '2026-01-01' + i *
   FROM generate_series(1, ${ROWS}) i;
 CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY);
 INSERT INTO alembic_version VALUES ('4f1c2d7a9b03');
+`;
+
+/** What belongs to the database, and not to anything in it. */
+const PROPERTIES = `
+CREATE ROLE reports;
+ALTER DATABASE auth SET search_path TO app, public;
+ALTER DATABASE auth SET "app.motto" TO 'it''s fine';
+ALTER ROLE reports IN DATABASE auth SET statement_timeout TO '5s';
+REVOKE CONNECT ON DATABASE auth FROM PUBLIC;
+GRANT CONNECT ON DATABASE auth TO reports;
+COMMENT ON DATABASE auth IS 'tokens''n all';
+ALTER DATABASE auth CONNECTION LIMIT 40;
+`;
+const DESCRIBE = `
+SELECT r.rolname, setting FROM pg_db_role_setting CROSS JOIN unnest(setconfig) setting LEFT JOIN pg_roles r ON r.oid = setrole
+  WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = 'auth') ORDER BY 1, 2;
+SELECT acl::text FROM pg_database, unnest(datacl) acl WHERE datname = 'auth' ORDER BY 1;
+SELECT datconnlimit, datallowconn, shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'auth';
 `;
 
 /** pg_restore runs with an empty search path, so the check finds no table: a dump that nobody could ever restore. */

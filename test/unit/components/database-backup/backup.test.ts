@@ -166,6 +166,8 @@ describe("database backups: decisions", () => {
       willRun: true,
       databases: [{ name: "auth", server: "w" }],
       destination: "b",
+      servers: 0,
+      missing: [],
     };
     const fact = (over: object, needed = true) => backupFact({ ...plan, ...over } as unknown as BackupPlan, { needed });
     expect(fact({})).to.include({ planned: true, needed: true });
@@ -173,7 +175,11 @@ describe("database backups: decisions", () => {
     expect(fact({ enabled: false, willRun: false, databases: [] }).why).to.contain("backup.enabled");
     expect(fact({ willRun: false, databases: [] }).why).to.contain("backup.databases");
     expect(fact({ willRun: false, releaseWillChange: false }, false)).to.deep.equal({
-      ...{ planned: false, needed: false, why: "nothing changes" },
+      ...{ planned: false, needed: false, why: "nothing changes", missing: [] },
     });
+    // Live servers of a release whose record is lost need a backup, too.
+    expect(fact({ enabled: false, willRun: false, servers: 1 }, false)).to.include({ needed: true });
+    const missing = [{ what: "database x", fix: "name it" }];
+    expect(fact({ missing }).missing).to.deep.equal(missing);
   });
 });

@@ -7,7 +7,7 @@ import {
 } from "../../../../components/migration-gate/revision";
 import { rollbackLines, type RollbackFacts } from "../../../../components/migration-gate/rollback";
 import { failureText, parseReport } from "../../../../components/migration-gate/settings";
-import { findMigrationTarget } from "../../../../components/migration-gate/target";
+import { databaseNamedOtherwise, findMigrationTarget } from "../../../../components/migration-gate/target";
 import type { KubeObject } from "../../../../kubernetes/objects";
 import { gateNeeds } from "../../../../components/migration-gate/cluster/permissions";
 
@@ -62,6 +62,17 @@ describe("what the migration gate waits for", () => {
     ]);
     expect(target.database).to.deep.equal({ kind: "StatefulSet", namespace: "ns", name: "db", container: "server" });
     expect(findMigrationTarget([other], [], rules).database).to.equal(undefined);
+    // Named otherwise: the only server, or the only one with "auth" in its name.
+    const server = (name: string): KubeObject => ({
+      apiVersion: "apps/v1",
+      kind: "StatefulSet",
+      metadata: { name },
+      spec: { template: { spec: { containers: [{ name: "postgresql", image: "bitnami/postgresql:15.4.0" }] } } },
+    });
+    const found = (...names: string[]) => databaseNamedOtherwise(names.map(server), "ns")?.name;
+    expect(found("data")).to.equal("data");
+    expect(found("kc-db", "authdb")).to.equal("authdb");
+    expect(found("one", "two")).to.equal(undefined);
   });
 });
 
@@ -72,9 +83,11 @@ describe("schema revision", () => {
 
   it("psql's answer: no table, rows, an empty table, several schemas, nonsense", () => {
     expect(parseRevisions("tables|0\n")).to.deep.equal({ state: "absent" });
-    expect(parseRevisions("tables|1\nrow|public|b\nrow|public|a\n")).to.deep.equal(read("a", "b"));
+    expect(parseRevisions("tables|1\nrow|public|t|b\nrow|public|t|a\n")).to.deep.equal(read("a", "b"));
     expect(parseRevisions("tables|1\n")).to.deep.equal(read());
-    expect(parseRevisions("tables|2\nrow|a|1\nrow|b|2")).to.have.property("why").that.contains("a, b");
+    expect(parseRevisions("tables|2\nrow|a|v|1\nrow|b|v|2")).to.deep.equal(read("1 in a.v", "2 in b.v"));
+    const beside = "tables|2\nrow|public|alembic_version|1\nrow|public|alembic_version_jobs|2";
+    expect(parseRevisions(beside)).to.deep.equal(read("1"));
     expect(parseRevisions("Unable to use a TTY")).to.have.property("state", "not checked");
   });
 
@@ -88,9 +101,12 @@ describe("schema revision", () => {
     });
   });
 
-  it("a step back and a table that is gone are said", () => {
+  it("a step back is said, a table that is gone is refused unless that is meant", () => {
     expect(judge(read("a"), ["a", "b"]).note).to.contain("b before, a now; the schema went BACK");
-    expect(judge({ state: "absent" }, ["a"]).note).to.contain("is gone; it was at a");
+    expect(judge({ state: "absent" }, ["a"]).problem)
+      .to.contain("is gone; it was at a")
+      .and.contain("compareData");
+    expect(judgeRevision({ state: "absent" }, { seen: ["a"], acceptsLoss: true })).not.to.have.property("problem");
   });
 
   it("refused: an empty table, more heads than before; fewer heads are a merge", () => {
@@ -102,6 +118,7 @@ describe("schema revision", () => {
   });
 
   it("what is expected must be there exactly, and known", () => {
+    expect(judge(read("b in x.v", "a in y.v"), [], ["a", "b"]).problem).to.equal(undefined);
     expect(judge(read("b", "a"), [], ["a", "b"]).problem).to.equal(undefined);
     expect(judge(read("a"), [], ["a", "b"]).problem).to.contain("is at revision a; config migrationGate");
     expect(judge({ state: "absent" }, [], ["a"]).problem).to.contain("asks for a");

@@ -70,6 +70,54 @@ describe("a log that says the migration failed", () => {
     );
   });
 
+  it("what the command alembic says last, however its loggers are set up", () => {
+    const gone = "FAILED: Can't locate revision identified by 'a1'";
+    failed(gone).to.equal(gone);
+    failed(`${START}\n${gone}\n${OTHER}`).to.equal(gone);
+    const heads = "FAILED: Multiple head revisions are present for given argument 'head'; please specify a specific";
+    failed(heads).to.equal(heads);
+    failed(`${gone}\nretrying\n${START}`).to.equal(undefined);
+    expect(migrationLines(`${OTHER}\n${gone}\n${OTHER}`)).to.deep.equal([gone]);
+  });
+
+  it("in colours, and in JSON: level, message and error count, empty errors and other fields do not", () => {
+    failed("\u001b[31mERROR\u001b[0m \u001b[1m[alembic]\u001b[0m cannot go on").to.equal(
+      "ERROR [alembic] cannot go on",
+    );
+    const json = (fields: object) => JSON.stringify(fields);
+    for (const fields of [
+      { level: "error", logger: "alembic.util.messaging", msg: "Can't locate revision identified by 'a1'" },
+      { severity: "INFO", message: "running migrations", error: "relation tokens does not exist" },
+      { level: "info", event: "migration failed", attempt: 3 },
+    ]) {
+      failed(json(fields)).to.equal(json(fields));
+    }
+    for (const fields of [
+      { level: "info", message: "migrations done", error: null },
+      { level: "info", message: "migrations done", error: "", failed: 0 },
+      { level: "info", message: "migrations: 3 applied, 0 failed" },
+      { level: "info", message: "alembic started", table: "failed_logins", previous: "error" },
+    ]) {
+      failed(json(fields)).to.equal(undefined);
+    }
+    // An error that was taken back.
+    failed(
+      `${json({ level: "error", msg: "migration failed" })}\n${json({ level: "info", msg: "migrations applied" })}`,
+    ).to.equal(undefined);
+  });
+
+  it("not: counts and fields that say that nothing went wrong, unless something else does", () => {
+    for (const line of [
+      "INFO migrations: 3 applied, 0 failed",
+      "INFO alembic result failed=0 errors: []",
+      'INFO migration result {"error":null,"applied":2}',
+      "INFO migration result error=None",
+    ]) {
+      failed(line).to.equal(undefined);
+    }
+    failed("ERROR migration aborted: 0 errors before, then a deadlock").to.match(/deadlock/);
+  });
+
   it("not: words of the author of a step, counts of zero, tracebacks of requests, a healthy log", () => {
     failed(START).to.equal(undefined);
     failed("INFO migration finished, 0 failures").to.equal(undefined);

@@ -54,7 +54,7 @@ describe("timeline of a review", () => {
 
   it("begins with the backup where one is made, and says where it goes", () => {
     const review = sampleReview();
-    const backup = { planned: true, needed: true, why: "auth to pvc://backups/x, each verified" };
+    const backup = { missing: [], planned: true, needed: true, why: "auth to pvc://backups/x, each verified" };
     const root = drawn({ ...review, runtime: { ...review.runtime, backup } });
     const [first, second] = bars(root);
     expect(first?.rect.attributes["class"]).to.equal("backup");
