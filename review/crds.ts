@@ -56,7 +56,7 @@ export async function reviewCrds(
   };
 }
 
-/** A CRD that the last upgrade left as this one wants it: so the engine's record says, and by itself it does nothing. */
+/** A CRD that the last upgrade left as this one wants it: so the record says, and the engine by itself does nothing. */
 function changedByHand({ name, action }: ObjectChange, { planned, installed, isOurs }: CrdInput): string[] {
   const before = installed.find((crd) => crd.metadata.name === name);
   const now = planned.find((crd) => crd.name === name);

@@ -20,12 +20,16 @@ export function sameKeys(target: unknown, live: unknown, path: readonly string[]
 
 function inList(target: readonly unknown[], live: readonly unknown[], path: readonly string[]): string | undefined {
   const key = mergeKey(path);
-  const keyOf = (item: unknown) => (isMap(item) && key !== undefined ? item[key] : undefined);
+  const keyOf = (item: unknown) => {
+    const found = isMap(item) && key !== undefined ? item[key] : undefined;
+    return typeof found === "string" || typeof found === "number" ? found : undefined;
+  };
   const keys = target.map(keyOf).filter((one) => one !== undefined);
   const twice = keys.find((one, i) => keys.indexOf(one) !== i);
   const isThere = target.length === live.length && target.every((item) => live.some((one) => contains(one, item)));
   if (key !== undefined && twice !== undefined && !isThere) {
-    return `two items of ${path.join(".")} have the same ${key} (${String(twice as string | number)}): helm patches this list by its ${key}, and would keep one of them`;
+    const list = path.join(".");
+    return `two items of ${list} have the same ${key} (${twice}): helm patches this list by its ${key}, and would keep one of them`;
   }
   for (const [i, item] of target.entries()) {
     const other = keyOf(item) === undefined ? live[i] : live.find((one) => keyOf(one) === keyOf(item));
