@@ -182,7 +182,8 @@ const migrationGate = z.strictObject({
 });
 
 const timeouts = z.strictObject({
-  connect: seconds(10, 600, "longest wait for the API server to answer in pre-flight"),
+  connect: seconds(10, 600, "longest wait for the API server's first answer"),
+  request: seconds(60, 3600, "longest wait for its answer to any later request, such as the dry-run of a large CRD"),
   crds: seconds(60, 3600, "longest wait for all CRDs to be Established"),
   customResources: seconds(3600, 86_400, "longest time for the migration of one CRD's custom resources"),
   release: seconds(600, 86_400, "longest wait of helm for all workloads of the release"),

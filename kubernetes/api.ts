@@ -123,8 +123,13 @@ export class KubeApi {
   /** @param timeoutSeconds longest wait for one answer, or between two parts of one. */
   constructor(
     private readonly endpoint: ApiAccess,
-    private readonly timeoutSeconds = 60,
+    private timeoutSeconds = 60,
   ) {}
+
+  /** @param seconds longest wait for one answer, from now on. */
+  setTimeout(seconds: number): void {
+    this.timeoutSeconds = seconds;
+  }
 
   /**
    * Sends one request; resolves to the parsed answer. Sent again when the API server says it is too busy.

@@ -8,8 +8,10 @@ export interface ConnectOptions {
   /** Kubeconfig path; unset: `$KUBECONFIG` (may list several files), else `~/.kube/config`. */
   kubeconfig?: string;
   context: string;
-  /** Longest wait for one answer. */
+  /** Longest wait for the first answer, and without {@link requestSeconds} for every other. */
   timeoutSeconds: number;
+  /** Longest wait for every later answer. */
+  requestSeconds?: number;
 }
 
 const version = z.looseObject({ gitVersion: z.string(), major: z.string(), minor: z.string() });
@@ -117,6 +119,7 @@ export async function connectForWriting(options: ConnectOptions): Promise<Cluste
       api.read("/version").then((answer) => version.parse(answer)),
       clusterUid(api),
     ]);
+    api.setTimeout(options.requestSeconds ?? options.timeoutSeconds);
     // Managed clusters have versions such as 1.34+.
     const numbers = { major: Number.parseInt(major, 10), minor: Number.parseInt(minor, 10) };
     return new ClusterClient(api, context, options.kubeconfig, gitVersion, numbers, uid);

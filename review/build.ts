@@ -24,6 +24,7 @@ import type { ReviewInput } from "./input";
 import { type HookChange, hookChanges } from "./hooks";
 import { listIfAllowed, releaseRolls } from "./pods";
 import { redacted } from "./redacted";
+import { newClaims } from "./new-claims";
 import { recordChanges } from "./records";
 import { type ReleaseObject, type ReleaseRendering, releaseObjects, scaledKey } from "./release-objects";
 import { restartChanges } from "./restart-objects";
@@ -62,7 +63,8 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     newRevision: input.newRevision,
     maxHistory: config.maxHistory,
   });
-  const changes = [...crds.changes, ...namespace, ...withHooks(objects, hooks), ...ofRestarts];
+  const claimsToCome = newClaims(objects, liveClaims, release.namespace);
+  const changes = [...crds.changes, ...namespace, ...withHooks(objects, hooks), ...claimsToCome, ...ofRestarts];
   const all = [...changes, ...records];
   const byServer = changes.flatMap(refusalOf);
   const [contents, templatedCrds] = await Promise.all([

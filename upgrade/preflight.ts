@@ -30,7 +30,10 @@ export function connectTo(config: UpgradeConfig): Promise<ClusterClient> {
 /** The same for a command that changes the cluster. */
 export async function connectForWritingTo(config: UpgradeConfig): Promise<ClusterWriter> {
   const { kubeconfig, context, clusterId, timeouts } = config;
-  const client = await connectForWriting({ kubeconfig, context, timeoutSeconds: timeouts.connect });
+  const client = await connectForWriting({
+    ...{ kubeconfig, context, timeoutSeconds: timeouts.connect },
+    requestSeconds: timeouts.request,
+  });
   if (clusterId !== undefined && client.uid !== clusterId) {
     throw new UserError(
       "wrong-cluster",

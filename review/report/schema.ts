@@ -41,10 +41,10 @@ const objectSchema = z.strictObject({
   action: z.enum(["create", "update", "delete", "keep"]).meta({
     description: "keep: the new chart no longer has it, but its resource policy makes helm leave it",
   }),
-  writer: z.enum(["crds", "helm", "hook", "restart", "record"]).meta({
+  writer: z.enum(["crds", "helm", "hook", "restart", "record", "controller"]).meta({
     description:
-      "who changes it: the CRD step, helm (rendered objects), a helm hook, a restart of a MAS workload, or bookkeeping " +
-      "(helm's revision Secrets and the restart records)",
+      "who changes it: the CRD step, helm (rendered objects), a helm hook, a restart of a MAS workload, bookkeeping " +
+      "(helm's revision Secrets and the restart records), or a controller in consequence (claims of a StatefulSet)",
   }),
   fields: z.array(fieldSchema).meta({ description: "changed fields; empty for create and delete" }),
   folded: count.meta({ description: "changed fields that are left out as noise: checksums, chart and version labels" }),

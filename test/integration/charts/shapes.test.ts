@@ -67,6 +67,22 @@ describe("what the preview says is what happens", function () {
     expect(inOrder(lines)).to.deep.equal(seen(ours));
   });
 
+  it("field by field, where nothing is made up", () => {
+    const updates = review.objects.filter(
+      ({ action, writer, fields }) =>
+        action === "update" &&
+        (writer === "helm" || writer === "crds") &&
+        !fields.some(({ cause }) => cause === "generated"),
+    );
+    expect(updates.length).to.be.greaterThan(20);
+    for (const { kind, namespace, name, fields, folded } of updates) {
+      const key = `${kind} ${namespace ? `${namespace}/` : ""}${name}`;
+      const changed = ours.get(key)?.fields ?? [];
+      expect(changed, key).to.include.members(fields.map(({ path }) => path));
+      expect(changed.length, `${key}: ${changed.join(", ")}`).to.equal(fields.length + folded);
+    }
+  });
+
   it("objects of a kind that the upgrade brings", async () => {
     expect(review.objects.map(({ kind, name }) => `${kind} ${name}`)).to.include(`Gadget first-${OURS}`);
     expect(await world.kubectl(["get", "gadgets", "--all-namespaces", "--output", "name"])).to.contain(

@@ -148,7 +148,7 @@ describe("whatever the API server answers while planning: one text with what fai
     const config = {
       ...{ chart: chart("0.2.0", "length"), version: "0.2.0", release: "faults", namespace: "faults", context: "c" },
       kubeconfig: await fixture.kubeconfig({ server }),
-      ...{ backup: { enabled: false }, migrationGate: { enabled: false }, timeouts: { connect: 2 } },
+      ...{ backup: { enabled: false }, migrationGate: { enabled: false }, timeouts: { connect: 2, request: 2 } },
     };
     all = Object.fromEntries(
       Object.entries(config).map(([key, value]) => [

@@ -68,6 +68,7 @@ describe("parseConfig", () => {
       },
       timeouts: {
         connect: 10,
+        request: 60,
         crds: 60,
         customResources: 3600,
         release: 600,

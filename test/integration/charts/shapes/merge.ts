@@ -11,6 +11,22 @@ metadata: {name: scaled}
 spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: scaled}, minReplicas: ${min}, maxReplicas: 5, metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 80}}}]}
 `;
 
+const statefulSet = (name: string, replicas: number) => `apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: ${name}}
+spec:
+  serviceName: none
+  replicas: ${replicas}
+  podManagementPolicy: Parallel
+  selector: {matchLabels: {app: ${name}}}
+  template:
+    metadata: {labels: {app: ${name}}}
+    spec: {containers: [{name: main, image: registry.example/main:1, volumeMounts: [{name: data, mountPath: /data}]}]}
+  volumeClaimTemplates:
+    - metadata: {name: data}
+      spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
+`;
+
 /** What helm makes of the live object. */
 export const merge: Shape[] = [
   { name: "a field that changes", before: configMap("field", "a: b"), after: configMap("field", "a: c") },
@@ -136,5 +152,10 @@ export const merge: Shape[] = [
       "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: ef}\nspec: {configPatches: [{a: 1}, {b: 2}], priority: 1}\n",
     after:
       "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: ef}\nspec: {configPatches: [{a: 1}, {b: 3}]}\n",
+  },
+  {
+    name: "a StatefulSet that grows, and one that comes: the claims that they make",
+    before: statefulSet("grows", 1),
+    after: join(statefulSet("grows", 3), statefulSet("new-set", 2)),
   },
 ];
