@@ -2,6 +2,7 @@ import { createHash, createHmac } from "node:crypto";
 import type { ClusterClient } from "../kubernetes/connect";
 import type { ReleaseState } from "../helm/release";
 import { canonicalJson } from "../shared/digest";
+import { maskUnstable } from "../helm/unstable";
 import { contentOf } from "./diff/fields";
 import type { Redactor } from "../kubernetes/redact";
 import { dig, isMap, type KubeObject } from "../kubernetes/objects";
@@ -32,6 +33,10 @@ export function factsOf(
   return {
     "the cluster": client.uid,
     "the chart's rendering": chart.digest,
+    // The digest knows nothing of what the chart looks up on the cluster.
+    "what helm renders": input.newRevision
+      ? maskUnstable([...chart.rendered, ...chart.hooks], chart.unstable, loaded.config.namespace)
+      : null,
     // Without a record of helm there is no secret key to hash secret values with.
     "the values": installed ? loaded.values : redactor.tree(loaded.values),
     "the release": installed && [installed.latest.revision, installed.latest.status],
