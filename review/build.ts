@@ -24,6 +24,7 @@ import type { ReviewInput } from "./input";
 import { type HookChange, hookChanges } from "./hooks";
 import { listIfAllowed, releaseRolls } from "./pods";
 import { redacted } from "./redacted";
+import { vainWaits } from "./vain-waits";
 import { newClaims } from "./new-claims";
 import { recordChanges } from "./records";
 import { type ReleaseObject, type ReleaseRendering, releaseObjects, scaledKey } from "./release-objects";
@@ -67,8 +68,9 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
   const changes = [...crds.changes, ...namespace, ...withHooks(objects, hooks), ...claimsToCome, ...ofRestarts];
   const all = [...changes, ...records];
   const byServer = changes.flatMap(refusalOf);
-  const [contents, templatedCrds] = await Promise.all([
+  const [contents, waits, templatedCrds] = await Promise.all([
     deletedContents(client, objects, hooks),
+    input.newRevision ? vainWaits(client, objects, replacedWorkloads(rolls), release.namespace) : [],
     reviewTemplatedCrds(client, objects, input.crds.overrides),
   ]);
   const allCrds = [...crds.crds, ...templatedCrds];
@@ -107,7 +109,7 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     runtime,
     acknowledgements: config.acknowledge,
     risks: rankRisks(sections),
-    warnings: [...input.warnings, ...crds.byHand, ...stale].map((text) => redactor.text(text)),
+    warnings: [...input.warnings, ...crds.byHand, ...waits, ...stale].map((text) => redactor.text(text)),
     reviewed: reviewedHashes(factsOf(input, objects, allCrds, redactor), reviewKey(client, installed)),
     requests: client.requestCount,
   };

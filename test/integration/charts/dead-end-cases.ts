@@ -312,6 +312,37 @@ export const CASES: readonly Case[] = [
     },
   },
   {
+    name: "a claim that is bound with its first pod, and that nothing mounts",
+    live: "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: late}\nprovisioner: example/none\nvolumeBindingMode: WaitForFirstConsumer\n",
+    before: template(configMap("a", "a: b")),
+    after: template(
+      "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: idle}\nspec: {storageClassName: late, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}\n",
+    ),
+    review: ({ warnings }) =>
+      expect(warnings.join()).to.contain("PersistentVolumeClaim idle is bound, which happens with its first pod"),
+  },
+  {
+    name: "a load balancer without an address",
+    before: template(
+      "apiVersion: v1\nkind: Service\nmetadata: {name: lb}\nspec: {type: LoadBalancer, selector: {a: b}, ports: [{port: 80}]}\n",
+    ),
+    after: {
+      ...template(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: lb}\nspec: {type: LoadBalancer, selector: {a: b}, ports: [{port: 80}]}\n",
+      ),
+      "templates/b.yaml": configMap("b", "a: b"),
+    },
+    review: ({ warnings }) => expect(warnings.join()).to.contain("Service lb has a load balancer's address"),
+  },
+  {
+    name: "a quota that the new pod of a roll exceeds",
+    live: "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: tight, namespace: NS}\nspec: {hard: {pods: '1'}}\n",
+    before: template(deployment("rolls")),
+    byHand: [["wait", "--for=condition=Available", "deployment/rolls", "--timeout=30s"]],
+    after: template(deployment("rolls", { container: "image: registry.example/main:2" })),
+    review: ({ warnings }) => expect(warnings.join()).to.contain("ResourceQuota tight is used up"),
+  },
+  {
     name: "a Secret that holds words of our own",
     before: template(
       "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: update, b: ends, c: ConfigMap, d: changes, e: '2'}\n",
