@@ -92,6 +92,10 @@ async function reviewTarget(
     const created = change(rendered, "create", release.namespace, check, name);
     return [{ key, namespaced: true, target: rendered, after: rendered, change: created }];
   }
+  if (rendered.metadata.name === undefined) {
+    const nameless = change(rendered, "create", rendered.metadata.namespace, NAMELESS, GENERATED);
+    return [{ key, namespaced: served.namespaced, target: rendered, after: rendered, change: nameless }];
+  }
   const changing = planned || isTemplatedKind(rendered, rendering.target);
   const at = served.namespaced ? (rendered.metadata.namespace ?? release.namespace) : undefined;
   const target = owned(rendered, release, at);
@@ -138,6 +142,13 @@ async function reviewTarget(
 function differs(before: KubeObject, after: KubeObject, path: readonly string[]): boolean {
   return !isDeepStrictEqual(valueAt(before, path), valueAt(after, path));
 }
+
+/** helm looks for every object by its name first. */
+const NAMELESS: ObjectCheck = {
+  result: "rejected",
+  message: "it has no name (generateName), and helm cannot install such an object",
+  fix: "choose a chart version that names it, or switch it off in the values",
+};
 
 /** Where the chart makes something up, as paths into what the API server answers. */
 function generatedPaths(target: KubeObject, paths: readonly string[][]): string[][] {

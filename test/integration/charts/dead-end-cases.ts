@@ -108,7 +108,7 @@ export const CASES: readonly Case[] = [
     name: "a template with generateName",
     before: template(configMap("a", "a: b")),
     after: template("apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: a-}\n"),
-    says: ["the cluster would refuse this upgrade", "ConfigMap ", "name", "Fix:"],
+    says: ["it has no name (generateName)", "Fix:"],
     helm: /resource name may not be empty/,
   },
   {

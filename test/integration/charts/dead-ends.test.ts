@@ -73,7 +73,7 @@ describe("dead ends and data that goes: told by the plan, before anything change
       }
       for (const text of one.says ?? []) {
         expect(outcome, "refused").to.be.a("string");
-        if (typeof text === "string") expect(outcome).to.contain(text);
+        if (typeof text === "string") expect(outcome, outcome as string).to.contain(text);
         else expect(outcome).to.match(text);
       }
       if (!one.helm) return;
