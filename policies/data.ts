@@ -17,9 +17,9 @@ export const dataKept = policyOf({
         "leave persistence on in the values, or have it kept: " +
         `kubectl --namespace ${namespace} annotate pvc ${name} helm.sh/resource-policy=keep`,
     })),
-    ...contents.parse(review["contents"]).map(({ kind, name, why }) => ({
+    ...contents.parse(review["contents"]).map(({ kind, name, why, fix }) => ({
       what: `${kind} ${name} is deleted with all that is in it: ${why}`,
-      fix: `have it kept: kubectl annotate ${kind.toLowerCase()} ${name} helm.sh/resource-policy=keep`,
+      fix,
     })),
   ],
   release: (release) => {

@@ -59,7 +59,7 @@ export const backup = z.looseObject({
 
 export const claims = z.array(z.looseObject({ namespace: text, name: text, why: text }));
 /** Absent before 0.3.0. */
-export const contents = z.array(z.looseObject({ kind: text, name: text, why: text })).default([]);
+export const contents = z.array(z.looseObject({ kind: text, name: text, why: text, fix: text })).default([]);
 export const databases = z.array(
   z.looseObject({
     workload: text,

@@ -16,23 +16,30 @@ export async function deletedContents(
 ): Promise<DeletedContents[]> {
   const byHelm = objects.flatMap(({ live, change }) =>
     live && change?.action === "delete"
-      ? [{ live, why: "the chart does not have it any more, so helm deletes it" }]
+      ? [{ live, why: "the chart does not have it any more, so helm deletes it", fix: keepIt(live) }]
       : [],
   );
   const byHooks = hooks.flatMap(({ live, change }) =>
     live && change.check.result !== "rejected"
-      ? [{ live, why: "a helm hook makes it anew, so helm deletes it first" }]
+      ? [{ live, why: "a helm hook makes it anew, so helm deletes it first", fix: HOOK_FIX }]
       : [],
   );
-  const found = [...byHelm, ...byHooks].map(async ({ live, why }): Promise<DeletedContents[]> => {
+  const found = [...byHelm, ...byHooks].map(async ({ live, why, fix }): Promise<DeletedContents[]> => {
     const { name = "" } = live.metadata;
-    if (isNamespace(live)) return [{ kind: live.kind, name, why: `${why}, and Kubernetes everything in it` }];
+    if (isNamespace(live)) return [{ kind: live.kind, name, why: `${why}, and Kubernetes everything in it`, fix }];
     if (!isCrd(live)) return [];
     const count = await countOf(client, live);
     const kind = String(dig(live, "spec", "names", "kind"));
-    return [{ kind: live.kind, name, why: `${why}, and Kubernetes its ${count} ${kind} objects` }];
+    return [{ kind: live.kind, name, why: `${why}, and Kubernetes its ${count} ${kind} objects`, fix }];
   });
   return (await Promise.all(found)).flat();
+}
+
+/** No annotation keeps helm from deleting what a hook makes anew. */
+const HOOK_FIX = "switch the hook off in the values, or choose a chart version that has it as a plain template";
+
+function keepIt({ kind, metadata }: KubeObject): string {
+  return `have it kept: kubectl annotate ${kind.toLowerCase()} ${metadata.name ?? ""} helm.sh/resource-policy=keep`;
 }
 
 function isNamespace(object: KubeObject): boolean {

@@ -97,6 +97,7 @@ const contentsSchema = z.strictObject({
   kind: text.meta({ description: "Namespace or CustomResourceDefinition" }),
   name: text,
   why: text,
+  fix: text,
 });
 
 /** What becomes of the data of a database server. */

@@ -60,7 +60,12 @@ function byHelm(pairs: readonly ObjectPair[]): Loss[] {
     if (!before || after || !isClaim(before)) return [];
     // helm looks at the live object's annotation, too, and leaves it.
     if (before.metadata.annotations?.["helm.sh/resource-policy"] === "keep") return [];
-    return [{ claim: before, because: "helm deletes it: the chart has it no more, or makes it anew as a hook" }];
+    return [
+      {
+        claim: before,
+        because: "helm deletes it: the chart has it no more, or makes it anew as a hook (which no annotation prevents)",
+      },
+    ];
   });
 }
 
