@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { ResourceValidationPolicy } from "@pulumi/policy";
-import { databaseDataKept, databaseMajorKept } from "../../../policies/data";
+import { databaseDataKept, databaseMajorKept, dataKept } from "../../../policies/data";
 import { keycloakVersion } from "../../../policies/keycloak";
 import { postgresBackup } from "../../../policies/postgres";
 import { REVIEW_TYPE } from "../../../policies/rule";
@@ -11,6 +11,7 @@ import { reviewOf } from "../../fixtures/review";
 
 const POLICIES: Record<string, ResourceValidationPolicy> = {
   "postgres-backup": postgresBackup,
+  "data-kept": dataKept,
   "database-data-kept": databaseDataKept,
   "database-major-kept": databaseMajorKept,
   "keycloak-version-step": keycloakVersion,
@@ -24,6 +25,18 @@ function check(name: string, sections: Parameters<typeof reviewOf>[0]): string[]
 }
 
 describe("the rules about data and versions", () => {
+  it("what goes with all that is in it: Namespaces and CRDs, each with its own fix", () => {
+    const contents = [
+      { kind: "Namespace", name: "extra", why: "helm deletes it", fix: "have it kept" },
+      { kind: "CustomResourceDefinition", name: "gadgets.a.b", why: "a hook makes it anew", fix: "switch the hook off" },
+    ];
+    const found = check("data-kept", { contents });
+    expect(found).to.have.length(2);
+    expect(found[0]).to.contain("Namespace extra is deleted with all that is in it").and.to.contain("have it kept");
+    expect(found[1]).to.contain("CustomResourceDefinition gadgets.a.b").and.to.contain("switch the hook off");
+    expect(check("data-kept", {})).to.deep.equal([]);
+  });
+
   it("databases: data that is lost, moved or left behind, and another major, are each refused by their own policy", () => {
     const of = (problem: Review["databases"][number]["problem"]) => ({
       databases: [
