@@ -28,7 +28,12 @@ describe("the rules about data and versions", () => {
   it("what goes with all that is in it: Namespaces and CRDs, each with its own fix", () => {
     const contents = [
       { kind: "Namespace", name: "extra", why: "helm deletes it", fix: "have it kept" },
-      { kind: "CustomResourceDefinition", name: "gadgets.a.b", why: "a hook makes it anew", fix: "switch the hook off" },
+      {
+        kind: "CustomResourceDefinition",
+        name: "gadgets.a.b",
+        why: "a hook makes it anew",
+        fix: "switch the hook off",
+      },
     ];
     const found = check("data-kept", { contents });
     expect(found).to.have.length(2);
