@@ -42,12 +42,14 @@ export function fieldChanges(versions: ObjectVersions, redactor: Redactor): { fi
   const inOrder = [...told.filter((one) => !isMadeUp(one)), ...told.filter(isMadeUp)];
   const hide = isSecret(versions.target);
   return {
-    fields: inOrder.map((difference) => ({
-      path: pathText(shownPath(difference.path, versions)),
-      ...shown(difference, hide, redactor),
-      cause: causeOf(difference.path, known),
-      ...(isUnset(difference.path, known) ? { unset: true as const } : {}),
-    })),
+    fields: inOrder.map((difference) => {
+      const path = pathText(shownPath(difference.path, versions));
+      const cause = causeOf(difference.path, known);
+      // What a chart makes up is often a password, whatever kind of object it is in.
+      if (cause === "generated") return { path, after: GENERATED, cause };
+      const unset = isUnset(difference.path, known) ? { unset: true as const } : {};
+      return { path, ...shown(difference, hide, redactor), cause, ...unset };
+    }),
     folded: all.length - told.length,
   };
 }
