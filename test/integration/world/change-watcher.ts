@@ -125,6 +125,8 @@ export function keyOf({ kind, metadata }: { kind: string; metadata: { namespace?
 /** Made by a controller: it has an owner, or (claims of a StatefulSet) nobody but controllers ever wrote it. */
 function isOwned(object: KubeObject | undefined): boolean {
   const writers = fieldManagers.safeParse(object?.metadata["managedFields"]).data ?? [];
+  // Claims of a StatefulSet are its controller's, and stay: a reviewer is told of them.
+  if (object?.kind === "PersistentVolumeClaim") return false;
   if (writers.length > 0 && writers.every(({ manager }) => /^kube-(controller-manager|scheduler)$/.test(manager)))
     return true;
   const owners: unknown = object?.metadata["ownerReferences"];
