@@ -182,7 +182,7 @@ describe("parseConfig", () => {
       expect(unknown({ restarts: { canarys: [] } })).to.include(`"restarts.canaries"`));
     it("lists the known keys when none is near", () =>
       expect(unknown({ timeouts: { sidecar: 5 } })).to.match(
-        /known keys here: connect, crds, customResources, release, migration, injection, restart\./,
+        /known keys here: connect, request, crds, customResources, release, migration, injection, restart\./,
       ));
     it("quotes a key for the CLI and the shell", () =>
       expect(unknown({ restarts: { "it's.b": 1 } })).to.include(`pulumi config rm --path 'restarts["it'\\''s.b"]'`));
