@@ -97,13 +97,11 @@ export interface ReleaseRevision {
   readonly deployedAt: string;
 }
 
-/** How much a clock of a cluster may be off, in milliseconds. */
-const SKEW_MS = 2000;
-
 /** The revisions of helm that an update made: those between its begin and its end. */
 export function revisionsOf<T extends ReleaseRevision>({ start, end }: Update, revisions: readonly T[]): T[] {
-  // The CLI writes whole seconds.
-  const [from, to] = [start.getTime() - SKEW_MS, (end ?? start).getTime() + SKEW_MS];
+  // The CLI cuts both times to whole seconds. helm's time is by the same clock, of the machine that upgrades: more
+  // leeway would take in the revision of an update that ended right before.
+  const [from, to] = [start.getTime(), (end ?? start).getTime() + 1000];
   return revisions.filter(({ deployedAt }) => {
     const at = Date.parse(deployedAt);
     return at >= from && at <= to;
