@@ -1,5 +1,5 @@
-import { createHash, randomUUID } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -74,10 +74,14 @@ export interface LoadedChart extends ReleaseObjects {
  * @throws UserError when it cannot be fetched, read or rendered, or holds invalid YAML.
  */
 export async function loadChart(source: ChartSource, input: RenderInput): Promise<LoadedChart> {
-  return withChart(source, input, async (job, meta, files) => {
+  return withChart(source, input, async (job, meta) => {
+    // One for the whole chart, packed subcharts included.
+    const budget = new ChartBudget(job.path);
+    const files = await readChartFiles(job.path, budget);
+    const more = await furtherJobs(job, input.values, files);
     const [compared, contents] = await Promise.all([
-      renderTwice(job, input, files),
-      packageOf(files, job.path, new ChartBudget(job.path)),
+      renderFixedly(job, more, input.client),
+      packageOf(files, job.path, budget),
     ]);
     const shipped = compared.first.filter(isCrdFile).sort(inChartOrder);
     const crds = shipped.filter(isCrd);
@@ -94,7 +98,7 @@ export async function loadChart(source: ChartSource, input: RenderInput): Promis
     const planned = crds.map(({ object }) => object);
     const view = await openClusterView(input.client, planned, job.scratch);
     try {
-      const real = await renderReal(job, input, files, view);
+      const real = await renderReal(job, more, input, view);
       const rendered = objectsOf(real.first.objects);
       return {
         ...chart,
@@ -125,10 +129,12 @@ function recordProblem({ recordBytes = 0 }: Rendering): string | undefined {
 async function brought(client: ClusterClient, crds: readonly KubeObject[], objects: readonly KubeObject[]) {
   const kinds = new Set(crds.map(definedKind));
   const ofThese = objects.filter((object) => kinds.has(groupKind(object)));
+  const types = new Map(ofThese.map(({ apiVersion, kind }) => [`${apiVersion} ${kind}`, { apiVersion, kind }]));
   const unserved = new Set<string>();
-  for (const { apiVersion, kind } of ofThese) {
-    if (!(await client.api.resource(apiVersion, kind))) unserved.add(`${apiVersion} ${kind}`);
+  for (const [key, { apiVersion, kind }] of types) {
+    if (!(await client.api.resource(apiVersion, kind))) unserved.add(key);
   }
+  if (unserved.size === 0) return undefined;
   return ({ apiVersion, kind }: KubeObject) => unserved.has(`${apiVersion} ${kind}`);
 }
 
@@ -153,7 +159,7 @@ export async function renderAgain(source: ChartSource, input: RenderInput): Prom
 async function withChart<T>(
   source: ChartSource,
   input: RenderInput,
-  work: (job: RenderJob, meta: ChartMeta, files: ChartFiles) => Promise<T>,
+  work: (job: RenderJob, meta: ChartMeta) => Promise<T>,
 ): Promise<T> {
   const scratch = await mkdtemp(join(tmpdir(), "casa-upgrade-"));
   try {
@@ -161,8 +167,7 @@ async function withChart<T>(
     const meta = await readMeta(path, source);
     const { release, namespace, isUpgrade } = input;
     const valuesFile = await writeValues(scratch, "values", input.values);
-    const files = await readChartFiles(path, new ChartBudget(path));
-    return await work({ chart: source.chart, path, valuesFile, release, namespace, isUpgrade, scratch }, meta, files);
+    return await work({ chart: source.chart, path, valuesFile, release, namespace, isUpgrade, scratch }, meta);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -182,22 +187,41 @@ interface Compared {
   asked: boolean;
 }
 
+/** What is rendered besides the chart itself, to see what comes out otherwise. */
+interface FurtherJobs {
+  /** The same once more, or several times. */
+  readonly same: readonly RenderJob[];
+  /** At another time; undefined when nothing asks for the time. */
+  readonly later?: RenderJob;
+}
+
+/** Functions of templates that may well give the same twice: more renderings make that unlikely. */
+const FEW_RESULTS = /\b(?:randInt|shuffle|rand(?:Alpha|AlphaNum|Numeric|Ascii|Bytes)\s+[12])\b/;
+
+async function furtherJobs(job: RenderJob, values: Record<string, unknown>, files: ChartFiles): Promise<FurtherJobs> {
+  if (rendersTheSame(files, values)) return { same: [] };
+  const mayCoincide = [...files.values()].some((data) => FEW_RESULTS.test(data.toString("latin1")));
+  const same = Array.from({ length: mayCoincide ? 6 : 1 }, () => job);
+  const shifted = valuesAtOtherTime(values);
+  const path = join(job.scratch, "chart-at-other-time");
+  const asks = await chartAtOtherTime(files, job.path, path);
+  if (!asks && isDeepStrictEqual(values, shifted)) return { same };
+  const valuesFile = await writeValues(job.scratch, "values-at-other-time", shifted);
+  return { same, later: { ...job, valuesFile, ...(asks ? { path } : {}) } };
+}
+
 /** Renderings for the digest. `lookup` finds nothing in them, unless the chart insists on finding something. */
-async function renderTwice(job: RenderJob, { client, values }: RenderInput, files: ChartFiles): Promise<Compared> {
+async function renderFixedly(job: RenderJob, { same, later }: FurtherJobs, client: ClusterClient): Promise<Compared> {
   const apiVersions = await client.apiVersions();
-  const other = await jobAtOtherTime(job, files);
-  const once = rendersTheSame(files, values);
   const all = async (versions: readonly string[], view?: ClusterView): Promise<Compared> => {
     const render = (one: RenderJob) => renderFixed(one, versions, client.gitVersion, view);
-    const more = once ? [] : [render(other), ...again(files, () => render(job))];
-    const [first, ...others] = await Promise.all([render(job), ...more]);
+    const [first, ...others] = await Promise.all([render(job), ...[...same, ...(later ? [later] : [])].map(render)]);
     return { first, others, asked: view !== undefined };
   };
-  const withCrds = async (crds: KubeObject[], view?: ClusterView) => all(apiVersionsWith(crds, apiVersions), view);
-  const crdsIn = ({ first }: Compared) => objectsOf(first.filter(isCrdFile).filter(isCrd));
   try {
     const found = await all(apiVersions);
-    const versions = apiVersionsWith(crdsIn(found), apiVersions);
+    const crds = objectsOf(found.first.filter(isCrdFile).filter(isCrd));
+    const versions = apiVersionsWith(crds, apiVersions);
     return isDeepStrictEqual(new Set(versions), new Set(apiVersions)) ? found : await all(versions);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
@@ -206,7 +230,7 @@ async function renderTwice(job: RenderJob, { client, values }: RenderInput, file
     const crds = await shown().catch(() => []); // whatever is wrong with them, rendering says it with the file's name
     const view = await openClusterView(client, crds, job.scratch);
     try {
-      return await withCrds(crds, view);
+      return await all(apiVersionsWith(crds, apiVersions), view);
     } finally {
       await view.close();
     }
@@ -214,45 +238,24 @@ async function renderTwice(job: RenderJob, { client, values }: RenderInput, file
 }
 
 /** What helm will render, and which of it is made up. */
-async function renderReal(job: RenderJob, input: RenderInput, files: ChartFiles, view: ClusterView) {
+async function renderReal(job: RenderJob, { same, later }: FurtherJobs, input: RenderInput, view: ClusterView) {
   const { oldValues, namespace } = input;
-  const other = await jobAtOtherTime(job, files);
   const old = async () => {
     if (!oldValues) return undefined;
     const valuesFile = await writeValues(job.scratch, "old-values", oldValues);
     // Old values that the new chart cannot take only mean that causes are not told apart.
     return renderForReal({ ...job, valuesFile }, view).catch(() => undefined);
   };
-  const render = () => renderForReal(job, view);
-  const once = rendersTheSame(files, input.values);
-  const [withOld, first, second, later, ...others] = await Promise.all([
-    ...([old(), render(), once ? undefined : render()] as const),
-    other === job ? undefined : renderForReal(other, view),
-    ...again(files, render),
+  const render = (one: RenderJob) => renderForReal(one, view);
+  const [withOld, first, atOtherTime, ...again] = await Promise.all([
+    ...([old(), render(job), later && render(later)] as const),
+    ...same.map(render),
   ]);
   const objects = ({ objects, hooks }: Rendering) => objectsOf([...objects, ...hooks]);
   const compare = (one: Rendering) => findUnstable(objects(first), objects(one), namespace);
-  const random = joinUnstable([second ?? [], ...others].flat().map(compare));
-  const unstable = joinUnstable([random, ...(later ? [compare(later)] : [])]);
+  const random = joinUnstable(again.map(compare));
+  const unstable = joinUnstable([random, ...(atOtherTime ? [compare(atOtherTime)] : [])]);
   return { first, old: withOld, unstable: { ...unstable, random: new Set(random.paths.keys()) } };
-}
-
-/** Functions of templates that may well give the same twice: more renderings make that unlikely. */
-const FEW_RESULTS = /\b(?:randInt|shuffle|rand(?:Alpha|AlphaNum|Numeric|Ascii|Bytes)\s+[12])\b/;
-
-function again<T>(files: ChartFiles, render: () => Promise<T>): Promise<T>[] {
-  const mayCoincide = [...files.values()].some((data) => FEW_RESULTS.test(data.toString("latin1")));
-  return mayCoincide ? [1, 2, 3, 4, 5].map(render) : [];
-}
-
-async function jobAtOtherTime(job: RenderJob, files: ChartFiles): Promise<RenderJob> {
-  const values = JSON.parse(await readFile(job.valuesFile, "utf8")) as unknown;
-  const shifted = valuesAtOtherTime(values);
-  const path = join(job.scratch, `chart-${randomUUID()}`);
-  const asks = await chartAtOtherTime(files, job.path, path);
-  if (!asks && isDeepStrictEqual(values, shifted)) return job;
-  const valuesFile = await writeValues(job.scratch, `values-${randomUUID()}`, shifted);
-  return { ...job, valuesFile, ...(asks ? { path } : {}) };
 }
 
 /** What the digest is made of. */

@@ -66,15 +66,15 @@ export async function chartAtOtherTime(files: ChartFiles, where: string, into: s
   return true;
 }
 
-async function unpackSubcharts(files: ChartFiles, where: string): Promise<ChartFiles> {
+async function unpackSubcharts(files: ChartFiles, where: string, budget = new ChartBudget(where)): Promise<ChartFiles> {
   const found: ChartFiles = new Map();
   for (const [name, data] of files) {
     if (!/(^|\/)charts\/[^/]+\.tgz$/.test(name)) {
       found.set(name, data);
       continue;
     }
-    const inside = await readChartArchive(data, `${where}: ${name}`, new ChartBudget(where));
-    for (const [path, content] of await unpackSubcharts(inside, where))
+    const inside = await readChartArchive(data, `${where}: ${name}`, budget);
+    for (const [path, content] of await unpackSubcharts(inside, where, budget))
       found.set(`${name.slice(0, -4)}/${path}`, content);
   }
   return found;

@@ -67,18 +67,20 @@ export async function renderForReal(job: RenderJob, view: ClusterView): Promise<
  * Has helm check what it would install, as its upgrade does before it changes anything: every kind is served, every
  * object can be read, nothing belongs to somebody else.
  *
- * @param leaveOut objects that it cannot judge yet, because their CRD comes with this upgrade.
+ * @param leaveOut objects that it cannot judge yet, because their CRD comes with this upgrade. Default none.
  * @returns helm's refusal; undefined when it has none.
  */
 export async function checkByHelm(
   job: RenderJob,
   view: ClusterView,
   { manifest }: Rendering,
-  leaveOut: (object: SourcedObject["object"]) => boolean,
+  leaveOut?: (object: SourcedObject["object"]) => boolean,
 ): Promise<string | undefined> {
   const file = join(job.scratch, `checked-${randomUUID()}.yaml`);
   const documents = manifest.split(/^---(?:[ \t].*)?$/m);
-  const kept = documents.filter((text) => !parseManifest(text).some(({ object }) => leaveOut(object)));
+  const kept = leaveOut
+    ? documents.filter((text) => !parseManifest(text).some(({ object }) => leaveOut(object)))
+    : documents;
   await writeFile(file, `# checked\n${kept.map((text) => `---\n${text}\n`).join("")}`, { mode: 0o600 });
   try {
     await helm(dryRunArgs(job, view, `cat >/dev/null; cat ${shellWord(file)}`), { env: view.env });

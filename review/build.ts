@@ -41,8 +41,11 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
   const before = installed ? parseManifest(comparedRevision(installed).manifest).map(({ object }) => object) : [];
   const redactor = redactorFor(loaded, chart, before);
 
-  const namespace = await newNamespace(input);
-  const toRender = rendering(input, before, namespace.length > 0, await autoscaled(input));
+  const [namespace, autoscalers] = await Promise.all([
+    newNamespace(input),
+    listIfAllowed(client, AUTOSCALER, release.namespace),
+  ]);
+  const toRender = rendering(input, before, namespace.length > 0, autoscaled(input, autoscalers));
   const [crds, objects, ofRestarts, hooks, restartReview] = await Promise.all([
     reviewCrds(client, input.crds, redactor),
     input.newRevision ? releaseObjects(client, toRender, redactor) : [],
@@ -80,6 +83,7 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     objects: input.newRevision ? predicted : chart.rendered,
     replaced: replacedWorkloads(rolls),
     claims: liveClaims,
+    autoscalers,
   };
   const runtime = await runtimeFacts(input, state, redactor);
   const breaking = breakingChanges(input);
@@ -145,8 +149,7 @@ function rendering(
 }
 
 /** The workloads that autoscalers hold, those of the cluster and those that the chart brings. */
-async function autoscaled({ client, chart, loaded: { config } }: ReviewInput): Promise<Set<string>> {
-  const live = await listIfAllowed(client, AUTOSCALER, config.namespace);
+function autoscaled({ chart, loaded: { config } }: ReviewInput, live: readonly KubeObject[]): Set<string> {
   const ofChart = chart.rendered.filter(({ kind }) => kind === AUTOSCALER.kind);
   return new Set(
     [...live, ...ofChart].map((object) => {

@@ -1,4 +1,3 @@
-import type { ClusterClient } from "../kubernetes/connect";
 import type { LiveCrd } from "../kubernetes/crds";
 import { dig, digList } from "../kubernetes/objects";
 import type { ObjectCheck } from "../kubernetes/object-check";
@@ -51,9 +50,10 @@ export function ownerCheck(live: LiveCrd, release: Release, takeOver: readonly s
 /**
  * Finds names of a new CRD that another CRD of the same group has: the API server takes such a CRD, but never serves it
  * (condition NamesAccepted).
+ *
+ * @param others the CRDs of the cluster.
  */
-export async function namesCheck(client: ClusterClient, { metadata, spec }: Crd): Promise<ObjectCheck | undefined> {
-  const others = await client.api.list({ apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition" });
+export function namesCheck({ metadata, spec }: Crd, others: readonly object[]): ObjectCheck | undefined {
   const wanted = namesOf(spec.names);
   for (const other of others) {
     if (dig(other, "spec", "group") !== spec.group || dig(other, "metadata", "name") === metadata.name) continue;

@@ -47,7 +47,10 @@ export async function reviewCrds(
   input: CrdInput,
   redactor: Redactor,
 ): Promise<{ crds: CrdReview[]; changes: ObjectChange[]; byHand: string[] }> {
-  const planned = await Promise.all(input.planned.map((crd) => reviewCrd(client, crd, input, redactor)));
+  const isNew = input.planned.some(({ name }) => !input.live.has(name));
+  // All of them may be megabytes: read once, and only for the names of a new one.
+  const onCluster = isNew ? await client.api.list(KIND) : [];
+  const planned = await Promise.all(input.planned.map((crd) => reviewCrd(client, crd, input, onCluster, redactor)));
   const retained = await Promise.all(input.dropped.map((name) => retainedCrd(client, name)));
   return {
     crds: [...planned.map(({ crd }) => crd), ...retained],
@@ -69,6 +72,7 @@ async function reviewCrd(
   client: ClusterClient,
   planned: PlannedCrd,
   input: CrdInput,
+  onCluster: readonly object[],
   redactor: Redactor,
 ): Promise<{ crd: CrdReview; change?: ObjectChange }> {
   const { name, manifest } = planned;
@@ -77,7 +81,7 @@ async function reviewCrd(
   if (!live) {
     const { check: asked } = await dryRunCreate(client, manifest, "");
     const check =
-      asked.result === "rejected" ? asked : (sizeCheck(manifest) ?? (await namesCheck(client, manifest)) ?? asked);
+      asked.result === "rejected" ? asked : (sizeCheck(manifest) ?? namesCheck(manifest, onCluster) ?? asked);
     return {
       crd: { name, action: "create", findings: [], customResources: noObjects(0) },
       change: { ...common, action: "create", fields: [], folded: 0, check },

@@ -23,6 +23,8 @@ export interface RuntimeState {
   replaced: ReadonlySet<string>;
   /** Live PersistentVolumeClaims of its namespace. */
   claims: readonly KubeObject[];
+  /** Live HorizontalPodAutoscalers of its namespace. */
+  autoscalers: readonly KubeObject[];
 }
 
 /** Reads what rules about safety need beside the release, and puts the facts together. */
@@ -30,12 +32,11 @@ export async function runtimeFacts(input: ReviewInput, state: RuntimeState, reda
   const { client, loaded, chart, restarts } = input;
   const { config } = loaded;
   const mas = masWorkloads(restarts);
-  const [budgets, autoscalers, labels] = await Promise.all([
+  const [budgets, labels] = await Promise.all([
     listIfAllowed(client, BUDGET, config.namespace),
-    listIfAllowed(client, AUTOSCALER, config.namespace),
     namespaceLabels(client, new Set(mas.map(({ namespace }) => namespace))),
   ]);
-  const beside = [...budgets, ...autoscalers];
+  const beside = [...budgets, ...state.autoscalers];
   const names = { release: config.release, sidecarDeployment: sidecarDeploymentOf(config) };
   const { objects, replaced, claims } = state;
   const workloads = workloadFacts({ objects, beside, claims, replaced, namespace: config.namespace, names, redactor });
