@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { ClusterClient } from "../kubernetes/connect";
-import { dig, groupKind, type KubeObject, parseManifest, type SourcedObject } from "../kubernetes/objects";
+import { definedKind, groupKind, type KubeObject, parseManifest, type SourcedObject } from "../kubernetes/objects";
 import { shortDigest } from "../shared/digest";
 import { UserError } from "../shared/user-error";
 import { ChartBudget, type ChartFiles, readChartFiles } from "./chart-files";
@@ -290,11 +290,6 @@ function isCrdFile({ source }: SourcedObject): boolean {
 
 function isCrd({ object }: SourcedObject): boolean {
   return object.kind === "CustomResourceDefinition";
-}
-
-/** `group/Kind` that a CRD defines. */
-function definedKind(crd: KubeObject): string {
-  return `${String(dig(crd, "spec", "group"))}/${String(dig(crd, "spec", "names", "kind"))}`;
 }
 
 /** A Secret reduced to the names of its keys: its values must not be guessable from a hash that everybody may read. */

@@ -1,5 +1,6 @@
 import { UserError } from "../shared/user-error";
 import { z } from "zod";
+import { RESOURCE_POLICY } from "../crds/crds";
 import { groupOf, type KubeObject, objectKey } from "../kubernetes/objects";
 import { ApiError } from "../kubernetes/api";
 import { type ClusterClient, parseObject } from "../kubernetes/connect";
@@ -41,12 +42,22 @@ export async function findConflicts(
 ): Promise<Conflict[]> {
   const own = new Set(installed.map((object) => objectKey(object, release.namespace)));
   const fresh = objects.filter((object) => !own.has(objectKey(object, release.namespace)));
+  return ofExisting(client, fresh, release.namespace, (object, existing) => conflictOf(object, existing, release));
+}
+
+/** What is found out about those of the objects that exist; what may not be read is passed over. */
+async function ofExisting<T>(
+  client: ClusterClient,
+  objects: readonly KubeObject[],
+  defaultNamespace: string,
+  judge: (object: KubeObject, existing: unknown) => T[],
+): Promise<T[]> {
   const found = await Promise.all(
-    fresh.map(async (object): Promise<Conflict[]> => {
-      const { name, namespace } = object.metadata;
+    objects.map(async (object): Promise<T[]> => {
+      const { name, namespace = defaultNamespace } = object.metadata;
       if (name === undefined) return [];
-      const existing = await client.api.get(object, namespace ?? release.namespace, name).catch(nothingIfForbidden);
-      return existing === undefined ? [] : conflictOf(object, existing, release);
+      const existing = await client.api.get(object, namespace, name).catch(nothingIfForbidden);
+      return existing === undefined ? [] : judge(object, existing);
     }),
   );
   return found.flat();
@@ -61,17 +72,12 @@ export async function findOwnMarks(
   objects: readonly KubeObject[],
   release: { name: string; namespace: string },
 ): Promise<string[]> {
-  const found = await Promise.all(
-    objects.map(async (object): Promise<string[]> => {
-      const { name, namespace = release.namespace } = object.metadata;
-      if (name === undefined) return [];
-      const existing = await client.api.get(object, namespace, name).catch(nothingIfForbidden);
-      if (existing === undefined || conflictOf(object, existing, release).length > 0) return [];
-      const { annotations } = parseObject(object.kind, existing, live).metadata;
-      return annotations?.["helm.sh/resource-policy"] === "keep" ? [] : [`${object.kind} ${namespace}/${name}`];
-    }),
-  );
-  return found.flat();
+  return ofExisting(client, objects, release.namespace, (object, existing) => {
+    if (conflictOf(object, existing, release).length > 0) return [];
+    const { annotations } = parseObject(object.kind, existing, live).metadata;
+    const { name = "", namespace = release.namespace } = object.metadata;
+    return annotations?.[RESOURCE_POLICY] === "keep" ? [] : [`${object.kind} ${namespace}/${name}`];
+  });
 }
 
 /** One error for an install over a release that helm does not know of. */

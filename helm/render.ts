@@ -54,12 +54,12 @@ export async function renderForReal(job: RenderJob, view: ClusterView): Promise<
   // helm takes a post-renderer that prints nothing for a broken one.
   const output = await run(job, view, `cat > ${shellWord(file)} && echo '# taken'`);
   const manifest = await readFile(file, "utf8");
-  const { hooks } = dryRun.parse(JSON.parse(output));
+  const release = dryRun.parse(JSON.parse(output));
   return parsed(job, () => ({
     manifest,
-    recordBytes: recordBytes(output, manifest),
+    recordBytes: output.length + manifest.length < LARGEST_RECORD / 4 ? undefined : recordBytes(release, manifest),
     objects: parseManifest(manifest),
-    hooks: (hooks ?? []).flatMap((hook) => parseManifest(`# Source: ${hook.path}\n${hook.manifest}`)),
+    hooks: (release.hooks ?? []).flatMap((hook) => parseManifest(`# Source: ${hook.path}\n${hook.manifest}`)),
   }));
 }
 
@@ -123,11 +123,9 @@ export async function renderFixed(
 /** Largest data of a Secret, in bytes, as the API server checks it: helm's record of a revision is one. */
 export const LARGEST_RECORD = 1_048_576;
 
-/** helm keeps a release as base64 of compressed JSON; what compresses well below a quarter cannot come near. */
-function recordBytes(output: string, manifest: string): number | undefined {
-  if (output.length + manifest.length < LARGEST_RECORD / 4) return undefined;
-  const release = JSON.stringify({ ...(JSON.parse(output) as object), manifest });
-  return Math.ceil(gzipSync(release, { level: 9 }).length / 3) * 4;
+/** helm keeps a release as base64 of compressed JSON; what is well below a quarter cannot come near. */
+function recordBytes(release: object, manifest: string): number {
+  return Math.ceil(gzipSync(JSON.stringify({ ...release, manifest }), { level: 9 }).length / 3) * 4;
 }
 
 async function run(job: RenderJob, view: ClusterView, postRenderer: string): Promise<string> {

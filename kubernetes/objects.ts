@@ -72,6 +72,16 @@ export function groupKind({ apiVersion, kind }: Pick<KubeObject, "apiVersion" | 
   return `${groupOf(apiVersion)}/${kind}`;
 }
 
+/** Whether an object is a CustomResourceDefinition. */
+export function isCrd(object: Pick<KubeObject, "apiVersion" | "kind">): boolean {
+  return groupKind(object) === "apiextensions.k8s.io/CustomResourceDefinition";
+}
+
+/** `group/Kind` that a CRD defines. */
+export function definedKind(crd: KubeObject): string {
+  return `${String(dig(crd, "spec", "group"))}/${String(dig(crd, "spec", "names", "kind"))}`;
+}
+
 /** `group/Kind namespace/name`: what makes an object the same one in two renderings. */
 export function objectKey(object: KubeObject, defaultNamespace: string): string {
   return `${groupKind(object)} ${object.metadata.namespace ?? defaultNamespace}/${object.metadata.name ?? ""}`;

@@ -84,6 +84,7 @@ function immutableFix({ kind }: CheckedObject, kubectl: string, target: string):
   }
 }
 
-function oneLine(text: string): string {
+/** A message without line breaks. */
+export function oneLine(text: string): string {
   return text.replace(/\s+/g, " ").trim();
 }

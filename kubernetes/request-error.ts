@@ -1,5 +1,6 @@
 import { UserError } from "../shared/user-error";
 import { ApiError, UnreachableError } from "./api";
+import { oneLine } from "./rejections";
 
 /**
  * What a user is told of a request that nobody expected to fail: what was asked, of which object, the answer, and what
@@ -14,7 +15,7 @@ export function explainRequest(error: unknown): unknown {
     );
   }
   if (!(error instanceof ApiError)) return error;
-  const answer = `${error.code}${error.reason ? ` ${error.reason}` : ""}: ${oneLine(error.message)}`;
+  const answer = `${error.code}${error.reason ? ` ${error.reason}` : ""}: ${brief(error.message)}`;
   return new UserError("connection", `the API server refused ${about(error.request)} (${answer})`, fixOf(error));
 }
 
@@ -64,7 +65,7 @@ function about(request: string | undefined): string {
   return `${verbs[method] ?? method} ${what}${namespace === undefined ? "" : ` of namespace ${namespace}`}`;
 }
 
-function oneLine(text: string): string {
-  const line = text.replace(/\s+/g, " ").trim();
+function brief(text: string): string {
+  const line = oneLine(text);
   return line.length <= 500 ? line : `${line.slice(0, 500)}…`;
 }

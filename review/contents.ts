@@ -1,5 +1,5 @@
 import type { ClusterClient } from "../kubernetes/connect";
-import { dig, groupKind, type KubeObject } from "../kubernetes/objects";
+import { dig, groupKind, isCrd, type KubeObject } from "../kubernetes/objects";
 import { countOf } from "./crds";
 import type { HookChange } from "./hooks";
 import type { ReleaseObject } from "./release-objects";
@@ -44,8 +44,4 @@ function keepIt({ kind, metadata }: KubeObject): string {
 
 function isNamespace(object: KubeObject): boolean {
   return groupKind(object) === "/Namespace";
-}
-
-function isCrd(object: KubeObject): boolean {
-  return groupKind(object) === "apiextensions.k8s.io/CustomResourceDefinition";
 }

@@ -7,7 +7,7 @@ import { isTyped } from "./diff/merge-keys";
 import { sameKeys } from "./diff/same-key";
 import { fieldChanges } from "./diff/object-change";
 import { isSecret, normalizeSecret, type Redactor } from "../kubernetes/redact";
-import { dig, groupKind, isMap, type KubeObject, objectKey } from "../kubernetes/objects";
+import { definedKind, groupKind, isCrd, isMap, type KubeObject, objectKey } from "../kubernetes/objects";
 import { RESOURCE_POLICY } from "../crds/crds";
 import type { ObjectChange } from "./report/schema";
 import type { ObjectCheck } from "../kubernetes/object-check";
@@ -182,7 +182,7 @@ async function reviewRemoved(
   const live = (await client.api.get(object, at ?? "", object.metadata.name ?? "")) as KubeObject | undefined;
   if (!served || !live) return [];
   const common = { key: objectKey(object, namespace), namespaced: served.namespaced, live };
-  const isKept = object.kind === "CustomResourceDefinition" && keptCrds.has(object.metadata.name ?? "");
+  const isKept = isCrd(object) && keptCrds.has(object.metadata.name ?? "");
   if (isKept || live.metadata.annotations?.[RESOURCE_POLICY] === "keep") {
     return [{ ...common, after: live, change: change(object, "keep", at, { result: "accepted" }) }];
   }
@@ -283,8 +283,5 @@ function isNewNamespace(
 
 /** Whether the kind's CRD is among the chart's templates, so that it may change together with its objects. */
 function isTemplatedKind(object: KubeObject, target: readonly KubeObject[]): boolean {
-  const crds = target.filter(({ kind }) => kind === "CustomResourceDefinition");
-  return crds.some(
-    (crd) => `${String(dig(crd, "spec", "group"))}/${String(dig(crd, "spec", "names", "kind"))}` === groupKind(object),
-  );
+  return target.some((one) => isCrd(one) && definedKind(one) === groupKind(object));
 }

@@ -30,7 +30,7 @@ import { type Crd, droppedCrds, keepForeign, keptByHelm, parseCrds, type Planned
 import { parseDescription } from "../history/recorded-texts";
 import { lastCarriedOut } from "../helm/carried-out";
 import { comparedRevision, type Revision } from "../helm/release";
-import { groupKind, type KubeObject } from "../kubernetes/objects";
+import { isCrd, type KubeObject } from "../kubernetes/objects";
 import {
   crdsOf,
   isInstalled,
@@ -165,10 +165,6 @@ function decideCrds(
   const moved = new Set(chart.objects.filter(isCrd).map(nameOf));
   const dropped = ever.filter((name) => liveCrds.has(name) && !moved.has(name));
   return { planned, dropped, installed: before, migrations };
-}
-
-function isCrd(object: KubeObject): boolean {
-  return groupKind(object) === "apiextensions.k8s.io/CustomResourceDefinition";
 }
 
 function nameOf({ metadata }: KubeObject): string {

@@ -69,8 +69,17 @@ export function writesRevision(
   return installed.latest.description !== revisionDescription(chart, installed);
 }
 
+/** Manifests may have megabytes, and several decisions rest on the same one. */
+const parsedRevisions = new WeakMap<Revision, ReleaseObjects>();
+
 /** The objects of a revision, as helm has recorded them. @throws UserError when the record is no valid manifest. */
-export function revisionObjects({ revision, manifest, hooks }: Revision): ReleaseObjects {
+export function revisionObjects(revision: Revision): ReleaseObjects {
+  const known = parsedRevisions.get(revision) ?? parseRevision(revision);
+  parsedRevisions.set(revision, known);
+  return known;
+}
+
+function parseRevision({ revision, manifest, hooks }: Revision): ReleaseObjects {
   try {
     return {
       rendered: parseManifest(manifest).map(({ object }) => object),
