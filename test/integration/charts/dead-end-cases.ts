@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import type { Review } from "../../../review/report/schema";
+import { crdText } from "../../fixtures/crd-text";
 import { configMap, deployment } from "./shapes/shape";
 
 /** Files of a chart by path. */
@@ -27,25 +28,7 @@ export interface Case {
 const crd = (
   name: string,
   { names = "", versions = "v1", field = "size", more = "", meta = "", group = "ends.example" } = {},
-) => {
-  const plural = `${name.toLowerCase()}s`;
-  const list = versions
-    .split(",")
-    .map(
-      (version, i) =>
-        `    - {name: ${version}, served: true, storage: ${i === 0}, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {${field}: {type: integer}}}}}}}`,
-    );
-  return `apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: ${plural}.${group}${meta}}
-spec:
-  group: ${group}
-  scope: Namespaced
-  names: {plural: ${plural}, singular: ${name.toLowerCase()}, kind: ${name}, listKind: ${name}List${names}}
-${more}  versions:
-${list.join("\n")}
-`;
-};
+) => crdText(name, { group, field, versions: versions.split(","), names, spec: more, metadata: meta });
 const template = (text: string): Files => ({ "templates/a.yaml": text });
 const service = (ports: string) =>
   template(`apiVersion: v1\nkind: Service\nmetadata: {name: dns}\nspec: {selector: {a: b}, ports: [${ports}]}\n`);

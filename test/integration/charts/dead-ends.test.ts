@@ -1,10 +1,11 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { RunError } from "@pulumi/pulumi";
 import { expect } from "chai";
 import { prepareConfig } from "../../../config/config-load";
 import { showUserErrors } from "../../../config/show-errors";
 import { planFor } from "../../../upgrade/plan";
+import { writeFiles } from "../../fixtures/write-files";
 import { ClusterFixture } from "../world/cluster-fixture";
 import { CASES, type Files } from "./dead-end-cases";
 
@@ -22,17 +23,11 @@ describe("dead ends and data that goes: told by the plan, before anything change
     await fixture.stop();
   });
 
-  const chart = (files: Files, version: string, into: string) => {
-    const root = join(fixture.scratch, into, version);
-    for (const [file, content] of Object.entries({
+  const chart = (files: Files, version: string, into: string) =>
+    writeFiles(join(fixture.scratch, into, version), {
       "Chart.yaml": `apiVersion: v2\nname: ends\nversion: ${version}\n`,
       ...files,
-    })) {
-      mkdirSync(dirname(join(root, file)), { recursive: true });
-      writeFileSync(join(root, file), content);
-    }
-    return root;
-  };
+    });
 
   for (const [i, one] of CASES.entries()) {
     it(one.name, async () => {

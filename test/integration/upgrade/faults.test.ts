@@ -1,14 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { expect } from "chai";
 import { RunError } from "@pulumi/pulumi";
 import { prepareConfig } from "../../../config/config-load";
 import { showUserErrors } from "../../../config/show-errors";
 import { ApiError } from "../../../kubernetes/api";
 import { planFor } from "../../../upgrade/plan";
+import { crdText } from "../../fixtures/crd-text";
+import { writeFiles } from "../../fixtures/write-files";
 import { ClusterFixture } from "../world/cluster-fixture";
 
 /** What may come back instead of an answer. */
@@ -85,18 +86,9 @@ function fail(fault: Fault, response: ServerResponse): void {
   }
 }
 
-const CHART: Record<string, string> = {
-  "Chart.yaml": "apiVersion: v2\nname: faults\nversion: 0.1.0\n",
-  "crds/gadgets.yaml": `apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: gadgets.faults.example}
-spec:
-  group: faults.example
-  scope: Namespaced
-  names: {plural: gadgets, singular: gadget, kind: Gadget, listKind: GadgetList}
-  versions:
-    - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}}}
-`,
+const chartFiles = (version: string, field: string): Record<string, string> => ({
+  "Chart.yaml": `apiVersion: v2\nname: faults\nversion: ${version}\n`,
+  "crds/gadgets.yaml": crdText("Gadget", { group: "faults.example", field }),
   "templates/all.yaml": `apiVersion: v1
 kind: ConfigMap
 metadata: {name: a}
@@ -112,7 +104,7 @@ kind: ConfigMap
 metadata: {name: comes}
 {{ end }}
 `,
-};
+});
 
 describe("whatever the API server answers while planning: one text with what failed, and the fix", function () {
   this.timeout(600_000);
@@ -126,17 +118,8 @@ describe("whatever the API server answers while planning: one text with what fai
     spoiler = new Spoiler(fixture);
     const server = await spoiler.listen();
     process.env["PATH"] = `${fixture.tools.binDir}:${path ?? ""}`;
-    const chart = (version: string, size: string) => {
-      const root = join(fixture.scratch, `chart-${version}`);
-      for (const [file, content] of Object.entries(CHART)) {
-        mkdirSync(dirname(join(root, file)), { recursive: true });
-        writeFileSync(
-          join(root, file),
-          content.replace("version: 0.1.0", `version: ${version}`).replace("size:", `${size}:`),
-        );
-      }
-      return root;
-    };
+    const chart = (version: string, field: string) =>
+      writeFiles(join(fixture.scratch, `chart-${version}`), chartFiles(version, field));
     await fixture.helm(["install", "faults", chart("0.1.0", "size"), "--namespace", "faults", "--create-namespace"]);
     await fixture.kubectl("wait", "--for=condition=Established", "crd/gadgets.faults.example");
     await fixture.apply({

@@ -1,20 +1,12 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { expect } from "chai";
+import { crdText } from "../../fixtures/crd-text";
+import { writeFiles } from "../../fixtures/write-files";
 import { mustSucceed, World } from "../world/world";
 
 const NAMESPACE = "looks";
 
-const crd = (field = "size") => `apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: gadgets.looks.example}
-spec:
-  group: looks.example
-  scope: Namespaced
-  names: {plural: gadgets, singular: gadget, kind: Gadget, listKind: GadgetList}
-  versions:
-    - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {${field}: {type: integer}}}}}}}
-`;
+const crd = (field = "size") => crdText("Gadget", { group: "looks.example", field });
 const configMap = (name: string, data = "a: b") =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {${data}}\n`;
 
@@ -23,17 +15,11 @@ describe("the last look before the chart changes", function () {
   this.timeout(300_000);
   let world: World;
 
-  const chart = (version: string, files: Record<string, string>) => {
-    const root = join(world.scratch, `looks-${version}`);
-    for (const [file, text] of Object.entries({
+  const chart = (version: string, files: Record<string, string>) =>
+    writeFiles(join(world.scratch, `looks-${version}`), {
       "Chart.yaml": `apiVersion: v2\nname: looks\nversion: ${version}\n`,
       ...files,
-    })) {
-      mkdirSync(dirname(join(root, file)), { recursive: true });
-      writeFileSync(join(root, file), text);
-    }
-    return root;
-  };
+    });
   const use = async (version: string, files: Record<string, string>) =>
     world.config({ chart: chart(version, files), version });
   const revisions = async () =>

@@ -1,17 +1,10 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
+import { writeFiles } from "../../../fixtures/write-files";
 import type { Shape } from "./shape";
 
 /** Name of a shape as a file name. */
 function slug(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]+/g, "-");
-}
-
-function write(root: string, files: Record<string, string>): void {
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(root, path)), { recursive: true });
-    writeFileSync(join(root, path), text);
-  }
 }
 
 /** Writes the two versions of one chart that has all shapes in it. */
@@ -26,12 +19,14 @@ export function buildCharts(shapes: readonly Shape[], into: string): { before: s
     const dependencies = "dependencies: [{name: spare, version: 1.0.0, condition: spare.enabled}]\n";
     const files = shapes.flatMap((shape) => Object.entries(more(shape) ?? {}));
     const hasSpare = files.some(([path]) => path.startsWith("charts/spare/"));
-    write(root, { "Chart.yaml": `apiVersion: v2\nname: shapes\nversion: ${version}\n${hasSpare ? dependencies : ""}` });
+    writeFiles(root, {
+      "Chart.yaml": `apiVersion: v2\nname: shapes\nversion: ${version}\n${hasSpare ? dependencies : ""}`,
+    });
     for (const shape of shapes) {
       const template = text(shape);
-      if (template !== undefined) write(root, { [`templates/${slug(shape.name)}.yaml`]: template });
+      if (template !== undefined) writeFiles(root, { [`templates/${slug(shape.name)}.yaml`]: template });
     }
-    write(root, Object.fromEntries(files));
+    writeFiles(root, Object.fromEntries(files));
     return root;
   };
   return {

@@ -1,21 +1,10 @@
+import { crdText } from "../../../fixtures/crd-text";
 import { configMap, type Shape } from "./shape";
 
 /** Of a group of its own in each namespace where helm makes it, because two releases cannot share one. */
 const templated = (kind: string, field?: string) => crd(kind, field, "{{ .Release.Namespace }}.example");
 
-const crd = (kind: string, field = "size", group = "shapes.example") => {
-  const plural = `${kind.toLowerCase()}s`;
-  return `apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: "${plural}.${group}"}
-spec:
-  group: "${group}"
-  scope: Namespaced
-  names: {plural: ${plural}, singular: ${kind.toLowerCase()}, kind: ${kind}, listKind: ${kind}List}
-  versions:
-    - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {${field}: {type: integer}}}}}}}
-`;
-};
+const crd = (kind: string, field?: string, group = "shapes.example") => crdText(kind, { group, field });
 
 const sub = (name: string, files: Record<string, string>) =>
   Object.fromEntries(

@@ -1,9 +1,4 @@
-import { configMap, deployment, join, type Shape } from "./shape";
-
-/** The same before and after: whatever changes is made up anew. */
-function again(name: string, text: string, more: Partial<Shape> = {}): Shape {
-  return { name, before: text, after: text, ...more };
-}
+import { again, configMap, deployment, join, type Shape } from "./shape";
 
 /** Values that a chart makes up while it renders. */
 export const generated: Shape[] = [

@@ -1,4 +1,5 @@
-import { configMap, deployment, join, type Shape } from "./shape";
+import { crdText } from "../../../fixtures/crd-text";
+import { again, configMap, deployment, join, type Shape } from "./shape";
 
 const job = (name: string, image: string) => `apiVersion: batch/v1
 kind: Job
@@ -8,25 +9,17 @@ spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: ${i
 
 /** What a chart renders depends on the release and the cluster. */
 export const rendering: Shape[] = [
-  {
-    name: "a Job with the revision in its name",
-    before: job("migrate-{{ .Release.Revision }}", "a:1"),
-    after: job("migrate-{{ .Release.Revision }}", "a:1"),
-  },
-  {
-    name: "the revision in a label, in data and in a pod template",
-    before: join(
+  again("a Job with the revision in its name", job("migrate-{{ .Release.Revision }}", "a:1")),
+  again(
+    "the revision in a label, in data and in a pod template",
+    join(
       configMap("rev", 'n: "{{ .Release.Revision }}"', ', labels: {rev: "{{ .Release.Revision }}"}'),
       deployment("rev", { template: ', annotations: {rev: "{{ .Release.Revision }}"}' }),
     ),
-    after: join(
-      configMap("rev", 'n: "{{ .Release.Revision }}"', ', labels: {rev: "{{ .Release.Revision }}"}'),
-      deployment("rev", { template: ', annotations: {rev: "{{ .Release.Revision }}"}' }),
-    ),
-  },
-  {
-    name: "a claim and a Secret only where they are not there yet",
-    before: `{{ if not (lookup "v1" "Secret" .Release.Namespace "once") }}
+  ),
+  again(
+    "a claim and a Secret only where they are not there yet",
+    `{{ if not (lookup "v1" "Secret" .Release.Namespace "once") }}
 apiVersion: v1
 kind: Secret
 metadata: {name: once}
@@ -37,18 +30,7 @@ kind: PersistentVolumeClaim
 metadata: {name: once}
 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
 {{ end }}`,
-    after: `{{ if not (lookup "v1" "Secret" .Release.Namespace "once") }}
-apiVersion: v1
-kind: Secret
-metadata: {name: once}
-stringData: {a: b}
----
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {name: once}
-spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
-{{ end }}`,
-  },
+  ),
   {
     name: "a password that is looked up and kept",
     before: 'apiVersion: v1\nkind: Secret\nmetadata: {name: kept}\nstringData: {password: "{{ randAlphaNum 12 }}"}\n',
@@ -109,16 +91,7 @@ metadata: {name: first-{{ .Release.Namespace }}}
 spec: {size: 1}
 {{ else }}${configMap("without-gadgets", "a: b")}{{ end }}`,
     files: {
-      "crds/gadgets.yaml": `apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: gadgets.shapes.example}
-spec:
-  group: shapes.example
-  scope: Namespaced
-  names: {plural: gadgets, singular: gadget, kind: Gadget, listKind: GadgetList}
-  versions:
-    - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}}}
-`,
+      "crds/gadgets.yaml": crdText("Gadget", { group: "shapes.example" }),
     },
   },
   {

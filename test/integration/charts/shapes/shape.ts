@@ -45,3 +45,8 @@ spec:
 export function join(...documents: string[]): string {
   return documents.join("---\n");
 }
+
+/** The same template before and after: what changes is what the release and the cluster make of it. */
+export function again(name: string, text: string, more: Partial<Shape> = {}): Shape {
+  return { name, before: text, after: text, ...more };
+}
