@@ -2,7 +2,7 @@ import stylistic from "@stylistic/eslint-plugin";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["node_modules/", ".sandbox/", "**/*.mjs", "**/*.cjs"] },
+  { ignores: ["node_modules/", ".sandbox/", "**/dist/", "**/*.mjs", "**/*.cjs"] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     plugins: { "@stylistic": stylistic },

@@ -71,10 +71,12 @@ export function update(
   return run((onEvent) => stack.up({ onEvent, onOutput, message, color: "never", configFile, ...policies(target) }));
 }
 
+/** This project, seen from its bundle. */
+const PROJECT = path.resolve(__dirname, "..");
 /** The project's own policy pack. */
-const OWN_PACK = path.resolve(__dirname, "../policies");
+const OWN_PACK = path.join(PROJECT, "policies");
 /** The engine wants settings for each pack as soon as one has some. */
-const NO_SETTINGS = path.resolve(__dirname, "no-settings.json");
+const NO_SETTINGS = path.join(PROJECT, "cli/no-settings.json");
 
 function policies({ ownPolicies, policyPacks, policyConfig }: Target) {
   const others = policyPacks.map((folder) => path.resolve(folder));

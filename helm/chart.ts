@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -63,8 +64,11 @@ export interface LoadedChart extends ReleaseObjects {
   fixed: { objects: KubeObject[]; unstable: UnstableFields };
   /** Hash of everything the chart renders, the same in every run (Secret data and generated fields left out). */
   digest: string;
-  /** Why helm would refuse these objects, in its words; undefined when it would not. */
-  refusal?: string;
+  /**
+   * Why helm would refuse these objects, in its words; undefined when it would not. It comes later than the rest: helm
+   * reads the cluster's whole OpenAPI document for it.
+   */
+  refusal?: Promise<string | undefined>;
 }
 
 /**
@@ -74,13 +78,13 @@ export interface LoadedChart extends ReleaseObjects {
  * @throws UserError when it cannot be fetched, read or rendered, or holds invalid YAML.
  */
 export async function loadChart(source: ChartSource, input: RenderInput): Promise<LoadedChart> {
-  return withChart(source, input, async (job, meta) => {
+  return withChart(source, input, async (job, meta, keepUntil) => {
     // One for the whole chart, packed subcharts included.
     const budget = new ChartBudget(job.path);
     const files = await readChartFiles(job.path, budget);
     const more = await furtherJobs(job, input.values, files);
     const [compared, contents] = await Promise.all([
-      renderFixedly(job, more, input.client),
+      renderFixedly(job, more, input.client, files),
       packageOf(files, job.path, budget),
     ]);
     const shipped = compared.first.filter(isCrdFile).sort(inChartOrder);
@@ -97,23 +101,23 @@ export async function loadChart(source: ChartSource, input: RenderInput): Promis
     if (installed) return { ...chart, ...installed, objects: installed.rendered, unstable: fixed.unstable };
     const planned = crds.map(({ object }) => object);
     const view = await openClusterView(input.client, planned, job.scratch);
-    try {
-      const real = await renderReal(job, more, input, view);
-      const rendered = objectsOf(real.first.objects);
-      return {
-        ...chart,
-        objects: maskUnstable(rendered, real.unstable, input.namespace),
-        rendered,
-        withOldValues: real.old && objectsOf(real.old.objects),
-        hooks: objectsOf(real.first.hooks),
-        unstable: real.unstable,
-        refusal:
-          recordProblem(real.first) ??
-          (await checkByHelm(job, view, real.first, await brought(input.client, planned, rendered))),
-      };
-    } finally {
-      await view.close();
-    }
+    const rendering = renderReal(job, more, input, view);
+    const refusal = rendering.then(async ({ first }) => {
+      const unserved = await brought(input.client, planned, objectsOf(first.objects));
+      return recordProblem(first) ?? checkByHelm(job, view, first, unserved);
+    });
+    keepUntil(refusal.finally(() => view.close()));
+    const real = await rendering;
+    const rendered = objectsOf(real.first.objects);
+    return {
+      ...chart,
+      objects: maskUnstable(rendered, real.unstable, input.namespace),
+      rendered,
+      withOldValues: real.old && objectsOf(real.old.objects),
+      hooks: objectsOf(real.first.hooks),
+      unstable: real.unstable,
+      refusal,
+    };
   });
 }
 
@@ -155,21 +159,33 @@ export async function renderAgain(source: ChartSource, input: RenderInput): Prom
   });
 }
 
-/** Gets hold of the chart for as long as the work takes. */
+/**
+ * Gets hold of the chart for as long as the work takes, and what the work says that it must be kept for. What fails
+ * there is told to who waits for it.
+ */
 async function withChart<T>(
   source: ChartSource,
   input: RenderInput,
-  work: (job: RenderJob, meta: ChartMeta) => Promise<T>,
+  work: (job: RenderJob, meta: ChartMeta, keepUntil: (end: Promise<unknown>) => void) => Promise<T>,
 ): Promise<T> {
   const scratch = await mkdtemp(join(tmpdir(), "casa-upgrade-"));
+  const ends: Promise<unknown>[] = [];
+  // A run that is refused ends the process at once, and values are in there.
+  const drop = () => rmSync(scratch, { recursive: true, force: true });
+  process.once("exit", drop);
   try {
     const path = isLocalChart(source) ? await localPath(source) : await pull(source, scratch);
     const meta = await readMeta(path, source);
     const { release, namespace, isUpgrade } = input;
     const valuesFile = await writeValues(scratch, "values", input.values);
-    return await work({ chart: source.chart, path, valuesFile, release, namespace, isUpgrade, scratch }, meta);
+    const job = { chart: source.chart, path, valuesFile, release, namespace, isUpgrade, scratch };
+    return await work(job, meta, (end) => void ends.push(end.catch(() => undefined)));
   } finally {
-    await rm(scratch, { recursive: true, force: true });
+    const end = Promise.all(ends).then(() => {
+      process.off("exit", drop);
+      drop();
+    });
+    if (ends.length === 0) await end;
   }
 }
 
@@ -211,18 +227,29 @@ async function furtherJobs(job: RenderJob, values: Record<string, unknown>, file
 }
 
 /** Renderings for the digest. `lookup` finds nothing in them, unless the chart insists on finding something. */
-async function renderFixedly(job: RenderJob, { same, later }: FurtherJobs, client: ClusterClient): Promise<Compared> {
+async function renderFixedly(
+  job: RenderJob,
+  { same, later }: FurtherJobs,
+  client: ClusterClient,
+  files: ChartFiles,
+): Promise<Compared> {
   const apiVersions = await client.apiVersions();
+  // In the order of the cluster as long as it serves all of them.
+  const withCrds = (crds: KubeObject[]) => {
+    const versions = apiVersionsWith(crds, apiVersions);
+    return isDeepStrictEqual(new Set(versions), new Set(apiVersions)) ? apiVersions : versions;
+  };
   const all = async (versions: readonly string[], view?: ClusterView): Promise<Compared> => {
     const render = (one: RenderJob) => renderFixed(one, versions, client.gitVersion, view);
     const [first, ...others] = await Promise.all([render(job), ...[...same, ...(later ? [later] : [])].map(render)]);
     return { first, others, asked: view !== undefined };
   };
   try {
-    const found = await all(apiVersions);
-    const crds = objectsOf(found.first.filter(isCrdFile).filter(isCrd));
-    const versions = apiVersionsWith(crds, apiVersions);
-    return isDeepStrictEqual(new Set(versions), new Set(apiVersions)) ? found : await all(versions);
+    // Which CRDs there are is for helm to say. A guess spares a round when helm then says the same.
+    const guess = withCrds(guessedCrds(files));
+    const found = await all(guess);
+    const versions = withCrds(objectsOf(found.first.filter(isCrdFile).filter(isCrd)));
+    return isDeepStrictEqual(new Set(versions), new Set(guess)) ? found : await all(versions);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     // What it insists on may be an object on the cluster, or a kind that its own CRDs bring.
@@ -234,6 +261,16 @@ async function renderFixedly(job: RenderJob, { same, later }: FurtherJobs, clien
     } finally {
       await view.close();
     }
+  }
+}
+
+/** CRDs in files that look as if helm took them for such. */
+function guessedCrds(files: ChartFiles): KubeObject[] {
+  const found = [...files].filter(([name]) => /(?:^|\/)crds\/.*\.(?:ya?ml|json)$/.test(name));
+  try {
+    return objectsOf(found.flatMap(([, data]) => parseManifest(data.toString("utf8"))).filter(isCrd));
+  } catch {
+    return []; // what is wrong with them, helm says
   }
 }
 

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import type * as https from "node:https";
 import { homedir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
-import { ExecAuth } from "@kubernetes/client-node/dist/exec_auth.js";
+import type { ExecAuth } from "@kubernetes/client-node/dist/exec_auth.js";
 import { parse } from "yaml";
 import { z } from "zod";
 import type { ApiAccess } from "./api";
@@ -114,7 +114,7 @@ function readFile(file: string): z.infer<typeof fileSchema> {
 
 /** Server and credentials of one context. */
 export class ContextAccess implements ApiAccess {
-  private readonly execAuth = new ExecAuth();
+  private execAuth?: ExecAuth;
 
   private constructor(
     private readonly name: string,
@@ -163,8 +163,11 @@ export class ContextAccess implements ApiAccess {
     if (token) headers["authorization"] = `Bearer ${token}`;
     if (user.username) options.auth = `${user.username}:${user.password ?? ""}`;
     options.headers = headers;
-    if (user.exec)
+    if (user.exec) {
+      const library = await import("@kubernetes/client-node/dist/exec_auth.js");
+      this.execAuth ??= new library.ExecAuth();
       await this.execAuth.applyAuthentication({ name: this.name, exec: command(user.exec, home) }, options);
+    }
     impersonate(user, options);
   }
 

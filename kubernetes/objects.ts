@@ -1,6 +1,5 @@
-import { parseDocument } from "yaml";
 import { z } from "zod";
-import { KUBE_YAML } from "./kube-yaml";
+import { readYaml } from "./read-yaml";
 
 /** Any Kubernetes object: what every kind has is typed, the rest is kept as it came. */
 export const kubeObject = z.looseObject({
@@ -39,18 +38,24 @@ export function parseManifest(text: string): SourcedObject[] {
   // split off first so that an error can name the chart file it comes from.
   for (const part of text.split(/^---(?:[ \t].*)?$/m)) {
     source = /^\s*# Source: (.+)$/m.exec(part.slice(0, 500))?.[1]?.trim() ?? source;
-    const doc = parseDocument(part, { ...KUBE_YAML, uniqueKeys: false });
-    const error = doc.errors[0];
-    if (error) throw new ManifestError(`${source || "manifest"} is not valid YAML: ${firstLine(error.message)}`);
-    const value: unknown = doc.toJS();
+    const value = valueOf(part, source);
     if (value !== null && value !== undefined) found.push(...flatten(value, source));
   }
   return found;
 }
 
+function valueOf(text: string, source: string): unknown {
+  try {
+    return readYaml(text);
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    throw new ManifestError(`${source || "manifest"} is not valid YAML: ${firstLine(said)}`);
+  }
+}
+
 function flatten(value: unknown, source: string): SourcedObject[] {
-  const list = z.looseObject({ kind: z.string().regex(/List$/), items: z.array(z.unknown()) }).safeParse(value);
-  if (list.success) return list.data.items.flatMap((item) => flatten(item, source));
+  if (isMap(value) && typeof value["kind"] === "string" && /List$/.test(value["kind"]) && Array.isArray(value["items"]))
+    return value["items"].flatMap((item) => flatten(item, source));
   const parsed = kubeObject.safeParse(value);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];

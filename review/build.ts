@@ -77,7 +77,7 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     reviewTemplatedCrds(client, objects, input.crds.overrides),
   ]);
   const allCrds = [...crds.crds, ...templatedCrds];
-  const refusals = byServer.length > 0 || !input.newRevision ? byServer : refusalByHelm(chart);
+  const refusals = byServer.length > 0 || !input.newRevision ? byServer : refusalByHelm(chart, await chart.refusal);
   const predicted = objects.flatMap(({ after }) => after ?? []);
   const state = {
     objects: input.newRevision ? predicted : chart.rendered,
@@ -222,7 +222,7 @@ function refusalOf({ kind, namespace, name, check }: ObjectChange): Refusal[] {
 }
 
 /** What helm itself finds wrong, where the API server found nothing: it says more, and with the object. */
-function refusalByHelm({ name, version, refusal }: LoadedChart): Refusal[] {
+function refusalByHelm({ name, version }: LoadedChart, refusal: string | undefined): Refusal[] {
   if (refusal === undefined) return [];
   return [
     {

@@ -13,10 +13,17 @@ export function kubectl(access: ClusterAccess, ...args: string[]): string {
   return ["kubectl", "--context", access.context, ...args].map(shellWord).join(" ");
 }
 
-/** One of this project's helper programs as a command line; the working directory of a command is the project's. */
-export function program(path: string, access: ClusterAccess): string {
-  return ["node", "--require", "esbuild-register", path, "--context", access.context].map(shellWord).join(" ");
+/**
+ * One of this project's helper programs as a command line; the working directory of a command is the project's.
+ *
+ * @param name as bundle/entries.json has it.
+ */
+export function program(name: ProgramName, access: ClusterAccess): string {
+  return ["node", "bundle/program.cjs", name, "--context", access.context].map(shellWord).join(" ");
 }
+
+/** The helper programs. */
+export type ProgramName = "backup" | "injection" | "migration" | "migration-gate" | "restart-gate";
 
 /** Environment of a command: only what it needs beyond the one `pulumi` was started with. */
 export function environment(access: ClusterAccess): Record<string, string> {

@@ -64,14 +64,18 @@ export function planUpgrade(loaded: LoadedConfig): Promise<UpgradePlan> {
 /** {@link planUpgrade} without an engine around it. @throws UserError. */
 export async function planFor(loaded: LoadedConfig, stack: string): Promise<UpgradePlan> {
   const { config } = loaded;
-  await preflight.checkTools();
-  const client = await preflight.connectTo(config);
-  await preflight.refuseWithoutBasicPermissions(client, config);
+  const [client] = await Promise.all([connect(config), preflight.checkTools()]);
 
   const snapshot = await readSnapshot(client, loaded, stack);
   const decisions = decide(loaded, snapshot);
   const gateWarnings = await refuseWhatCannotWork(client, loaded, snapshot, decisions);
   return review(client, loaded, snapshot, decisions, gateWarnings);
+}
+
+async function connect(config: LoadedConfig["config"]): Promise<ClusterClient> {
+  const client = await preflight.connectTo(config);
+  await preflight.refuseWithoutBasicPermissions(client, config);
+  return client;
 }
 
 /** Refuses what the cluster would refuse half-way. @returns what the gate has to do without, in words. */

@@ -41,9 +41,9 @@ export type UpgradeReviewArgs = Pick<
  * nothing, and the engine would count a component's emptied inputs as one more change. Its provider says that only a
  * review with changes is a difference, so a repeated run stays without any.
  */
-export class UpgradeReview extends pulumi.dynamic.Resource {
+export class UpgradeReview extends pulumi.CustomResource {
   constructor(name: string, args: UpgradeReviewArgs, opts?: pulumi.CustomResourceOptions) {
-    super(provider, name, { ...args }, opts, "casa-upgrade", "UpgradeReview");
+    super("pulumi-nodejs:dynamic/casa-upgrade:UpgradeReview", name, { ...args, __provider: PROVIDER }, opts);
   }
 }
 
@@ -91,12 +91,16 @@ export function reviewArgs(review: Review): UpgradeReviewArgs {
   };
 }
 
-/** Written to the state as source text by the SDK, so it refers to nothing outside of itself. */
-const provider: pulumi.dynamic.ResourceProvider = {
-  create: (inputs: Record<string, unknown>) => Promise.resolve({ id: "review", outs: inputs }),
-  update: (_id: string, _olds: unknown, news: Record<string, unknown>) => Promise.resolve({ outs: news }),
-  diff: (_id: string, olds: Record<string, unknown>, news: Record<string, unknown>) => {
-    const content = (inputs: Record<string, unknown>) => JSON.stringify({ ...inputs, __provider: "" });
-    return Promise.resolve({ changes: news["verdict"] !== "unchanged" && content(olds) !== content(news) });
+/**
+ * What the SDK's provider of dynamic resources carries out for {@link UpgradeReview}. The SDK would make this text of
+ * functions, for which it loads a TypeScript compiler at every start.
+ */
+const PROVIDER = `exports.handler = () => ({
+  create: async (inputs) => ({ id: "review", outs: inputs }),
+  update: async (_id, _olds, news) => ({ outs: news }),
+  diff: async (_id, olds, news) => {
+    const content = (inputs) => JSON.stringify({ ...inputs, __provider: "" });
+    return { changes: news.verdict !== "unchanged" && content(olds) !== content(news) };
   },
-};
+});
+`;

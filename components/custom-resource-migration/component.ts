@@ -54,7 +54,7 @@ export class CustomResourceMigration extends pulumi.ComponentResource {
       },
     );
     const command = {
-      line: idle ? "printf '[]'" : program("components/custom-resource-migration/cluster/migration-program.ts", access),
+      line: idle ? "printf '[]'" : program("migration", access),
       access,
       job: { migrations: jobs, occasion },
       idle,

@@ -39,7 +39,7 @@ export class DatabaseBackup extends pulumi.ComponentResource {
       ignoreChanges: releaseWillChange ? [] : Object.keys(inputs),
     });
     const command = {
-      line: program("components/database-backup/cluster/backup-program.ts", access),
+      line: program("backup", access),
       access,
       job: plan.job,
       idle: !releaseWillChange,

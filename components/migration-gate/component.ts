@@ -68,7 +68,7 @@ export class MigrationGate extends pulumi.ComponentResource {
     return helperCommand(
       `${name}-passed`,
       {
-        line: program("components/migration-gate/cluster/gate-program.ts", access),
+        line: program("migration-gate", access),
         access,
         job: pulumi.all([args.revision, args.backups ?? []]).apply(([revision, backups]): GateJob => ({
           ...{ settings, secrets: [...secrets], chart, revision },

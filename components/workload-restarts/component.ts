@@ -96,7 +96,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
     return helperCommand(
       `${name}-injection-ready`,
       {
-        line: program("components/workload-restarts/cluster/injection-program.ts", args.access),
+        line: program("injection", args.access),
         access: args.access,
         job,
         idle: pendingGroups(args.plan).length === 0,
@@ -129,7 +129,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
     return helperCommand(
       `${id}-available`,
       {
-        line: program("components/workload-restarts/cluster/gate-program.ts", args.access),
+        line: program("restart-gate", args.access),
         access: args.access,
         job,
         idle: target.done,

@@ -321,7 +321,10 @@ export const CASES: readonly Case[] = [
     name: "a quota that the new pod of a roll exceeds",
     live: "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: tight, namespace: NS}\nspec: {hard: {pods: '1'}}\n",
     before: template(deployment("rolls")),
-    byHand: [["wait", "--for=condition=Available", "deployment/rolls", "--timeout=30s"]],
+    byHand: [
+      ["wait", "--for=condition=Available", "deployment/rolls", "--timeout=30s"],
+      ["wait", "--for=jsonpath={.status.used.pods}=1", "resourcequota/tight", "--timeout=60s"],
+    ],
     after: template(deployment("rolls", { container: "image: registry.example/main:2" })),
     review: ({ warnings }) => expect(warnings.join()).to.contain("ResourceQuota tight is used up"),
   },

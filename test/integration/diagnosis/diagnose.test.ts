@@ -1,5 +1,3 @@
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { explainRelease, explainWorkloads } from "../../../diagnosis/diagnose";
@@ -76,15 +74,15 @@ describe("explaining why a workload is not available", function () {
   });
 
   it("pods that cannot even be created: the ReplicaSet's warning", async () => {
-    await world.apply(
-      {
-        apiVersion: "v1",
-        kind: "ResourceQuota",
-        metadata: { namespace: "a", name: "tight" },
-        spec: { hard: { "limits.cpu": "0" } },
-      },
-      workload("Deployment", "quota", {}),
-    );
+    await world.apply({
+      apiVersion: "v1",
+      kind: "ResourceQuota",
+      metadata: { namespace: "a", name: "tight" },
+      spec: { hard: { "limits.cpu": "0" } },
+    });
+    // A quota holds from the moment on when its controller has counted; a pod that is created before is let through.
+    await world.kubectl("wait", "resourcequota/tight", "-n", "a", "--for=jsonpath={.status.hard.limits\\.cpu}=0");
+    await world.apply(workload("Deployment", "quota", {}));
     try {
       await explained("Deployment", "quota", "event FailedCreate");
       const text = await explained("Deployment", "quota", "ReplicaFailure: FailedCreate");
@@ -125,35 +123,15 @@ describe("explaining why a workload is not available", function () {
     );
   });
 
-  it("as a program: prints to stderr and exits 1", async () => {
-    const explain = (job: object) => world.program("diagnosis/explain-program.ts", job);
-    const crash = await explain({ kind: "Deployment", namespace: "a", name: "crash" });
-    expect(crash.exitCode).to.equal(1);
-    expect(crash.stderr).to.contain("CrashLoopBackOff");
-    const nameless = await explain({ kind: "Deployment", namespace: "a" });
-    expect(nameless.stderr).to.contain("the job on stdin is wrong: name: ").and.contain("usage:");
-    const fine = await explain({ kind: "Deployment", namespace: "a", name: "fine" });
-    expect(fine).to.include({ exitCode: 1, stderr: "Deployment a/fine is available by now" });
-  });
-
   it("never takes longer than its limit, whatever the cluster does, and never throws", async () => {
     const { kubeconfig, context } = world.cluster;
     const client = await connect({ kubeconfig, context, timeoutSeconds: 60 });
     await client.apiVersions();
     await world.cluster.stopApiServer();
-    const silent = createServer(() => undefined);
     try {
       const name = { kind: "Deployment", namespace: "a", name: "crash" };
       expect(await explainWorkloads(client, [name])).to.contain("its state cannot be read: ");
-      await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
-      const server = `https://127.0.0.1:${(silent.address() as AddressInfo).port}`;
-      const hanging = { KUBECONFIG: await world.kubeconfig({ server }) };
-      const run = await world.program("diagnosis/explain-program.ts", name, { context: "c", env: hanging });
-      expect(run.exitCode).to.equal(1);
-      expect(run.stderr).to.contain("no answer within 5 s");
-      expect(run.seconds).to.be.lessThan(12);
     } finally {
-      silent.close();
       await world.cluster.startApiServer();
     }
     const started = Date.now();

@@ -10,7 +10,7 @@ import { parseManifest } from "../../../kubernetes/objects";
 import { ClusterFixture, refusal } from "../world/cluster-fixture";
 import { chartPath } from "../world/world";
 
-const PROGRAM = "components/workload-restarts/cluster/injection-program.ts";
+const PROGRAM = "injection";
 const NAMESPACE = "casa-runtime";
 const LABELS = { app: "x" };
 const BASE64_CA = Buffer.from("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n").toString("base64");

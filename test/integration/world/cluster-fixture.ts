@@ -6,6 +6,7 @@ import { type ClusterWriter, connectForWriting } from "../../../kubernetes/conne
 import { type Cluster, type ClusterOptions, startCluster } from "../../../sandbox/cluster/cluster";
 import { Progress } from "../../../sandbox/progress";
 import { ensureTools, type Tools } from "../../../sandbox/tools";
+import type { ProgramName } from "../../../shared/shell";
 import { toYaml } from "../../fixtures/mas";
 import { chartPath, ROOT } from "./world";
 
@@ -68,9 +69,9 @@ export class ClusterFixture {
   }
 
   /** Runs a helper program with its job, as the commands of the upgrade do. */
-  async program(path: string, job: unknown, { env = {}, context = this.cluster.context }: ProgramOptions = {}) {
+  async program(name: ProgramName, job: unknown, { env = {}, context = this.cluster.context }: ProgramOptions = {}) {
     const started = Date.now();
-    const result = await execa("node", ["--require", "esbuild-register", path, "--context", context], {
+    const result = await execa("node", ["bundle/program.cjs", name, "--context", context], {
       cwd: ROOT,
       input: JSON.stringify(job),
       env: { ...this.env, ...env },

@@ -26,7 +26,6 @@ import {
 import { ClusterFixture, refusal } from "../../world/cluster-fixture";
 import { ROOT } from "../../world/world";
 
-const PROGRAM = "components/custom-resource-migration/cluster/migration-program.ts";
 const COUNT = 200;
 const KILLS = 20;
 
@@ -293,7 +292,7 @@ describe("migration of custom resources", function () {
 
   /** The program as `pulumi up` runs it, in a process group of its own. */
   function start(jobs: CrMigrationJob[]) {
-    const args = ["--require", "esbuild-register", PROGRAM, "--context", cluster.cluster.context];
+    const args = ["bundle/program.cjs", "migration", "--context", cluster.cluster.context];
     const begun = Date.now();
     const child = spawn("node", args, { cwd: ROOT, env: { ...process.env, ...cluster.env }, detached: true });
     let [said, running] = ["", true];

@@ -114,8 +114,7 @@ describe("the backup program", function () {
       occasion: "test",
       ...more,
     };
-    const program = ["--require", "esbuild-register", "components/database-backup/cluster/backup-program.ts"];
-    const args = [...node, ...program, "--context", cluster.context];
+    const args = [...node, "bundle/program.cjs", "backup", "--context", cluster.context];
     const options = {
       cwd: ROOT,
       env: env(),

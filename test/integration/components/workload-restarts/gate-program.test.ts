@@ -11,7 +11,7 @@ import { BROKEN_ANNOTATION, STAMP_ANNOTATION } from "../../../../components/work
 import { BEHAVIOR, deployment, namespace, statefulSet } from "../../../fixtures/mas";
 import { ClusterFixture } from "../../world/cluster-fixture";
 
-const PROGRAM = "components/workload-restarts/cluster/gate-program.ts";
+const PROGRAM = "restart-gate";
 const NAMESPACE = "mas-gate";
 /** Longer than anything here may take: who waits for it fails the test. */
 const LIMIT = 120;

@@ -12,7 +12,7 @@ import { deployment, namespace, statefulSet } from "../../../fixtures/mas";
 import { ClusterFixture } from "../../world/cluster-fixture";
 import { istioOrSkip } from "../../world/istio-fixture";
 
-const GATE = "components/workload-restarts/cluster/gate-program.ts";
+const GATE = "restart-gate";
 
 describe("what Istio's injector says of MAS pods", function () {
   this.timeout(180_000);

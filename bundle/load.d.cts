@@ -1,0 +1,10 @@
+/** The folder of the project. */
+export const ROOT: string;
+/** The file that says which state of the sources the bundles were made of. */
+export const MADE_OF: string;
+/** Where the bundle of an entry of entries.json is. */
+export function bundleOf(name: string): string;
+/** Makes the bundles if they are missing or older than a source. @throws Error when a source cannot be bundled. */
+export function ensureBundles(): void;
+/** Runs the bundle of an entry and returns what it exports. */
+export function load(name: string): unknown;

@@ -1,0 +1,3 @@
+// The Pulumi program.
+"use strict";
+module.exports = require("./load.cjs").load("index");
