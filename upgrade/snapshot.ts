@@ -1,3 +1,4 @@
+import { refuseLostRecords } from "./lost-records";
 import { z } from "zod";
 import { type EarlierRecord, readEarlierRecord } from "../components/migration-gate/earlier-record";
 import { readMigrations } from "../components/custom-resource-migration/file";
@@ -79,6 +80,11 @@ export async function readSnapshot(client: ClusterClient, loaded: LoadedConfig, 
     // Reads the whole state: only where no new revision makes the gate run anyway.
     isInstalled(installed, chart, loaded.values) ? readEarlierRecord(stack, "casa-migration-passed") : undefined,
   ]);
+  const names = recordNames(config.release);
+  const wanted = config.restarts.enabled ? (["before", "after"] as const) : (["before"] as const);
+  const missing = wanted.filter((which) => !records.exists[which]).map((which) => names[which]);
+  // Of a release that is not there nothing is recorded, and its records are to be made anew.
+  if (installed) await refuseLostRecords(stack, config.namespace, missing);
   return {
     stack,
     cluster: { context: config.context, id: client.uid ?? "unknown", version: client.gitVersion },

@@ -3,9 +3,10 @@ import { expect } from "chai";
 import { timesOf } from "../../../../components/workload-restarts/queue";
 import { masObjects, toYaml } from "../../../fixtures/mas";
 import { followRestarts, Watcher, WORKLOAD_PATHS } from "../../world/watcher";
-import { mustSucceed, World } from "../../world/world";
+import { mustSucceed, RELEASE_NAMESPACE, World } from "../../world/world";
 
 const WORKLOADS = 12;
+const RECORDS = ["casa-upgrade-casa-before", "casa-upgrade-casa-after"];
 /** How often the engine is killed; more rounds find what is rare. */
 const KILLS = Number(process.env["CASA_UPGRADE_KILLS"] ?? 2);
 
@@ -166,7 +167,7 @@ describe("restarts of MAS workloads, watched through the API", function () {
     if (process.env["CASA_UPGRADE_KILLS"] !== undefined) console.log(figures.join("\n"));
   });
 
-  it("restarts nothing for an upgrade that changes nothing injected, nor on destroy", async () => {
+  it("restarts nothing for an upgrade that changes nothing injected, when records are lost, nor on destroy", async () => {
     await deploy(3, 1);
     await world.config({ restarts: undefined });
     await world.useVersion("0.2.0");
@@ -176,6 +177,15 @@ describe("restarts of MAS workloads, watched through the API", function () {
     const seen = await watch();
     await world.useVersion("0.2.1");
     mustSucceed(await world.up());
+    const lose = () => world.kubectl(["delete", "configmaps", "-n", RELEASE_NAMESPACE, ...RECORDS]);
+    await lose();
+    const lost = await world.preview();
+    expect(lost.ok).to.equal(false);
+    const [, args = ""] = /Fix: pulumi (refresh .*?) \(/.exec(lost.text) ?? [];
+    await world.engine.pulumi([...args.replaceAll("'", "").split(" "), "--stack", world.stack]);
+    mustSucceed(await world.up());
+    await world.kubectl(["get", "configmaps", "-n", RELEASE_NAMESPACE, ...RECORDS]);
+    await lose();
     const destroyed = await world.engine.destroy(world.stack);
     expect(destroyed.exitCode, destroyed.all).to.equal(0);
     expect(seen().order).to.deep.equal([]);
