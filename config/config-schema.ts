@@ -88,14 +88,26 @@ const restarts = z.strictObject({
     description: "find workloads through MultiAgentSystem and CASAPolicy objects; false: only `restarts.workloads`",
     example: false,
   }),
-  maxConcurrent: wholeNumber(
-    1,
-    1000,
-    1,
-    3,
-    "MAS workloads that may be between first patch and fully available at any moment",
-  ),
+  maxConcurrent: z
+    .union([z.number().int().min(1).max(1000), z.string().regex(/^((100|[1-9]\d?)%|1000|[1-9]\d{0,2})$/)])
+    .default(1)
+    // The CLI keeps text where text was: a number set in the place of a share.
+    .transform((value) => (typeof value === "number" || value.endsWith("%") ? value : Number(value)))
+    .meta({
+      description:
+        "MAS workloads that may be between first patch and fully available at any moment; a share of all that are " +
+        "restarted is rounded up",
+      example: 3,
+      allowed: "a whole number from 1 to 1000, or a share from 1% to 100%",
+    }),
   canaries: workloads("workloads restarted first, before all others"),
+  canarySoakSeconds: wholeNumber(
+    0,
+    86_400,
+    0,
+    300,
+    "how long the canaries must stay available before anything else is restarted, in seconds",
+  ),
   exclude: workloads("workloads never restarted; they are reported"),
   workloads: workloads("workloads restarted in addition to the discovered ones, last"),
   reason: optionalText(

@@ -97,6 +97,7 @@ export type ApiReader = Pick<
   | "requestCount"
   | "read"
   | "readRaw"
+  | "open"
   | "dryRun"
   | "ask"
   | "resource"
@@ -200,7 +201,42 @@ export class KubeApi {
     }
   }
 
+  /**
+   * Opens an answer that goes on: a watch.
+   *
+   * @param signal ends it; there is no time limit but this.
+   * @throws ApiError when the server refuses, UnreachableError when it does not answer.
+   */
+  async open(path: string, query: RequestOptions["query"], signal: AbortSignal): Promise<http.IncomingMessage> {
+    const url = this.url(path, { query });
+    const { request: options } = await this.prepare("GET", url, {});
+    this.requestCount++;
+    const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
+      // A connection of its own: what goes on for long must not take one of those that all others share.
+      const agent = isProxy(options.agent) ? options.agent : false;
+      const request = (url.protocol === "http:" ? http : https).request(url, { ...options, agent, signal }, resolve);
+      request.on("error", (error) => reject(new UnreachableError(reasonOf(error))));
+      request.end();
+    });
+    const code = response.statusCode ?? 0;
+    if (code < 400) return response;
+    response.resume();
+    throw new ApiError(code, "", `HTTP status ${code}`);
+  }
+
   private async send(method: string, url: URL, options: RequestOptions): Promise<Answer> {
+    const { request, payload } = await this.prepare(method, url, options);
+    try {
+      return await this.exchange(url, request, payload);
+    } catch (error) {
+      // The server may close an idle connection at the moment we use it; nothing was answered, and a GET can be
+      // repeated.
+      if (method === "GET" && error instanceof StaleConnection) return this.exchange(url, request, payload);
+      throw error;
+    }
+  }
+
+  private async prepare(method: string, url: URL, options: RequestOptions) {
     const { agent: given, ...login } = await this.login();
     const agent = this.agentFor(url, login, given);
     const payload = options.body === undefined ? undefined : JSON.stringify(options.body);
@@ -213,14 +249,7 @@ export class KubeApi {
       headers["content-length"] = Buffer.byteLength(payload);
     }
     const request = { ...(url.protocol === "http:" ? { auth: login.auth } : login), agent, method, headers };
-    try {
-      return await this.exchange(url, request, payload);
-    } catch (error) {
-      // The server may close an idle connection at the moment we use it; nothing was answered, and a GET can be
-      // repeated.
-      if (method === "GET" && error instanceof StaleConnection) return this.exchange(url, request, payload);
-      throw error;
-    }
+    return { request, payload };
   }
 
   private exchange(url: URL, options: https.RequestOptions, payload: string | undefined): Promise<Answer> {

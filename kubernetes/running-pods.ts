@@ -13,6 +13,8 @@ export interface RunningPod {
   annotations: Record<string, string>;
   containers: ContainerImage[];
   ready: boolean;
+  /** How often its containers were started again. */
+  restarts: number;
   created: string;
   /** Why containers wait: `container: reason message`, init containers first. */
   waiting: { container: string; reason: string; message: string }[];
@@ -26,6 +28,7 @@ const statuses = z
   .array(
     z.looseObject({
       name: z.string(),
+      restartCount: z.number().default(0),
       state: z
         .looseObject({
           waiting: z.looseObject({ reason: z.string().nullish(), message: z.string().nullish() }).nullish(),
@@ -73,6 +76,10 @@ export async function runningPods(
       ...ownerOf(at.namespace, at.labels, at.ownerReferences ?? []),
       containers: containerImages(spec),
       ready: (status.conditions ?? []).some(({ type, status: value }) => type === "Ready" && value === "True"),
+      restarts: [...status.initContainerStatuses, ...status.containerStatuses].reduce(
+        (sum, { restartCount }) => sum + restartCount,
+        0,
+      ),
       waiting: [...status.initContainerStatuses, ...status.containerStatuses].flatMap(({ name, state }) =>
         state?.waiting
           ? [{ container: name, reason: state.waiting.reason ?? "", message: state.waiting.message ?? "" }]

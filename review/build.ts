@@ -12,6 +12,7 @@ import { declaredSecrets, Redactor, secretTexts } from "../kubernetes/redact";
 import { dig, type KubeObject, parseManifest } from "../kubernetes/objects";
 import { estimateRestarts, type RestartFacts } from "../components/workload-restarts/restart-estimate";
 import { pendingGroups, type RestartPlan } from "../components/workload-restarts/restarts";
+import { placesFor } from "../components/workload-restarts/stages";
 import { workloadId } from "../kubernetes/workload";
 import { replacedWorkloads } from "./rolls/rolls";
 import { rankRisks } from "./report/risks";
@@ -179,7 +180,11 @@ async function reviewRestarts({ client, loaded, restarts, workloads }: ReviewInp
       return [id, { ...one.strategy, replicas: one.replicas, startupSeconds: seconds.get(id) }];
     }),
   );
-  const limits = { maxConcurrent: config.restarts.maxConcurrent, timeoutSeconds: config.timeouts.restart };
+  const { maxConcurrent, canarySoakSeconds } = config.restarts;
+  const limits = {
+    maxConcurrent: placesFor(maxConcurrent, restarts),
+    ...{ canarySoakSeconds, timeoutSeconds: config.timeouts.restart },
+  };
   return { enabled: config.restarts.enabled, ...estimateRestarts(restarts, facts, limits) };
 }
 

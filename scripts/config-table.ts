@@ -111,6 +111,7 @@ function typeText(node: KeySchema): string {
     return (node.items as KeySchema | undefined)?.type === "object" ? "list of maps" : "list of text";
   }
   if (node.type === "object") return "map";
+  if (node.anyOf) return allowedText(node);
   return node.type === "boolean" ? "boolean" : "text";
 }
 

@@ -7,6 +7,8 @@ import { decideMigrationGate, type GateDecision } from "../components/migration-
 import { brokenWarnings } from "../components/workload-restarts/broken";
 import { workloadId } from "../kubernetes/workload";
 import { ownerWarnings } from "../components/workload-restarts/owners";
+import { placesFor } from "../components/workload-restarts/stages";
+import { surroundingWarnings } from "../components/workload-restarts/surroundings";
 import { injectionWarnings } from "../components/workload-restarts/injection-facts";
 import {
   pendingGroups,
@@ -111,6 +113,7 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
   const recorded = records.after ?? records.before ?? { stamp: startedUnder ?? "none", stale: [] };
   const restarts = decideRestarts(config, snapshot, stamp, recorded);
 
+  const places = placesFor(config.restarts.maxConcurrent, restarts);
   const unchanged = isInstalled(installed, chart, values);
   const description = revisionDescription(chart, installed);
   const newRevision = writesRevision(installed, chart, values);
@@ -129,6 +132,7 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
       ...upgradeWarnings(config, values, snapshot, crds.dropped),
       ...brokenWarnings(restarts, snapshot.workloads, config.restarts.brokenBefore),
       ...ownerWarnings(restarts, snapshot.workloads),
+      ...surroundingWarnings(restarts, snapshot.workloads, snapshot.surroundings, places),
       ...injectionWarnings(config.mode, snapshot.injection),
       ...gate.warnings,
     ],

@@ -12,6 +12,7 @@ import type { InjectionCheck } from "../components/workload-restarts/cluster/inj
 import { representatives } from "../components/workload-restarts/injection-facts";
 import { recordNames } from "../components/workload-restarts/restart-record";
 import { pendingGroups, type RecordedStamp } from "../components/workload-restarts/restarts";
+import { placesFor } from "../components/workload-restarts/stages";
 import type { LoadedConfig } from "../config/config-load";
 import { parseDescription } from "../history/recorded-texts";
 import { showUserErrors } from "../config/show-errors";
@@ -211,7 +212,8 @@ function restartsArgs(
   return {
     plan: restarts,
     stamp,
-    maxConcurrent: config.restarts.maxConcurrent,
+    maxConcurrent: placesFor(config.restarts.maxConcurrent, restarts),
+    canarySoakSeconds: config.restarts.canarySoakSeconds,
     timeoutSeconds: config.timeouts.restart,
     injection: { ...injectionCheck(config, decisions, injection), timeoutSeconds: config.timeouts.injection },
     record,

@@ -3,6 +3,7 @@ import { type EarlierRecord, readEarlierRecord } from "../components/migration-g
 import { readMigrations } from "../components/custom-resource-migration/file";
 import type { MigrationEntry } from "../components/custom-resource-migration/rules";
 import { listCasaPolicies, listMultiAgentSystems } from "../components/workload-restarts/cluster/casa-objects";
+import { readSurroundings } from "../components/workload-restarts/cluster/read-surroundings";
 import { readOtherWorkloads } from "../components/workload-restarts/cluster/other-workloads";
 import type { OtherWorkload } from "../components/workload-restarts/other-kinds";
 import { readInjection } from "../components/workload-restarts/cluster/read-injection";
@@ -23,6 +24,8 @@ import { readRelease, type ReleaseState } from "../helm/release";
 import type { ClusterClient } from "../kubernetes/connect";
 import { type LiveCrd, readLiveCrds } from "../kubernetes/crds";
 import { type LiveWorkload, readWorkloads } from "../kubernetes/workloads";
+import type { KubeObject } from "../kubernetes/objects";
+import { refuseLostRecords } from "./lost-records";
 import { crdsOf, isInstalled, refuseUnfitRelease, revisionObjects, writesRevision } from "./release-state";
 
 /** The two ConfigMaps that remember what workloads run under; see workload-restarts/restart-record.ts. */
@@ -52,6 +55,8 @@ export interface Snapshot {
   readonly workloads: readonly LiveWorkload[];
   /** What else runs pods under the names. */
   readonly otherWorkloads: readonly OtherWorkload[];
+  /** Budgets, quotas and autoscalers of the namespaces of MAS workloads. */
+  readonly surroundings: readonly KubeObject[];
   /** What the injector of this moment puts into MAS pods, and which running ones lack something of it. */
   readonly injection: InjectionFacts;
   /** What an earlier version of this program recorded of its gate. */
@@ -79,6 +84,11 @@ export async function readSnapshot(client: ClusterClient, loaded: LoadedConfig, 
     // Reads the whole state: only where no new revision makes the gate run anyway.
     isInstalled(installed, chart, loaded.values) ? readEarlierRecord(stack, "casa-migration-passed") : undefined,
   ]);
+  const names = recordNames(config.release);
+  const wanted = config.restarts.enabled ? (["before", "after"] as const) : (["before"] as const);
+  const missing = wanted.filter((which) => !records.exists[which]).map((which) => names[which]);
+  // Of a release that is not there nothing is recorded, and its records are to be made anew.
+  if (installed) await refuseLostRecords(stack, config.namespace, missing);
   return {
     stack,
     cluster: { context: config.context, id: client.uid ?? "unknown", version: client.gitVersion },
@@ -123,9 +133,10 @@ async function readRestartRecords(client: ClusterClient, config: UpgradeConfig):
 async function readMasWorkloads(
   client: ClusterClient,
   { restarts, mode }: UpgradeConfig,
-): Promise<Pick<Snapshot, "systems" | "policies" | "workloads" | "otherWorkloads" | "injection">> {
+): Promise<Pick<Snapshot, "systems" | "policies" | "workloads" | "otherWorkloads" | "injection" | "surroundings">> {
   if (!restarts.enabled) {
-    return { systems: [], policies: [], workloads: [], otherWorkloads: [], injection: NO_INJECTION_FACTS };
+    const none = { systems: [], policies: [], workloads: [], otherWorkloads: [], surroundings: [] };
+    return { ...none, injection: NO_INJECTION_FACTS };
   }
   const [systems, policies] = restarts.discovery
     ? await Promise.all([listMultiAgentSystems(client), listCasaPolicies(client)])
@@ -135,9 +146,10 @@ async function readMasWorkloads(
   const workloads = await readWorkloads(client, namespaces);
   const mas = new Set(named.map(({ namespace, name }) => `${namespace}/${name}`));
   const ofMas = workloads.filter(({ namespace, name, replicas }) => replicas > 0 && mas.has(`${namespace}/${name}`));
-  const [otherWorkloads, injection] = await Promise.all([
+  const [otherWorkloads, injection, surroundings] = await Promise.all([
     readOtherWorkloads(client, named, workloads),
     readInjection(client, mode, ofMas),
+    readSurroundings(client, [...new Set(ofMas.map(({ namespace }) => namespace))]),
   ]);
-  return { systems, policies, workloads, otherWorkloads, injection };
+  return { systems, policies, workloads, otherWorkloads, injection, surroundings };
 }

@@ -8,8 +8,13 @@ import { helperCommand } from "../helper-command";
 import type { GateJob } from "./gate-job";
 import type { InjectionJob } from "./injection-job";
 import { skippedInWords } from "./skipped";
-import { windowDependencies } from "./windows";
+import type { SoakJob } from "./soak-job";
+import { type Soak, stagesOf } from "./stages";
+import { Turns } from "./turns";
 import { type ClusterAccess, program } from "../../shared/shell";
+
+/** What a restart waits for. */
+type After = pulumi.Resource[] | Promise<pulumi.Resource[]>;
 
 /** What {@link WorkloadRestarts} restarts. */
 export interface WorkloadRestartsArgs {
@@ -19,6 +24,8 @@ export interface WorkloadRestartsArgs {
   readonly stamp: string;
   /** Workloads that may be between first patch and fully available at any moment. */
   readonly maxConcurrent: number;
+  /** How long the canaries must stay available before anything else is restarted, in seconds. */
+  readonly canarySoakSeconds: number;
   /** Longest wait for one workload, in seconds. */
   readonly timeoutSeconds: number;
   /** The check that new pods will really get the new configuration, run before the first restart. */
@@ -34,8 +41,9 @@ export interface WorkloadRestartsArgs {
  *
  * Each workload is a Patch that writes the stamp to its pod template, and a gate of its own that waits until every pod
  * is of the new template, ready, and carries what the injector of that moment injects; the provider's wait for a
- * patched Deployment is no gate (docs/provider-facts.md). The order is in the dependencies, so the engine keeps it.
- * Because the stamp is a hash, patching twice restarts once: a run that was killed goes on where it was.
+ * patched Deployment is no gate (docs/provider-facts.md). The engine is told of a workload when there is a place for
+ * it, and its state says which are done. Because the stamp is a hash, patching twice restarts once: a run that was
+ * killed goes on where it was.
  *
  * Nothing is restarted on `destroy`: the patches are retained, giving the annotation up would roll the pods again.
  */
@@ -62,7 +70,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
 
     const all = args.plan.groups.flatMap(({ targets }) => targets);
     const start = all.length > 0 ? [this.injectionReady(name, args)] : [];
-    const gates = withoutStackTraces(() => this.restartAll(args, start));
+    const gates = withoutStackTraces(() => this.restartAll(name, args, start));
     this.record(args, gates);
     // Known once every gate is passed: a run that fails lists nothing that it did not finish.
     this.restarted = pulumi.all(gates.map(({ urn }) => urn)).apply(() => all.map(workloadId).sort());
@@ -71,23 +79,40 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
   }
 
   /** Declares every restart with its place in the queue; returns the gates, which are passed when all is done. */
-  private restartAll(args: WorkloadRestartsArgs, start: pulumi.Resource[]): pulumi.Resource[] {
-    const pending = pendingGroups(args.plan);
-    const waits = windowDependencies(
-      pending.map((group) => group.length),
+  private restartAll(name: string, args: WorkloadRestartsArgs, start: pulumi.Resource[]): pulumi.Resource[] {
+    const stages = stagesOf(args.plan, args.canarySoakSeconds);
+    const turns = new Turns(
+      stages.map((stage) => stage.length),
       args.maxConcurrent,
     );
-    const gates: pulumi.Resource[] = [];
     // A preview carries nothing out, so its restarts need not wait for each other; a thousand that do take 15 s longer.
     // Their order is in this component's inputs either way.
     const inOrder = !pulumi.runtime.isDryRun();
-    pending.flat().forEach((target, i) => {
-      const after = inOrder ? (waits[i] ?? []).flatMap((j) => gates[j] ?? []) : [];
-      gates.push(this.restart(target, args, [...start, ...after]));
+    const gates = stages.flat().map((item, i) => {
+      const after = inOrder ? turns.of(i).then((ended) => [...start, ...ended]) : start;
+      const gate = "soak" in item ? this.soak(name, item.soak, args, after) : this.restart(item.restart, args, after);
+      if (inOrder) turns.endsWith(i, gate);
+      return gate;
     });
     // Restarted by an earlier run: declared again so that they stay in state, without a place in the queue.
     const done = args.plan.groups.flatMap(({ targets }) => targets).filter((target) => target.done);
     return [...gates, ...done.map((target) => this.restart(target, args, start))];
+  }
+
+  /** Watches the canaries for a while before the others follow. */
+  private soak(name: string, { canaries, seconds }: Soak, args: WorkloadRestartsArgs, after: After): pulumi.Resource {
+    const job: SoakJob = { canaries: canaries.map((target) => gateJobOf(target, args)), seconds };
+    return helperCommand(
+      `${name}-canaries-stay-available`,
+      {
+        line: program("soak", args.access),
+        access: args.access,
+        job,
+        idle: seconds === 0,
+        logging: "stderr",
+      },
+      { parent: this, dependsOn: after },
+    );
   }
 
   /** Pods restarted before the injector (or the sidecar they talk to) is ready would keep the old configuration. */
@@ -106,26 +131,15 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
     );
   }
 
-  private restart(target: RestartTarget, args: WorkloadRestartsArgs, after: pulumi.Resource[]): pulumi.Resource {
+  private restart(target: RestartTarget, args: WorkloadRestartsArgs, after: After): pulumi.Resource {
     const id = workloadId(target);
     const patch = patchResource(target, args.stamp, {
       parent: this,
       dependsOn: after,
       retainOnDelete: true,
     });
-    const { kind, namespace, name, again, reason, brokenBefore } = target;
-    const { stamp, timeoutSeconds, injection } = args;
-    const job: GateJob = {
-      kind,
-      namespace,
-      name,
-      stamp,
-      again,
-      reason,
-      brokenBefore,
-      mode: injection.mode,
-      timeoutSeconds,
-    };
+    const { brokenBefore } = target;
+    const job = gateJobOf(target, args);
     return helperCommand(
       `${id}-available`,
       {
@@ -189,6 +203,11 @@ function withoutStackTraces<T>(declare: () => T): T {
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
+}
+
+function gateJobOf(target: RestartTarget, { stamp, timeoutSeconds, injection }: WorkloadRestartsArgs): GateJob {
+  const { kind, namespace, name, again, reason, brokenBefore } = target;
+  return { kind, namespace, name, stamp, again, reason, brokenBefore, mode: injection.mode, timeoutSeconds };
 }
 
 function patchResource(target: RestartTarget, stamp: string, opts: pulumi.CustomResourceOptions): pulumi.Resource {

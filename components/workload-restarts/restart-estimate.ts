@@ -2,7 +2,8 @@ import { skipText } from "./skipped";
 import { causeText, pendingGroups, type RestartPlan, type RestartTarget } from "./restarts";
 import { workloadId } from "../../kubernetes/workload";
 import type { RestartReview } from "./restart-review";
-import { windowDependencies } from "./windows";
+import { timesOf } from "./queue";
+import { stagesOf } from "./stages";
 
 /** What the time of one workload's restart depends on. */
 export interface RestartFacts {
@@ -22,6 +23,8 @@ export interface RestartFacts {
 export interface RestartLimits {
   /** Workloads that are restarted at once. */
   maxConcurrent: number;
+  /** How long the canaries are watched before the others follow, in seconds. */
+  canarySoakSeconds: number;
   /** Longest wait for one workload, in seconds; one that takes longer ends the run. */
   timeoutSeconds: number;
 }
@@ -37,8 +40,8 @@ const OVERHEAD_SECONDS = 1;
 const UNKNOWN: RestartFacts = { replicas: 1, surge: 1, unavailable: 0, minReadySeconds: 0 };
 
 /**
- * Estimates the time of the restarts by running the queue as components/workload-restarts/component.ts builds it: the
- * same groups, the same dependencies, with an estimated duration in place of each restart. Workloads that are done take
+ * Estimates the time of the restarts by running the queue of components/workload-restarts/component.ts, with an
+ * estimated duration in place of each restart. Workloads that are done take
  * no time.
  *
  * @param facts by `Kind/namespace/name`.
@@ -46,7 +49,7 @@ const UNKNOWN: RestartFacts = { replicas: 1, surge: 1, unavailable: 0, minReadyS
 export function estimateRestarts(
   plan: RestartPlan,
   facts: ReadonlyMap<string, RestartFacts>,
-  { maxConcurrent, timeoutSeconds }: RestartLimits,
+  { maxConcurrent, canarySoakSeconds, timeoutSeconds }: RestartLimits,
 ): Omit<RestartReview, "enabled"> {
   const pending = pendingGroups(plan);
   const targets = pending.flat();
@@ -57,13 +60,23 @@ export function estimateRestarts(
     const own = factsOf(target);
     return rolloutSeconds(own, own.startupSeconds ?? usual);
   });
-  const waits = windowDependencies(
-    pending.map((group) => group.length),
-    maxConcurrent,
-  );
-  const starts = startTimes(waits, durations);
-  const limits = durations.map(() => timeoutSeconds + OVERHEAD_SECONDS);
+  const stages = stagesOf(plan, canarySoakSeconds);
+  const sizes = stages.map((stage) => stage.length);
+  const items = stages.flat();
+  const secondsOf = (restart: (target: RestartTarget) => number) =>
+    items.map((item) => ("soak" in item ? item.soak.seconds : restart(item.restart)));
   const place = new Map(targets.map((target, i) => [target, i]));
+  const usually = timesOf(
+    sizes,
+    maxConcurrent,
+    secondsOf((target) => durations[place.get(target) ?? -1] ?? 0),
+  );
+  const atMost = timesOf(
+    sizes,
+    maxConcurrent,
+    secondsOf(() => timeoutSeconds + OVERHEAD_SECONDS),
+  );
+  const starts = new Map(items.map((item, i) => ["soak" in item ? item : item.restart, usually.starts[i] ?? 0]));
   return {
     maxConcurrent,
     groups: plan.groups.map((group) => ({
@@ -75,16 +88,21 @@ export function estimateRestarts(
           done: target.done,
           replicas: factsOf(target).replicas,
           seconds: at === undefined ? 0 : tenths(durations[at] ?? 0),
-          start: at === undefined ? 0 : tenths(starts[at] ?? 0),
+          start: tenths(starts.get(target) ?? 0),
           ...(target.why === undefined ? {} : { why: causeText(target.why) }),
         };
       }),
     })),
     skipped: plan.skipped.map(({ workload, why }) => ({ workload, reason: skipText(why), code: why.code })),
     estimate: {
-      seconds: tenths(endOf(starts, durations)),
-      worstSeconds: tenths(endOf(startTimes(waits, limits), limits)),
-      basis: basisOf(targets.map(factsOf), known.length > 0 ? usual : undefined, durations, timeoutSeconds),
+      seconds: tenths(usually.end),
+      worstSeconds: tenths(atMost.end),
+      basis: [
+        basisOf(targets.map(factsOf), known.length > 0 ? usual : undefined, durations, timeoutSeconds),
+        ...items.flatMap((item) =>
+          "soak" in item && item.soak.seconds > 0 ? [`${item.soak.seconds} s in which the canaries are watched`] : [],
+        ),
+      ].join("; "),
     },
   };
 }
@@ -97,20 +115,6 @@ function rolloutSeconds(facts: RestartFacts, startupSeconds: number): number {
   const { replicas, surge, unavailable, partition = 0, minReadySeconds } = facts;
   const waves = Math.ceil(Math.max(0, replicas - partition) / Math.max(1, surge + unavailable));
   return waves * (startupSeconds + minReadySeconds) + OVERHEAD_SECONDS;
-}
-
-/** When each item starts: as soon as all that it waits for are finished, which stand before it in the list. */
-function startTimes(waits: readonly number[][], durations: readonly number[]): number[] {
-  const ends: number[] = [];
-  return waits.map((on, i) => {
-    const start = Math.max(0, ...on.map((j) => ends[j] ?? 0));
-    ends[i] = start + (durations[i] ?? 0);
-    return start;
-  });
-}
-
-function endOf(starts: readonly number[], durations: readonly number[]): number {
-  return Math.max(0, ...starts.map((start, i) => start + (durations[i] ?? 0)));
 }
 
 function basisOf(

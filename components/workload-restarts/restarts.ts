@@ -111,7 +111,8 @@ export interface RestartPlan {
   reason?: string;
 }
 
-const CANARIES = "canaries";
+/** Group of the workloads that are restarted before all others. */
+export const CANARIES = "canaries";
 
 /** Decides which workloads are restarted, in which order, and says why the others are not. */
 export function planRestarts(

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ApiError } from "../../../kubernetes/api";
+import { ApiError, UnreachableError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { rolloutOf } from "../../../kubernetes/rollout";
 import { type RunningPod, runningPods } from "../../../kubernetes/running-pods";
@@ -15,6 +15,24 @@ export interface Look {
   readonly verdict: GateVerdict;
   /** What keeps it from going on. */
   readonly stuck?: Stuck;
+  /** Its pods, where they may be looked at. */
+  readonly pods?: readonly RunningPod[];
+  /** Label selector of its pods. */
+  readonly podSelector?: string;
+  /** It waits for something that no watch of the workload tells of. */
+  readonly unwatched?: boolean;
+}
+
+/** The same as {@link lookAtRestart}: an API server that fails for a moment is no reason to give up. */
+export async function lookPatiently(client: ClusterClient, job: GateJob, since: Date): Promise<Look> {
+  try {
+    return await lookAtRestart(client, job, since);
+  } catch (error) {
+    const passing = error instanceof UnreachableError || (error instanceof ApiError && error.code >= 500);
+    if (!passing) throw error;
+    const why = `the cluster does not answer: ${error.message}`;
+    return { verdict: { state: "waiting", why }, unwatched: true };
+  }
 }
 
 /**
@@ -37,10 +55,12 @@ export async function lookAtRestart(client: ClusterClient, job: GateJob, since: 
     // A Deployment has a condition for it; other kinds have events only.
     const missing = kind !== "Deployment" && pods !== undefined && pods.length < live.replicas;
     const refused = missing ? await refusedPod(client, live, since) : undefined;
-    return { verdict, stuck: stuckOf(failures, pods ?? [], job.stamp, refused) };
+    return { verdict, stuck: stuckOf(failures, pods ?? [], job.stamp, refused), pods, podSelector: live.podSelector };
   }
   if (pods === undefined) return { verdict };
-  return { verdict: judgePods(live, pods, await askInjector(client, mode, live), mode, job) };
+  const answer = await askInjector(client, mode, live);
+  const podVerdict = judgePods(live, pods, answer, mode, job);
+  return { verdict: podVerdict, pods, podSelector: live.podSelector, unwatched: "problem" in answer };
 }
 
 async function podsOf(client: ClusterClient, live: LiveWorkload): Promise<RunningPod[] | undefined> {

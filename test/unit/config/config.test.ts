@@ -60,6 +60,7 @@ describe("parseConfig", () => {
         enabled: true,
         discovery: true,
         maxConcurrent: 1,
+        canarySoakSeconds: 0,
         canaries: [],
         exclude: [],
         workloads: [],
@@ -103,7 +104,7 @@ describe("parseConfig", () => {
     Fix: pulumi config set context prod-eu
 - mode: is "linkerd"; allowed: istio or cilium.
     Fix: pulumi config set mode istio
-- restarts.maxConcurrent: is 0; allowed: a whole number from 1 to 1000.
+- restarts.maxConcurrent: is 0; allowed: a whole number from 1 to 1000, or a share from 1% to 100%.
     Fix: pulumi config set --path restarts.maxConcurrent 3
 - restarts.maxConcurent: is not a key of this project; the nearest one is "restarts.maxConcurrent".
     Fix: pulumi config rm --path restarts.maxConcurent

@@ -30,6 +30,7 @@ export interface Situation {
   workloads?: LiveWorkload[];
   otherWorkloads?: Snapshot["otherWorkloads"];
   injection?: Partial<Snapshot["injection"]>;
+  surroundings?: Snapshot["surroundings"];
   earlierGate?: Snapshot["earlierGate"];
 }
 
@@ -262,7 +263,16 @@ function snapshotOf(situation: Situation): Snapshot {
   return {
     stack: "production",
     cluster: { context: "prod", id: "uid", version: "v1.34.4" },
-    ...{ installed, migrationEntries: [], systems: [], policies: [], workloads: [], otherWorkloads: [], ...rest },
+    ...{
+      installed,
+      migrationEntries: [],
+      systems: [],
+      policies: [],
+      workloads: [],
+      otherWorkloads: [],
+      surroundings: [],
+      ...rest,
+    },
     injection: { ...NO_INJECTION_FACTS, ...injection },
     chart: { ...chartOf("0.2.0"), ...situation.chart },
     liveCrds: new Map(liveCrds.map((one) => [one.name, one])),

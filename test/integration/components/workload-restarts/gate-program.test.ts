@@ -4,6 +4,8 @@ import { injectionProblem } from "../../../../components/workload-restarts/clust
 import { readInjection } from "../../../../components/workload-restarts/cluster/read-injection";
 import { SidecarInjector } from "../../world/sidecar-injector";
 import { readOtherWorkloads } from "../../../../components/workload-restarts/cluster/other-workloads";
+import { readSurroundings } from "../../../../components/workload-restarts/cluster/read-surroundings";
+import { surroundingWarnings } from "../../../../components/workload-restarts/surroundings";
 import { planRestarts } from "../../../../components/workload-restarts/restarts";
 import { nameWorkloads } from "../../../../components/workload-restarts/targets";
 import { readWorkloads } from "../../../../kubernetes/workloads";
@@ -103,7 +105,12 @@ describe("a restarted workload on the cluster", function () {
       metadata: { namespace: "full", name: "q" },
       spec: quota,
     });
-    await world.kubectl("wait", "resourcequota/q", "-n", "full", "--for=jsonpath={.status.hard.pods}=1");
+    await world.kubectl("wait", "resourcequota/q", "-n", "full", "--for=jsonpath={.status.used.pods}=2");
+    const workloads = await readWorkloads(world.client, ["full"]);
+    const targets = workloads.map(({ kind, namespace: at, name }) => ({ kind, namespace: at, name, done: false }));
+    const toRestart = { groups: [{ name: "all", targets }], skipped: [], stale: [] };
+    const around = await readSurroundings(world.client, ["full"]);
+    expect(surroundingWarnings(toRestart, workloads, around, 1).join()).to.contain("quota q of namespace full");
     const gates = await Promise.all([
       restart("full", "Deployment", "quota").then((gate) => gate()),
       restart("full", "StatefulSet", "ordered").then((gate) => gate()),

@@ -1,118 +1,201 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
+import { timesOf } from "../../../../components/workload-restarts/queue";
 import { masObjects, toYaml } from "../../../fixtures/mas";
 import { followRestarts, Watcher, WORKLOAD_PATHS } from "../../world/watcher";
-import { mustSucceed, World } from "../../world/world";
+import { mustSucceed, RELEASE_NAMESPACE, World } from "../../world/world";
 
 const WORKLOADS = 12;
+const RECORDS = ["casa-upgrade-casa-before", "casa-upgrade-casa-after"];
+/** How often the engine is killed; more rounds find what is rare. */
+const KILLS = Number(process.env["CASA_UPGRADE_KILLS"] ?? 2);
 
 describe("restarts of MAS workloads, watched through the API", function () {
-  this.timeout(600_000);
+  this.timeout(600_000 + KILLS * 120_000);
   let world: World;
-  let namespaces: string[];
+  let watcher: Watcher | undefined;
+  /** The tests share a release; each has a namespace of its own, and a reason of its own to restart what is there. */
+  let namespace = "";
+  let tests = 0;
 
-  beforeEach(async () => {
+  before(async () => {
     world = await World.open();
     await world.helmInstall("0.1.0");
+    await world.useVersion("0.1.0");
+    mustSucceed(await world.up());
   });
-  afterEach(async () => world?.close());
+  beforeEach(() => {
+    namespace = `mas-${++tests}`;
+  });
+  afterEach(async () => {
+    watcher?.stop();
+    await world.kubectl(["delete", "multiagentsystems", "--all", "-n", namespace]);
+    await world.kubectl(["delete", "namespace", namespace, "--wait=false"]);
+  });
+  after(async () => world?.close());
 
   /**
-   * MAS workloads, all available. Their pods take 3 s where rounds are timed, so that what is measured is the pods'
-   * time.
+   * MAS workloads, all available, under the stack's care. Their pods take 3 s where rounds are timed, so that what is
+   * measured is the pods' time.
+   *
+   * @returns their names, in restart order.
    */
   async function deploy(count: number, systems: number, readyAfter = "1s"): Promise<string[]> {
-    const objects = masObjects({ workloads: count, systems, replicas: 1, readyAfter });
-    namespaces = [...new Set(objects.flatMap((object) => object.metadata.namespace ?? []))];
+    const objects = masObjects({ workloads: count, systems, replicas: 1, readyAfter, namespaces: [namespace] });
+    const deployments = objects.filter((object) => object.kind === "Deployment");
     await world.kubectl(["apply", "-f", "-"], toYaml(objects));
-    await waitAvailable();
-    return objects
-      .filter((object) => object.kind === "Deployment" || object.kind === "StatefulSet")
-      .map((object) => `${object.metadata.namespace}/${object.metadata.name}`);
+    await world.kubectl(["rollout", "status", "deployments", "-n", namespace, "--timeout=120s"]);
+    return deployments.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
   }
 
-  async function waitAvailable(): Promise<void> {
-    for (const namespace of namespaces) {
-      await world.kubectl(["rollout", "status", "deployments", "-n", namespace, "--timeout=60s"]);
-    }
+  /** From here on all is watched. */
+  async function watch(): Promise<() => ReturnType<typeof followRestarts>> {
+    watcher?.stop();
+    const started = await Watcher.start(world.tools.path("kubectl"), world.cluster.kubeconfig, WORKLOAD_PATHS);
+    watcher = started;
+    return () => followRestarts(started.events, [namespace]);
   }
 
-  const watch = () => Watcher.start(world.tools.path("kubectl"), world.cluster.kubeconfig, WORKLOAD_PATHS);
+  /** Makes the next run restart everything. */
+  const because = (reason: string, more: object = {}) => world.config({ restarts: { reason, ...more } });
+  const once = (names: string[]) => Object.fromEntries(names.map((name) => [name, 1]));
 
-  for (const k of [1, 3]) {
-    it(`restarts ${WORKLOADS} workloads with at most ${k} below full availability, in ceil(n/k) rounds`, async () => {
-      await deploy(WORKLOADS, 4, "3s");
-      await world.useVersion("0.1.0", { restarts: { maxConcurrent: k } });
+  for (const { k, count, setting } of [
+    { k: 1, count: 4, setting: 1 },
+    { k: 3, count: WORKLOADS, setting: "25%" },
+  ]) {
+    it(`restarts ${count} workloads with at most ${k} below full availability, in ceil(n/k) rounds`, async () => {
+      const names = await deploy(count, count / 4, "3s");
+      const round = await oneRound(world, namespace, k);
+      await because(`rounds of ${k}`, { maxConcurrent: setting });
+      const seen = await watch();
       mustSucceed(await world.up());
 
-      const round = await oneRound(world, namespaces[0] ?? "", k);
-      await world.useVersion("0.2.0");
-      const watcher = await watch();
-      mustSucceed(await world.up());
-      watcher.stop();
-
-      const seen = followRestarts(watcher.events, namespaces);
-      expect(seen.most).to.equal(k);
-      expect([...seen.templates.values()]).to.deep.equal(Array.from({ length: WORKLOADS }, () => 1));
-      const ideal = Math.ceil(WORKLOADS / k) * round;
-      expect(seen.duration).to.be.at.most(ideal * 1.1, `one round of ${k} takes ${round} ms`);
+      const { most, templates, order, duration } = seen();
+      expect(most).to.equal(k);
+      expect(Object.fromEntries(templates)).to.deep.equal(once(names));
+      expectInOrder(order, names, k);
+      // A group is finished before the next one: each has rounds of its own.
+      const ideal = timesOf(Array<number>(count / 4).fill(4), k, Array<number>(count).fill(round)).end;
+      expect(duration).to.be.at.most(ideal * 1.1, `one round of ${k} takes ${round} ms`);
     });
   }
 
-  it("stops at a workload that never becomes ready, and goes on with the rest once it is repaired", async () => {
-    const names = await deploy(6, 2);
-    await world.useVersion("0.1.0", { timeouts: { restart: 15 } });
-    mustSucceed(await world.up());
-    const [namespace = "", name = ""] = (names[2] ?? "").split("/");
-    await behave(world, namespace, name, "never-ready");
-    await world.useVersion("0.2.0");
-    const watcher = await watch();
+  it("a workload that never becomes ready holds up nobody of its system, stops what comes after, and is resumed", async () => {
+    const names = await deploy(8, 2);
+    const [slow = ""] = names.slice(1);
+    await world.config({ timeouts: { restart: 20 } });
+    await because("one that never becomes ready", { maxConcurrent: 2 });
+    await behave(world, namespace, slow, "never-ready");
+    const seen = await watch();
     const failed = await world.up();
-    watcher.stop();
     expect(failed.ok).to.equal(false);
-    expect(failed.text).to.contain(`${namespace}/${name} did not become available`);
-    const touched = followRestarts(watcher.events, namespaces).order;
-    expect(touched).to.deep.equal(names.slice(0, 3));
+    expect(failed.text).to.contain(`${slow} did not become available`);
+    expect(seen().order).to.have.members(names.slice(0, 4));
+    expect(seen().most).to.equal(2);
 
-    await behave(world, namespace, name, null);
+    await world.config({ timeouts: { restart: 5 } });
+    const goingOn = await watch();
+    expect((await world.up(["--continue-on-error"])).ok).to.equal(false);
+    expect(goingOn().order).to.deep.equal([]);
+
+    await world.config({ timeouts: undefined });
+    await behave(world, namespace, slow, null);
     const again = await watch();
     mustSucceed(await world.up());
-    again.stop();
-    const rest = followRestarts(again.events, namespaces).order.filter((touchedName) => touchedName !== names[2]);
-    expect(rest).to.deep.equal(names.slice(3));
+    expect(again().order.filter((name) => name !== slow)).to.have.members(names.slice(4));
     mustSucceed(await world.up(["--expect-no-changes"]));
   });
 
-  it("goes on after kill -9 of the engine half-way, and restarts none twice", async () => {
-    const names = await deploy(6, 2);
-    await world.useVersion("0.1.0");
+  it("canaries come first and are watched; a container that crashes meanwhile stops the rest", async () => {
+    const names = await deploy(3, 1);
+    const [, canary = ""] = names;
+    await because("canaries", { canaries: [canary], canarySoakSeconds: 600, maxConcurrent: 2 });
+    const seen = await watch();
+    const run = world.engine.spawnUp(world.stack);
+    const text = (result: { stdout?: string; stderr?: string }) => `${result.stdout ?? ""}\n${result.stderr ?? ""}`;
+    const ended = run.then(text, text);
+    await until(async () => (await pods(world, namespace)).some(({ stamped, ready }) => stamped && ready), 60_000);
+    await sleep(3_000);
+    expect(seen().order).to.deep.equal([canary]);
+    const crashed = (await pods(world, namespace)).find(({ stamped }) => stamped)?.name ?? "";
+    const containerStatuses = [{ name: "agent", image: "x", imageID: "", ready: true, restartCount: 1 }];
+    await world.kubectl([
+      ...["patch", "pod", crashed, "-n", namespace, "--subresource=status", "--type=merge"],
+      ...["-p", JSON.stringify({ status: { containerStatuses } })],
+    ]);
+    expect(await ended)
+      .to.contain(`${canary}, restarted first, did not stay available`)
+      .and.contain("was started again");
+    expect(seen().order).to.deep.equal([canary]);
+
+    await because("canaries", { canaries: [canary], canarySoakSeconds: 1, maxConcurrent: 2 });
+    const again = await watch();
     mustSucceed(await world.up());
-    await world.useVersion("0.2.0");
-    const watcher = await watch();
-    const child = world.engine.spawnUp(world.stack);
-    await until(() => followRestarts(watcher.events, namespaces).order.length >= 3, 120_000);
-    child.kill("SIGKILL");
-    await child.catch(() => undefined);
-    await world.engine.pulumi(["cancel", "--yes", "--stack", world.stack]);
-    mustSucceed(await world.up());
-    watcher.stop();
-    const seen = followRestarts(watcher.events, namespaces);
-    expect(Object.fromEntries(seen.templates)).to.deep.equal(Object.fromEntries(names.map((name) => [name, 1])));
-    expect(seen.most).to.equal(1);
+    expect(again().order).to.have.members(names.filter((name) => name !== canary));
+    mustSucceed(await world.up(["--expect-no-changes"]));
   });
 
-  it("restarts nothing for an upgrade that changes nothing injected, nor on destroy", async () => {
+  it(`kill -9 of the engine at ${KILLS} random points: none is restarted twice, no place too many is taken`, async () => {
+    const k = 3;
+    const names = await deploy(WORKLOADS, 2);
+    const figures: string[] = [];
+    for (let round = 1; round <= KILLS; round++) {
+      const [begun, pause] = [1 + Math.floor(Math.random() * WORKLOADS), Math.random() * 1_500];
+      await because(`kill ${round}`, { maxConcurrent: k });
+      const seen = await watch();
+      const child = world.engine.spawnUp(world.stack);
+      const ended = child.then(
+        () => true,
+        () => true,
+      );
+      await until(() => Promise.resolve(seen().order.length >= begun), 180_000);
+      await sleep(pause);
+      child.kill("SIGKILL");
+      await ended;
+      const before = seen().templates.size;
+      await world.engine.cancel(world.stack);
+      mustSucceed(await world.up());
+      const { most, templates, order } = seen();
+      const told = `round ${round}: killed ${Math.round(pause)} ms after workload ${begun} began (${before} begun)`;
+      figures.push(`${told}: at most ${most} at once, ${[...templates.values()].join("")}`);
+      expect(Object.fromEntries(templates), told).to.deep.equal(once(names));
+      expect(most, told).to.be.at.most(k);
+      expectInOrder(order, names, k);
+    }
+    mustSucceed(await world.up(["--expect-no-changes"]));
+    if (process.env["CASA_UPGRADE_KILLS"] !== undefined) console.log(figures.join("\n"));
+  });
+
+  it("restarts nothing for an upgrade that changes nothing injected, when records are lost, nor on destroy", async () => {
     await deploy(3, 1);
+    await world.config({ restarts: undefined });
     await world.useVersion("0.2.0");
+    const upgraded = await watch();
     mustSucceed(await world.up());
-    const watcher = await watch();
+    expect(upgraded().order).to.have.length(3);
+    const seen = await watch();
     await world.useVersion("0.2.1");
     mustSucceed(await world.up());
-    const destroyed = await world.engine.pulumi(["destroy", "--yes", "--stack", world.stack]);
+    const lose = () => world.kubectl(["delete", "configmaps", "-n", RELEASE_NAMESPACE, ...RECORDS]);
+    await lose();
+    const lost = await world.preview();
+    expect(lost.ok).to.equal(false);
+    const [, args = ""] = /Fix: pulumi (refresh .*?) \(/.exec(lost.text) ?? [];
+    await world.engine.pulumi([...args.replaceAll("'", "").split(" "), "--stack", world.stack]);
+    mustSucceed(await world.up());
+    await world.kubectl(["get", "configmaps", "-n", RELEASE_NAMESPACE, ...RECORDS]);
+    await lose();
+    const destroyed = await world.engine.destroy(world.stack);
     expect(destroyed.exitCode, destroyed.all).to.equal(0);
-    watcher.stop();
-    expect(followRestarts(watcher.events, namespaces).order).to.deep.equal([]);
+    expect(seen().order).to.deep.equal([]);
   });
 });
+
+/** Of those that begin at the same moment any may be the first. */
+function expectInOrder(order: string[], names: string[], k: number): void {
+  order.forEach((name, place) => expect(names.indexOf(name), order.join(" ")).to.be.below(place + k));
+}
 
 /**
  * Milliseconds that plain `kubectl rollout restart` with `status` takes here for k workloads at once: the measure for
@@ -132,16 +215,31 @@ async function oneRound(world: World, namespace: string, k: number): Promise<num
 }
 
 /** Makes pods started from now on behave, without starting any: a pod template's change would restart the workload. */
-async function behave(world: World, namespace: string, name: string, behavior: string | null): Promise<void> {
+async function behave(world: World, namespace: string, workload: string, behavior: string | null): Promise<void> {
   const annotations = { "sandbox.casa-upgrade.dev/behavior": behavior };
   const patch = JSON.stringify({ spec: { template: { metadata: { annotations } } } });
+  const name = workload.replace(/.*\//, "");
   await world.kubectl(["patch", "deployment", name, "-n", namespace, "--type=merge", "-p", patch]);
 }
 
-async function until(condition: () => boolean, timeout: number): Promise<void> {
+async function pods(world: World, namespace: string) {
+  const { items } = await world.json<{
+    items: {
+      metadata: { name: string; annotations?: Record<string, string> };
+      status: { conditions?: { type: string; status: string }[] };
+    }[];
+  }>("pods", "-n", namespace);
+  return items.map(({ metadata, status }) => ({
+    name: metadata.name,
+    stamped: metadata.annotations?.["casa-upgrade.dev/config-stamp"] !== undefined,
+    ready: (status.conditions ?? []).some((one) => one.type === "Ready" && one.status === "True"),
+  }));
+}
+
+async function until(condition: () => Promise<boolean>, timeout: number): Promise<void> {
   const end = Date.now() + timeout;
-  while (!condition()) {
+  while (!(await condition())) {
     if (Date.now() > end) throw new Error("the condition was not met in time");
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
   }
 }

@@ -15,7 +15,17 @@ function pod(name: string, more: Partial<RunningPod> & { image?: string } = {}):
   const { image = "proxy:2", ...rest } = more;
   const annotations = { [STAMP_ANNOTATION]: "new", "sidecar.istio.io/status": STATUS, "istio.io/rev": "default" };
   const containers = [{ name: "agent", image: "agent:1", init: false }, proxy(image)];
-  return { namespace: "mas", name, annotations, containers, ready: true, created: "", waiting: [], ...rest };
+  return {
+    namespace: "mas",
+    name,
+    annotations,
+    containers,
+    ready: true,
+    restarts: 0,
+    created: "",
+    waiting: [],
+    ...rest,
+  };
 }
 
 const stamped = (more: object = {}) => workload("a", { stamp: "new", ...more });

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { estimateRestarts, median, type RestartFacts } from "../../../../components/workload-restarts/restart-estimate";
 import type { RestartPlan } from "../../../../components/workload-restarts/restarts";
 
-const limits = { maxConcurrent: 1, timeoutSeconds: 60 };
+const limits = { maxConcurrent: 1, canarySoakSeconds: 0, timeoutSeconds: 60 };
 const one: RestartFacts = { replicas: 1, surge: 1, unavailable: 0, minReadySeconds: 0, startupSeconds: 9 };
 
 /** Groups of Deployments by name; a name with `!` is done. */
@@ -60,11 +60,23 @@ describe("estimateRestarts", () => {
     expect(three.estimate.seconds).to.equal(20);
   });
 
-  it("a slot that is free early is only used as the window's order allows, as in the real queue", () => {
+  it("any free place takes the next one, as in the real queue", () => {
     const own = facts({ a: { startupSeconds: 29 }, b: {}, c: {}, d: {} });
     const review = estimateRestarts(plan(["a", "b", "c", "d"]), own, { ...limits, maxConcurrent: 2 });
-    // c waits for a although b is done after 10 s; d waits for a and b.
-    expect(starts(review)).to.deep.equal({ a: 0, b: 0, c: 30, d: 30 });
+    expect(starts(review)).to.deep.equal({ a: 0, b: 0, c: 10, d: 20 });
+    expect(review.estimate.seconds).to.equal(30);
+  });
+
+  it("the time in which the canaries are watched counts", () => {
+    const all = plan(["a"], ["b"]);
+    const canaries = {
+      ...all,
+      groups: all.groups.map((group, i) => (i === 0 ? { ...group, name: "canaries" } : group)),
+    };
+    const review = estimateRestarts(canaries, facts({ a: {}, b: {} }), { ...limits, canarySoakSeconds: 300 });
+    expect(starts(review)).to.deep.equal({ a: 0, b: 310 });
+    expect(review.estimate).to.include({ seconds: 320, worstSeconds: 422 });
+    expect(review.estimate.basis).to.contain("300 s in which the canaries are watched");
   });
 
   it("a group starts when the one before is done, however many slots are free", () => {
@@ -90,7 +102,7 @@ describe("estimateRestarts", () => {
   it("the worst case is every workload at its time limit, in the same queue", () => {
     const own = facts({ a: {}, b: {}, c: {} });
     const worst = (maxConcurrent: number) =>
-      estimateRestarts(plan(["a", "b", "c"]), own, { maxConcurrent, timeoutSeconds: 60 }).estimate.worstSeconds;
+      estimateRestarts(plan(["a", "b", "c"]), own, { ...limits, maxConcurrent }).estimate.worstSeconds;
     expect(worst(1)).to.equal(183);
     expect(worst(2)).to.equal(122);
   });
@@ -103,7 +115,7 @@ describe("estimateRestarts", () => {
   });
 
   it("no known time at all is a guess, and said; so is a workload that nobody knows", () => {
-    const { estimate } = estimateRestarts(plan(["a", "b"]), new Map(), { maxConcurrent: 1, timeoutSeconds: 300 });
+    const { estimate } = estimateRestarts(plan(["a", "b"]), new Map(), { ...limits, timeoutSeconds: 300 });
     expect(estimate.seconds).to.equal(62);
     expect(estimate.basis).to.contain("30 s assumed for each pod of 2").and.not.contain("start-up times of");
   });

@@ -4,7 +4,7 @@ import { stuckOf } from "../../../../components/workload-restarts/stuck";
 import type { RunningPod } from "../../../../kubernetes/running-pods";
 
 const pod = (reason: string, stamp = "new"): RunningPod => ({
-  ...{ namespace: "mas", name: "a-1", containers: [], ready: false, created: "" },
+  ...{ namespace: "mas", name: "a-1", containers: [], ready: false, restarts: 0, created: "" },
   annotations: { [STAMP_ANNOTATION]: stamp },
   waiting: [{ container: "agent", reason, message: "" }],
 });

@@ -1,0 +1,131 @@
+import { selects } from "../../kubernetes/label-selector";
+import { dig, isMap, type KubeObject } from "../../kubernetes/objects";
+import { workloadId } from "../../kubernetes/workload";
+import type { LiveWorkload } from "../../kubernetes/workloads";
+import { pendingGroups, type RestartPlan } from "./restarts";
+
+/** Workloads that are named before the others are only counted. */
+const MOST = 5;
+
+/**
+ * What meets the restarts from outside, in words: budgets that a rolling update does not ask, quotas that leave its
+ * pods no room, autoscalers, and controllers that restart by themselves.
+ *
+ * @param objects PodDisruptionBudgets, ResourceQuotas and HorizontalPodAutoscalers of the workloads' namespaces.
+ * @param places how many workloads are restarted at once.
+ */
+export function surroundingWarnings(
+  plan: RestartPlan,
+  workloads: readonly LiveWorkload[],
+  objects: readonly KubeObject[],
+  places: number,
+): string[] {
+  const byId = new Map(workloads.map((one) => [workloadId(one), one]));
+  const live = pendingGroups(plan)
+    .flat()
+    .flatMap((target) => byId.get(workloadId(target)) ?? []);
+  return [
+    ...told(
+      live.flatMap((one) => belowBudget(one, objects)),
+      "fall below their PodDisruptionBudget while they are restarted, because a rolling update does not ask it; drains of nodes wait meanwhile",
+    ),
+    ...quotaWarnings(live, objects, places),
+    ...told(
+      live.flatMap((one) => autoscalerOf(one, objects)),
+      "may be scaled by a HorizontalPodAutoscaler while they are restarted; new pods that do not report yet count as idle or busy",
+    ),
+    ...told(
+      live.flatMap(reloaderOf),
+      "are restarted by Reloader, too, when a ConfigMap or Secret of theirs changes. They are restarted here all the same: " +
+        "nothing else says that their pods carry the new configuration",
+    ),
+  ];
+}
+
+function told(found: readonly string[], what: string): string[] {
+  if (found.length === 0) return [];
+  const more = found.length > MOST ? ` and ${found.length - MOST} more` : "";
+  return [`workloads that ${what}: ${found.slice(0, MOST).join(", ")}${more}`];
+}
+
+function belowBudget(workload: LiveWorkload, objects: readonly KubeObject[]): string[] {
+  const missing = missingPods(workload);
+  return objects.flatMap((object) => {
+    if (object.kind !== "PodDisruptionBudget" || object.metadata.namespace !== workload.namespace) return [];
+    if (!selects(dig(object, "spec", "selector"), workload.podLabels)) return [];
+    const allowed = allowedMissing(dig(object, "spec"), workload.replicas);
+    if (allowed === undefined || missing <= allowed) return [];
+    return [`${workloadId(workload)} (${object.metadata.name ?? ""}: ${allowed} may be missing, ${missing} are)`];
+  });
+}
+
+/** Pods that may be missing while its controller replaces them. */
+function missingPods({ strategy, replicas }: LiveWorkload): number {
+  return Math.min(strategy.unavailable, Math.max(0, replicas - strategy.partition));
+}
+
+/** The disruption controller rounds both up. */
+function allowedMissing(spec: unknown, replicas: number): number | undefined {
+  const pods = (value: unknown) =>
+    typeof value === "number"
+      ? value
+      : typeof value === "string" && /^\d+%$/.test(value)
+        ? Math.ceil((Number.parseInt(value, 10) * replicas) / 100)
+        : undefined;
+  const least = pods(dig(spec, "minAvailable"));
+  return least === undefined ? pods(dig(spec, "maxUnavailable")) : Math.max(0, replicas - least);
+}
+
+/** Quotas on the number of pods; what else a quota counts the API server says when it is asked for a pod. */
+function quotaWarnings(live: readonly LiveWorkload[], objects: readonly KubeObject[], places: number): string[] {
+  return objects.flatMap((object) => {
+    // A quota with a scope counts some pods only, and which is not known here.
+    if (object.kind !== "ResourceQuota" || isMap(dig(object, "spec", "scopeSelector"))) return [];
+    if (Array.isArray(dig(object, "spec", "scopes"))) return [];
+    const { namespace = "", name = "" } = object.metadata;
+    const surges = live
+      .filter((one) => one.namespace === namespace)
+      .map(({ strategy }) => strategy.surge)
+      .sort((a, b) => b - a);
+    const needed = surges.slice(0, places).reduce((sum, surge) => sum + surge, 0);
+    const room = roomForPods(object);
+    if (room === undefined || needed <= room) return [];
+    const [most = 0] = surges;
+    const what = most > room ? `one of them alone needs ${most} more` : `${places} at a time need ${needed} more`;
+    return [
+      `quota ${name} of namespace ${namespace} leaves room for ${room} pods, and of the workloads to restart there ${what} ` +
+        "than run now: their pods are refused. Raise the quota, or " +
+        (most > room ? "let their strategy surge less" : "restart fewer at a time (restarts.maxConcurrent)"),
+    ];
+  });
+}
+
+function roomForPods(quota: KubeObject): number | undefined {
+  const rooms = ["pods", "count/pods"].flatMap((key) => {
+    const [hard, used] = ["hard", "used"].map((which) => Number(dig(quota, "status", which, key) ?? NaN));
+    return hard === undefined || used === undefined || Number.isNaN(hard - used) ? [] : [Math.max(0, hard - used)];
+  });
+  return rooms.length === 0 ? undefined : Math.min(...rooms);
+}
+
+function autoscalerOf(workload: LiveWorkload, objects: readonly KubeObject[]): string[] {
+  const holds = (object: KubeObject) =>
+    object.kind === "HorizontalPodAutoscaler" &&
+    object.metadata.namespace === workload.namespace &&
+    dig(object, "spec", "scaleTargetRef", "kind") === workload.kind &&
+    dig(object, "spec", "scaleTargetRef", "name") === workload.name;
+  return objects.filter(holds).map(({ metadata }) => `${workloadId(workload)} (${metadata.name ?? ""})`);
+}
+
+const RELOADER = /^(configmap\.|secret\.)?reloader\.stakater\.com\/(auto|search|reload)$/;
+
+/** Reloader reads the annotations of the workload and, where those have none, of its pod template. */
+function reloaderOf(workload: LiveWorkload): string[] {
+  const of = (annotations: Readonly<Record<string, string>>) =>
+    Object.entries(annotations).filter(([key]) => RELOADER.test(key));
+  const own = of(workload.annotations);
+  const found = own.length > 0 ? own : of(workload.podAnnotations);
+  // Said by hand that it is not to be restarted, whatever Reloader does with all others.
+  const on = found.filter(([, value]) => value !== "false" && value !== "");
+  return on.length === 0 ? [] : [`${workloadId(workload)} (${on.map(([key]) => key).join(", ")})`];
+}
