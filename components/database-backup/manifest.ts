@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { timescale } from "./proof";
 import { databaseProperty } from "./properties";
 
 /** A table of a database and how many rows it holds. */
@@ -46,7 +47,11 @@ export const backupManifest = z.strictObject({
   ...contentFacts.shape,
   /** Settings, rights, comment and connection limit of the database; absent in backups of 0.2.0. */
   properties: z.array(databaseProperty).optional(),
-  /** The stored dump was restored into a scratch database, and that was equal. */
+  /** Roles that the dump names: owners, holders of rights, those of policies; absent in backups of 0.2.0. */
+  roles: z.array(z.string()).optional(),
+  /** TimescaleDB, where the database has it: a restore has to be announced. */
+  timescale: timescale.optional(),
+  /** The stored dump was restored elsewhere, and that was equal. */
   verified: z.literal(true),
 });
 

@@ -173,7 +173,7 @@ describe("the backup program", function () {
   it("fails for a dump that is empty, or cut off, with nobody complaining", async () => {
     await withProgram("pg_dump", "exit 0", () => mustFail(/database auth .*: the dump is empty/));
     await withProgram("pg_dump", `"$REAL" "$@" | head -c 100000`, () =>
-      mustFail(/database auth .*: the restore into a scratch database failed/),
+      mustFail(/database auth .*: the restore into a throw-away server failed/),
     );
   });
 
@@ -188,7 +188,7 @@ describe("the backup program", function () {
 
   it("fails when the restore into the scratch database fails, and drops that", () =>
     withProgram("pg_restore", `"$REAL" "$@"; echo "could not extend file" >&2; exit 1`, () =>
-      mustFail(/database auth .*: a disk of the server is full/),
+      mustFail(/database auth .*: a disk of the server is full/, { proof: IN_DATABASE }),
     ));
 
   it("fails when time is up, also while a server does not answer", async () => {
@@ -263,13 +263,15 @@ describe("the backup program", function () {
     await kubectl("create", "secret", "generic", "plain", "-n", RELEASE_NAMESPACE, "--from-literal=password=plain");
     const password = [{ kind: "Secret" as const, name: "plain", key: "password" }];
     const before = files();
-    const run = await backUp([{ ...external(), user: [{ value: "plain" }], password }]);
+    const one = { ...external(), user: [{ value: "plain" }], password };
+    const run = await backUp([one], { proof: IN_DATABASE });
     expect(run.code, run.text).to.equal(1);
     expect(run.text).to.contain("may not create the scratch database").and.to.contain("CREATEDB");
     expect(files()).to.deep.equal(before);
   });
 });
 
+const IN_DATABASE = { choice: "database" as const, kinds: {} };
 const LOCKED = "SELECT count(*) FROM pg_locks WHERE relation = 'tokens'::regclass AND mode = 'AccessExclusiveLock';";
 const OUR_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'casa-upgrade%';";
 
