@@ -209,7 +209,7 @@ SQL
 fi
 client=$(pg_restore --version | sed 's/^[^0-9]*\\([0-9]*\\).*/\\1/')
 if [ "$client" -ge 17 ] && [ "$(sql -c "SELECT current_setting('server_version_num')::int / 10000")" -lt 17 ]; then
-  end=$( { pg_restore $flags --file=- && echo '\\echo casa-restored'; } \\
+  end=$( { pg_restore $flags --file=- && printf '%s\\n' '\\echo casa-restored'; } \\
     | sed '1,60{/^SET transaction_timeout = 0;$/d;}' | PGDATABASE=$fresh sql -f - | tail -n 1)
   [ "$end" = casa-restored ] || exit 73
 else
