@@ -84,7 +84,10 @@ export function certainFailure(checks: ServerChecks, kind: ProofKind): { problem
 export function warningsOf({ locks }: Pick<ServerChecks, "locks">, database: string): string[] {
   return locks
     .filter(({ prepared }) => !prepared)
-    .map(({ table, holder, end }) => `the dump of ${database} waits for ${table} as long as ${holder} has it locked (${end})`);
+    .map(
+      ({ table, holder, end }) =>
+        `the dump of ${database} waits for ${table} as long as ${holder} has it locked (${end})`,
+    );
 }
 
 const mebibytes = (bytes: number) => `${Math.ceil(bytes / 1024 / 1024)} MiB`;

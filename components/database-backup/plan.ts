@@ -185,7 +185,8 @@ export function backupSummary(plan: BackupPlan): string | undefined {
 function proofWords({ databases, proof = {} }: BackupPlan): string {
   const inDatabase = databases.map(({ name }) => name).filter((name) => proof[name] === "database");
   const some = inDatabase.length > 0 && inDatabase.length < databases.length;
-  if (some) return `each verified by a restore into ${proofText("server")}, or (${inDatabase.join(", ")}) into a scratch database`;
+  if (some)
+    return `each verified by a restore into ${proofText("server")}, or (${inDatabase.join(", ")}) into a scratch database`;
   return `each verified by a restore into ${inDatabase.length > 0 ? "a scratch database" : proofText("server")}`;
 }
 

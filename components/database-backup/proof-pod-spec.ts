@@ -11,9 +11,7 @@ const loose = z.record(z.string(), z.unknown());
 /** The pod of a database server, as far as a throw-away server is made like it. */
 export const serverPodSchema = z.looseObject({
   spec: z.looseObject({
-    containers: z.array(
-      z.looseObject({ name: z.string(), image: z.string(), securityContext: loose.nullish() }),
-    ),
+    containers: z.array(z.looseObject({ name: z.string(), image: z.string(), securityContext: loose.nullish() })),
     securityContext: loose.nullish(),
     imagePullSecrets: z.array(loose).nullish(),
     serviceAccountName: z.string().nullish(),

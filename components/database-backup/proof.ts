@@ -51,7 +51,11 @@ export function proofArguments(database: string, major: string, traits: ServerTr
 }
 
 /** The last arguments of a script that restores. */
-export function timescaleArguments({ timescale: found }: { timescale?: ServerTraits["timescale"] | undefined }): string[] {
+export function timescaleArguments({
+  timescale: found,
+}: {
+  timescale?: ServerTraits["timescale"] | undefined;
+}): string[] {
   return [found?.schema ?? "", found?.version ?? ""];
 }
 

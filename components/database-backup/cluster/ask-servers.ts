@@ -49,7 +49,8 @@ export function refuseCertainFailures(
     // A standby in the cluster is left to its primary.
     if (standby && !("host" in target.at)) continue;
     const failure = certainFailure(checks, kindOf(target));
-    if (failure) throw new UserError("backup", `database ${target.name} (${whereIs(target)}): ${failure.problem}`, failure.fix);
+    if (failure)
+      throw new UserError("backup", `database ${target.name} (${whereIs(target)}): ${failure.problem}`, failure.fix);
   }
   return answers.flatMap(({ target, checks, pooled }) => [
     ...warningsOf(checks, target.name),

@@ -53,7 +53,8 @@ export async function decideProof(
   return {
     kindOf: (target) => (obstacles.get(whereIs(target)) === undefined ? "server" : "database"),
     warnings: told.map(
-      ({ where, why }) => `backups of ${where} are tried in a scratch database on the server itself, not on a throw-away one: ${why}`,
+      ({ where, why }) =>
+        `backups of ${where} are tried in a scratch database on the server itself, not on a throw-away one: ${why}`,
     ),
   };
 }
@@ -78,7 +79,8 @@ async function obstacle(client: ClusterClient, { target, checks }: AskedServer, 
     return undefined;
   } catch (error) {
     // A webhook that cannot say what it would do has not said no.
-    if (error instanceof ApiError) return error.message.includes("does not support dry run") ? undefined : error.message;
+    if (error instanceof ApiError)
+      return error.message.includes("does not support dry run") ? undefined : error.message;
     throw error;
   }
 }

@@ -193,7 +193,11 @@ async function create(client: ClusterWriter, kind: HelperKind, seconds: number) 
   }
 }
 
-async function deletePods(client: ClusterWriter, { namespace }: Pick<HelperKind, "namespace">, names: readonly string[]) {
+async function deletePods(
+  client: ClusterWriter,
+  { namespace }: Pick<HelperKind, "namespace">,
+  names: readonly string[],
+) {
   await Promise.all(
     names.map(async (name) => {
       const path = await client.api.path(POD, namespace, name);

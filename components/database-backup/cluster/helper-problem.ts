@@ -48,7 +48,11 @@ export function claimHelper(to: ClaimDestination, owner: HelperOwner): HelperKin
       ),
     useless: (said) => {
       const { why, fix } = explainClaimFailure(to, said);
-      return new UserError("backup", `the helper pod of PersistentVolumeClaim ${claimId(to)} cannot be used: ${why}`, fix);
+      return new UserError(
+        "backup",
+        `the helper pod of PersistentVolumeClaim ${claimId(to)} cannot be used: ${why}`,
+        fix,
+      );
     },
   };
 }

@@ -34,6 +34,8 @@ export type ProofResult = { facts: Fact[] } | { failed: UserError };
 
 const POD = { apiVersion: "v1", kind: "Pod" };
 const OTHER_WAY = "try backups in a scratch database instead: pulumi config set --path backup.proof database";
+/** What kubectl adds of its own. */
+const KUBECTLS = /^command terminated with exit code/;
 /** Longest wait for a pod whose image its node has already, mostly. In seconds. */
 const START_SECONDS = 120;
 
@@ -85,16 +87,22 @@ export class ProofServers {
       }),
     );
     for (const one of left) {
-      if (one.status === "rejected") say(`clean-up: a throw-away server's pod ends by itself: ${messageOf(one.reason)}`);
+      if (one.status === "rejected")
+        say(`clean-up: a throw-away server's pod ends by itself: ${messageOf(one.reason)}`);
     }
   }
 
-  private async attempt(subject: ProofSubject, open: () => Promise<Readable>, signal: AbortSignal): Promise<ProofResult> {
+  private async attempt(
+    subject: ProofSubject,
+    open: () => Promise<Readable>,
+    signal: AbortSignal,
+  ): Promise<ProofResult> {
     signal.throwIfAborted();
     const { target } = subject;
     if (!("host" in target.at)) {
       const pod = await this.podFor(target).catch((error: unknown) => error);
-      if (pod instanceof HelperPod) return this.run(pod.place(), `proof-${randomBytes(4).toString("hex")}`, subject, open, signal);
+      if (pod instanceof HelperPod)
+        return this.run(pod.place(), `proof-${randomBytes(4).toString("hex")}`, subject, open, signal);
       if (pod instanceof UserError) return { failed: pod };
       return { failed: new UserError("backup", `database ${target.name}: ${messageOf(pod)}`, OTHER_WAY) };
     }
@@ -143,11 +151,20 @@ async function* withRoles(statements: string, dump: Readable): AsyncGenerator<Bu
 }
 
 /** The pod of a throw-away server like a target's. @throws UserError when the server's pod is not there. */
-export async function proofHelper(client: ClusterClient, target: DatabaseTarget, owner: HelperOwner): Promise<HelperKind> {
+export async function proofHelper(
+  client: ClusterClient,
+  target: DatabaseTarget,
+  owner: HelperOwner,
+): Promise<HelperKind> {
   const { at } = target;
   if ("host" in at) throw new Error(`database ${target.name} is outside of the cluster`);
   const { namespace, container } = at;
-  const server: ServerPod | undefined = await client.get(POD, namespace, await serverPod(client, target), serverPodSchema);
+  const server: ServerPod | undefined = await client.get(
+    POD,
+    namespace,
+    await serverPod(client, target),
+    serverPodSchema,
+  );
   if (!server) throw new UserError("backup", `the pod of ${whereIs(target)} has just gone`, "repeat");
   const what = `the pod with a throw-away server, on which backups of ${whereIs(target)} are tried,`;
   return {
@@ -173,7 +190,11 @@ export async function proofHelper(client: ClusterClient, target: DatabaseTarget,
 }
 
 function proofFailure(target: DatabaseTarget, code: number | null, messages: readonly string[]): UserError {
-  const said = messages.filter((line) => line.trim() !== "").slice(-5).join(" / ") || `exit code ${code ?? "none"}`;
+  const said =
+    messages
+      .filter((line) => line.trim() !== "" && !KUBECTLS.test(line))
+      .slice(-5)
+      .join(" / ") || `exit code ${code ?? "none"}`;
   const full = /No space left on device|could not extend file|ENOSPC/i.test(said);
   const where = "host" in target.at ? "this machine's folder for temporary files" : "the node that its pod ran on";
   return new UserError(

@@ -59,9 +59,12 @@ export async function prove(one: Dumped, { store, servers, job, say }: With, sig
     const where = await inDatabase();
     say(`${manifest.name}: not tried on a throw-away server: ${result.failed.problem}`);
     return where;
-  } catch {
+  } catch (error) {
+    if (signal.aborted) throw error;
     // What failed first is the way that was meant.
-    throw result.failed;
+    const { code, problem } = result.failed;
+    const too = `${problem}; the restore into a scratch database on the server itself failed, too`;
+    throw new UserError(code, too, "repair what the message names, then repeat");
   }
 }
 
@@ -77,7 +80,8 @@ async function dropOurs(session: DatabaseSession, name: string): Promise<string 
   return facts.find(({ left }) => left !== undefined)?.left;
 }
 
-const leftText = (left: string) => `scratch database ${left} may be left on the server (psql: DROP DATABASE "${left}";)`;
+const leftText = (left: string) =>
+  `scratch database ${left} may be left on the server (psql: DROP DATABASE "${left}";)`;
 
 /** An error that says what was left behind, too. */
 function withLeft(error: unknown, left: string | undefined): unknown {
@@ -131,12 +135,7 @@ async function compareRestored(
 }
 
 /** @throws UserError unless what was restored is what was dumped, and the stored file is what was written. */
-function refuseDifferent(
-  target: DatabaseTarget,
-  manifest: BackupManifest,
-  facts: readonly Fact[],
-  meter: Meter,
-): void {
+function refuseDifferent(target: DatabaseTarget, manifest: BackupManifest, facts: readonly Fact[], meter: Meter): void {
   const differences = contentDifferences(manifest, contentOf(facts));
   const { sha256 } = meter.result();
   if (sha256 !== manifest.sha256) {

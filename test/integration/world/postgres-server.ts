@@ -5,6 +5,7 @@ import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import execa from "execa";
 import { freePorts } from "../../../sandbox/cluster/ports";
+import { findPgBouncer, type PgBouncer } from "../../../sandbox/pgbouncer";
 import { runSql } from "../../../sandbox/postgres";
 import { findPostgresBin } from "../../../sandbox/system";
 
@@ -17,6 +18,8 @@ export interface Extension {
 
 /** A PostgreSQL server in a copy of its programs, so that a test can give it extensions. Everybody may log in. */
 export class ServerOfOnesOwn {
+  private pgBouncer: PgBouncer | undefined;
+
   private constructor(
     readonly dir: string,
     readonly bin: string,
@@ -37,11 +40,15 @@ export class ServerOfOnesOwn {
     chmodSync(dir, 0o755);
     // The programs find their files by the way from their own folder.
     const places = await Promise.all(["bindir", "pkglibdir", "sharedir"].map(say));
-    for (const place of new Set(places)) cpSync(place, join(dir, "copy", place), { recursive: true, dereference: true });
+    for (const place of new Set(places))
+      cpSync(place, join(dir, "copy", place), { recursive: true, dereference: true });
     const [bindir = "", , sharedir = ""] = places;
     for (const [name, { version, trusted, sql }] of Object.entries(extensions)) {
       const at = join(dir, "copy", sharedir, "extension");
-      writeFileSync(join(at, `${name}.control`), `default_version = '${version}'\nrelocatable = false\ntrusted = ${trusted}\n`);
+      writeFileSync(
+        join(at, `${name}.control`),
+        `default_version = '${version}'\nrelocatable = false\ntrusted = ${trusted}\n`,
+      );
       writeFileSync(join(at, `${name}--${version}.sql`), sql);
     }
     const asServer = await unprivileged();
@@ -51,7 +58,11 @@ export class ServerOfOnesOwn {
     const bin = join(dir, "copy", bindir);
     const env = { ...process.env, LC_ALL: "C" };
     const options = { ...asServer, cwd: dir, env };
-    await execa(join(bin, "initdb"), ["-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8"], options);
+    await execa(
+      join(bin, "initdb"),
+      ["-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8"],
+      options,
+    );
     const [port = 0] = await freePorts(1);
     const settings = ["listen_addresses=127.0.0.1", `unix_socket_directories=${dir}`, "fsync=off", "wal_level=logical"];
     const more = ["max_prepared_transactions=4", "shared_buffers=16MB"].flatMap((one) => ["-c", one]);
@@ -64,8 +75,9 @@ export class ServerOfOnesOwn {
 
   /** A pgbouncer in transaction mode before it; undefined where there is none. @param socket it uses the server's socket. */
   async pooler({ socket = false } = {}): Promise<{ port: number; stop: () => Promise<void> } | undefined> {
-    const program = process.env["CASA_UPGRADE_PGBOUNCER"] ?? "/usr/sbin/pgbouncer";
-    if ((await execa(program, ["--version"], { reject: false })).failed) return undefined;
+    this.pgBouncer ??= findPgBouncer(this.dir);
+    if (!this.pgBouncer) return undefined;
+    const { program, libraries } = this.pgBouncer;
     const [port = 0] = await freePorts(1);
     const file = join(this.dir, `pgbouncer-${port}`);
     const host = socket ? this.dir : "127.0.0.1";
@@ -75,7 +87,12 @@ export class ServerOfOnesOwn {
       `[databases]\n* = host=${host} port=${this.port}\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=${port}\nunix_socket_dir=\n` +
         `auth_type=trust\nauth_file=${file}.users\npool_mode=transaction\n`,
     );
-    const child = execa(program, [`${file}.ini`], { ...this.asServer, cwd: this.dir, reject: false });
+    const child = execa(program, [`${file}.ini`], {
+      ...this.asServer,
+      cwd: this.dir,
+      reject: false,
+      env: libraries.length > 0 ? { LD_LIBRARY_PATH: libraries.join(":") } : {},
+    });
     const env = { ...this.env, PGHOST: "127.0.0.1", PGPORT: `${port}` };
     await until("pgbouncer answers", () => runSql(env, "SELECT 1;"));
     return {

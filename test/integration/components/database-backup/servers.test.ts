@@ -65,7 +65,9 @@ describe("backups of databases as people run them", function () {
     const said: string[] = [];
     await backUp(client, job, (line) => said.push(line));
     const store = new LocalStore(destination, "test");
-    const [manifest] = (await store.list()).filter(({ name }) => name === one.name).sort((a, b) => (a.at < b.at ? 1 : -1));
+    const [manifest] = (await store.list())
+      .filter(({ name }) => name === one.name)
+      .sort((a, b) => (a.at < b.at ? 1 : -1));
     if (!manifest) throw new Error("there is no backup");
     return { manifest, read: () => store.read(manifest.file), said: said.join("\n") };
   }
@@ -116,12 +118,17 @@ describe("backups of databases as people run them", function () {
 
   it("extensions that work in one database only, and TimescaleDB's way to announce a restore", async () => {
     await sql("postgres", "CREATE DATABASE special;");
-    await sql("special", "CREATE EXTENSION one_database; CREATE EXTENSION timescaledb; CREATE TABLE t AS SELECT 1 AS id;");
+    await sql(
+      "special",
+      "CREATE EXTENSION one_database; CREATE EXTENSION timescaledb; CREATE TABLE t AS SELECT 1 AS id;",
+    );
     const { manifest, said } = await made(target("special"));
     expect(manifest.timescale).to.deep.equal({ schema: "public", version: "9.1" });
     expect(said).to.contain("a throw-away server");
     // In a scratch database the one does not work, which the throw-away server does not mind.
-    expect(await failure(made(target("special"), "database"))).to.contain("one_database works in database special only");
+    expect(await failure(made(target("special"), "database"))).to.contain(
+      "one_database works in database special only",
+    );
   });
 
   it("texts in any encoding, or in none", async () => {
@@ -143,7 +150,10 @@ describe("backups of databases as people run them", function () {
 
   it("a pg_restore of 17 sets a limit that this server does not know", async () => {
     await sql("postgres", "CREATE DATABASE older;");
-    await sql("older", "CREATE TABLE t AS SELECT i AS id, 'SET transaction_timeout = 0;' AS note FROM generate_series(1, 9) i;");
+    await sql(
+      "older",
+      "CREATE TABLE t AS SELECT i AS id, 'SET transaction_timeout = 0;' AS note FROM generate_series(1, 9) i;",
+    );
     const bin = join(server.dir, "newer");
     mkdirSync(bin);
     writeFileSync(join(bin, "pg_restore"), NEWER.replaceAll("REAL", join(server.bin, "pg_restore")));
@@ -163,7 +173,10 @@ describe("backups of databases as people run them", function () {
     const one = target("mixed");
     const { name } = scratchName(await DatabaseSession.open(client, one), owner);
     await sql("postgres", `CREATE DATABASE ${name};`);
-    await sql(name, "CREATE SUBSCRIPTION held CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p WITH (connect = false);");
+    await sql(
+      name,
+      "CREATE SUBSCRIPTION held CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p WITH (connect = false);",
+    );
     await made(one);
   });
 
@@ -173,10 +186,15 @@ describe("backups of databases as people run them", function () {
     const bin = join(server.dir, "broken");
     mkdirSync(bin);
     cpSync(server.bin, bin, { recursive: true });
-    writeFileSync(join(bin, "initdb"), "#!/bin/sh\necho 'could not create directory: No space left on device' >&2\nexit 1\n");
+    writeFileSync(
+      join(bin, "initdb"),
+      "#!/bin/sh\necho 'could not create directory: No space left on device' >&2\nexit 1\n",
+    );
     process.env["PATH"] = `${bin}${delimiter}${process.env["PATH"]}`;
     try {
-      expect(await failure(made(target("simple")))).to.contain("the restore into a throw-away server failed: the disk is full");
+      expect(await failure(made(target("simple")))).to.contain(
+        "the restore into a throw-away server failed: the disk is full",
+      );
       const { said } = await made(target("simple"), "auto");
       expect(said).to.contain("not tried on a throw-away server: ").and.to.contain("restored into a scratch database");
     } finally {
@@ -191,12 +209,16 @@ describe("backups of databases as people run them", function () {
     });
 
     it("tables that the user may not read, rows that are hidden from him", async () => {
-      expect(await refusal(target("closed", "weak"))).to.match(/user weak may not read public.theirs.*GRANT pg_read_all_data/s);
+      expect(await refusal(target("closed", "weak"))).to.match(
+        /user weak may not read public.theirs.*GRANT pg_read_all_data/s,
+      );
       await sql("closed", "GRANT SELECT ON theirs TO weak; ALTER TABLE theirs ENABLE ROW LEVEL SECURITY;");
       expect(await refusal(target("closed", "weak"))).to.match(/hides rows of public.theirs.*BYPASSRLS/s);
       await sql("closed", "ALTER TABLE theirs DISABLE ROW LEVEL SECURITY;");
       expect(await refusal(target("closed", "weak"))).to.equal("");
-      expect(await refusal(target("closed", "weak"), "database")).to.match(/may not create the scratch database.*CREATEDB/s);
+      expect(await refusal(target("closed", "weak"), "database")).to.match(
+        /may not create the scratch database.*CREATEDB/s,
+      );
     });
 
     it("a prepared transaction that holds a lock; a session that does is told", async () => {
@@ -258,10 +280,12 @@ describe("backups of databases as people run them", function () {
   });
 });
 
-const LEFT = "SELECT datname FROM pg_database WHERE datname LIKE 'casa_upgrade_scratch%' UNION ALL " +
+const LEFT =
+  "SELECT datname FROM pg_database WHERE datname LIKE 'casa_upgrade_scratch%' UNION ALL " +
   "SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'casa-upgrade%';";
 const WORDS = "SELECT md5(string_agg(encode(textsend(word), 'hex'), ',' ORDER BY word)) || count(*) FROM t;";
-const SETTINGS = "SELECT current_setting('search_path'), current_setting('row_security'), current_setting('statement_timeout'), current_setting('client_encoding');";
+const SETTINGS =
+  "SELECT current_setting('search_path'), current_setting('row_security'), current_setting('statement_timeout'), current_setting('client_encoding');";
 
 /** Everything that a user who owns the database only could not restore. */
 const MIXED = `
@@ -278,14 +302,19 @@ CREATE EXTENSION untrusted;
 CREATE FUNCTION no_more() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN IF tg_tag = 'CREATE SCHEMA' THEN RAISE 'no'; END IF; END $$;
 CREATE EVENT TRIGGER strict ON ddl_command_start EXECUTE FUNCTION no_more();
 `;
-const OWNERS = `SELECT relname, pg_get_userbyid(relowner), relacl FROM pg_class WHERE relname IN ('mine', 'theirs') ORDER BY 1;`
-  .replaceAll(", ", " || ' ' || ")
-  .replace("relacl", "coalesce(relacl::text, '')")
-  .replace("('mine' || ' ' || 'theirs')", "('mine', 'theirs')");
+const OWNERS =
+  `SELECT relname, pg_get_userbyid(relowner), relacl FROM pg_class WHERE relname IN ('mine', 'theirs') ORDER BY 1;`
+    .replaceAll(", ", " || ' ' || ")
+    .replace("relacl", "coalesce(relacl::text, '')")
+    .replace("('mine' || ' ' || 'theirs')", "('mine', 'theirs')");
 
 /** Stand-ins for extensions that are not installed on every machine, as far as a restore sees them. */
 const EXTENSIONS = {
-  untrusted: { version: "1.0", trusted: false, sql: "CREATE FUNCTION untrusted_one() RETURNS int LANGUAGE sql AS 'SELECT 1';" },
+  untrusted: {
+    version: "1.0",
+    trusted: false,
+    sql: "CREATE FUNCTION untrusted_one() RETURNS int LANGUAGE sql AS 'SELECT 1';",
+  },
   one_database: {
     version: "1.0",
     trusted: false,
