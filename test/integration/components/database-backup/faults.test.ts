@@ -24,6 +24,17 @@ const ROUNDS = Number(process.env["CASA_UPGRADE_FAULT_ROUNDS"] ?? 6);
 const SEED = Number(process.env["CASA_UPGRADE_FAULT_SEED"] ?? 1);
 const ROWS = 20_000;
 
+const EVERYWHERE = ["psql", "pg_restore", "the connection"];
+const ON_SERVER = [...EVERYWHERE, "pg_dump", "the throw-away server"];
+/** What each work uses. */
+const VICTIMS = {
+  "a backup": [...ON_SERVER, "kubectl", "the throw-away server's pod"],
+  "a backup from here": ON_SERVER,
+  "a backup tried in a scratch database": [...EVERYWHERE, "pg_dump", "kubectl"],
+  "a restore": [...EVERYWHERE, "kubectl"],
+  "a restore from here": EVERYWHERE,
+};
+
 /** One thing that goes wrong, at any moment of a backup, its proof, or a restore. */
 describe(`a fault at a random moment (${ROUNDS} rounds)`, function () {
   this.timeout(90_000);
@@ -240,17 +251,6 @@ describe(`a fault at a random moment (${ROUNDS} rounds)`, function () {
     await inOrder(await run, "the bucket");
   });
 });
-
-const EVERYWHERE = ["psql", "pg_restore", "the connection"];
-const ON_SERVER = [...EVERYWHERE, "pg_dump", "the throw-away server"];
-/** What each work uses. */
-const VICTIMS = {
-  "a backup": [...ON_SERVER, "kubectl", "the throw-away server's pod"],
-  "a backup from here": ON_SERVER,
-  "a backup tried in a scratch database": [...EVERYWHERE, "pg_dump", "kubectl"],
-  "a restore": [...EVERYWHERE, "kubectl"],
-  "a restore from here": EVERYWHERE,
-};
 
 const LEFT = `SELECT datname FROM pg_database WHERE datname LIKE 'casa_upgrade_scratch%' UNION ALL
 SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'casa-upgrade%';`;
