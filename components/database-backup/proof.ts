@@ -59,7 +59,9 @@ export function timescaleArguments({
   return [found?.schema ?? "", found?.version ?? ""];
 }
 
-/** Roles that a throw-away server is given before the dump: policies, user mappings and data of type regrole name them. */
+/**
+ * Roles that a throw-away server is given before the dump: policies, user mappings and data of type regrole name them.
+ */
 export function roleStatements(roles: readonly string[]): string {
   // A line break in a name would be taken for the end of the list's line.
   const names = roles.filter((role) => !/[\r\n]/.test(role));

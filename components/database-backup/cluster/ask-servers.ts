@@ -21,7 +21,11 @@ export interface AskedServer extends ServerAnswer {
   pooled: boolean;
 }
 
-/** Asks the servers, read-only, what is on them and what a backup will need. @throws UserError when one does not answer. */
+/**
+ * Asks the servers, read-only, what is on them and what a backup will need.
+ *
+ * @throws UserError when one does not answer.
+ */
 export function askServers(client: ClusterClient, targets: readonly DatabaseTarget[]): Promise<AskedServer[]> {
   return Promise.all(targets.map((target) => askServer(client, target)));
 }
@@ -107,7 +111,7 @@ async function askServer(client: ClusterClient, target: DatabaseTarget): Promise
       unreadable: sizes(own)?.unreadable ?? [],
       hidden: sizes(own)?.hidden ?? [],
       locks: own.flatMap(({ waitsFor, holder = "", end = "", prepared = false }) =>
-        waitsFor == null ? [] : [{ table: waitsFor, holder, end, prepared }],
+        waitsFor === null || waitsFor === undefined ? [] : [{ table: waitsFor, holder, end, prepared }],
       ),
     },
   };

@@ -28,8 +28,8 @@ interface With {
 
 /**
  * Tries a stored dump: reads it back from the destination, restores it elsewhere and compares. Where the config leaves
- * the choice, a throw-away server that cannot be had, or does not take the dump, is no verdict: the database's own server
- * is asked then.
+ * the choice, a throw-away server that cannot be had, or does not take the dump, is no verdict: the database's own
+ * server is asked then.
  *
  * @returns where it was restored, in words.
  * @throws UserError naming the database, the cause and the fix.

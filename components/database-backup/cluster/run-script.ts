@@ -3,6 +3,7 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import { UserError } from "../../../shared/user-error";
+import { liquibaseChanges } from "../manifest";
 import { databaseProperty } from "../properties";
 import { serverTraits } from "../proof";
 import { FACT } from "./login-script";
@@ -40,6 +41,7 @@ const fact = z.object({
   end: z.string().optional(),
   /** What another server needs to take the database. */
   traits: serverTraits.optional(),
+  liquibase: liquibaseChanges.optional(),
   /** A role that owns something in the database, or has a right or a policy there. */
   needsRole: z.string().optional(),
   /** A pooler is in between; where the server behind it is, empty when that cannot be reached from here. */

@@ -116,6 +116,7 @@ async function dump(
   }
   const traits = facts.find((fact) => fact.traits !== undefined)?.traits;
   if (!traits) throw new Error("the server's traits are missing");
+  const liquibase = facts.flatMap((fact) => fact.liquibase ?? []);
   const systemIdentifier = facts.find((fact) => fact.systemIdentifier !== undefined)?.systemIdentifier;
   const manifest: BackupManifest = {
     schemaVersion: 1,
@@ -133,6 +134,7 @@ async function dump(
     ...contentOf(facts),
     properties: propertiesOf(facts),
     roles: facts.flatMap(({ needsRole }) => needsRole ?? []),
+    ...(liquibase.length > 0 ? { liquibase } : {}),
     ...(traits.timescale ? { timescale: traits.timescale } : {}),
     // Written only after the comparison below.
     verified: true,

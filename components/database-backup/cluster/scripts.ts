@@ -7,6 +7,17 @@ import { FACT, LOGIN } from "./login-script";
 export const IS_ALEMBIC = `(SELECT bool_or(attname = 'version_num' AND atttypid IN ('varchar'::regtype, 'text'::regtype))
   AND (count(*) = 1 OR c.relname = 'alembic_version') FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)`;
 
+/** Prints how far Liquibase (Keycloak uses it) has brought a schema, for each of its tables. */
+const LIQUIBASE = `
+SELECT format('SELECT ''${FACT}'' || json_build_object(''liquibase'', json_build_object(''table'', %L, ''changes'', count(*),
+  ''newest'', coalesce((array_agg(id ORDER BY orderexecuted DESC))[1], ''none''))) FROM %I.%I', nspname || '.' || relname, nspname, relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+WHERE relkind = 'r' AND relpersistence <> 't' AND lower(relname) = 'databasechangelog' AND (
+  SELECT count(*) FROM pg_attribute WHERE attrelid = c.oid AND attname IN ('id', 'author', 'filename', 'orderexecuted')) = 4
+ORDER BY nspname
+\\gexec
+`;
+
 /**
  * SQL that prints what a database holds, see ContentFacts.
  *
@@ -26,6 +37,7 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 WHERE relkind = 'r' AND relpersistence <> 't' AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND ${IS_ALEMBIC}
 ORDER BY nspname, relname
 \\gexec
+${LIQUIBASE}
 SELECT '${FACT}{"complete":true}';
 `;
 
@@ -106,8 +118,8 @@ ORDER BY rolname;
 `;
 
 /**
- * Drops databases of ours. A pool, or a subscription that an earlier version restored with the rest, would hold one: its
- * sessions are ended, and the subscription is dropped without touching the other end, whose slot is the original's.
+ * Drops databases of ours. A pool, or a subscription that an earlier version restored with the rest, would hold one:
+ * its sessions are ended, and the subscription is dropped without touching the other end, whose slot is the original's.
  * What is left in spite of that is told.
  */
 const DROPPING = `
@@ -241,6 +253,15 @@ SQL
 
 /** Prints what the database holds. */
 export const INSPECT = inspect(LOGIN);
+
+/** Prints how far Liquibase has brought the database's schema. */
+export const CHANGES = `${LOGIN}
+sql >&2 <<'SQL'
+BEGIN READ ONLY;
+${LIQUIBASE}
+COMMIT;
+SQL
+`;
 
 /** Prints what the database holds after the chart. */
 export const COUNT = inspect(LENIENT_LOGIN);

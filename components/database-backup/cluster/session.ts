@@ -118,10 +118,10 @@ export function propertiesOf(facts: readonly Fact[]): DatabaseProperty[] {
   return facts.flatMap(({ property }) => property ?? []);
 }
 
-/** Rows outside of the tables in which Alembic keeps its revision. */
+/** Rows outside of the tables in which Alembic and Liquibase keep what they have done. */
 export function dataRowsOf(facts: readonly Fact[]): number {
-  const alembic = new Set(facts.flatMap(({ alembicTable }) => alembicTable ?? []));
-  return facts.reduce((sum, { table, rows = 0 }) => (table === undefined || alembic.has(table) ? sum : sum + rows), 0);
+  const theirs = new Set(facts.flatMap(({ alembicTable, liquibase }) => alembicTable ?? liquibase?.table ?? []));
+  return facts.reduce((sum, { table, rows = 0 }) => (table === undefined || theirs.has(table) ? sum : sum + rows), 0);
 }
 
 /** Tables, rows and Alembic revision among a script's facts. @throws Error when the script did not get to their end. */

@@ -73,7 +73,11 @@ export class ServerOfOnesOwn {
     return server;
   }
 
-  /** A pgbouncer in transaction mode before it; undefined where there is none. @param socket it uses the server's socket. */
+  /**
+   * A pgbouncer in transaction mode before it; undefined where there is none.
+   *
+   * @param options `socket`: it uses the server's socket.
+   */
   async pooler({ socket = false } = {}): Promise<{ port: number; stop: () => Promise<void> } | undefined> {
     this.pgBouncer ??= findPgBouncer(this.dir);
     if (!this.pgBouncer) return undefined;

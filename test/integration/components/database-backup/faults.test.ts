@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -40,7 +40,7 @@ describe(`a fault at a random moment (${ROUNDS} rounds)`, function () {
   this.timeout(90_000);
   const scratch = mkdtempSync(join(tmpdir(), "casa-faults-"));
   const small = join(scratch, "small");
-  const path = process.env["PATH"];
+  const { PATH: path, TMPDIR: temporary } = process.env;
   const random = numbers(SEED);
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
   let tools: Tools;
@@ -62,6 +62,10 @@ describe(`a fault at a random moment (${ROUNDS} rounds)`, function () {
       "auth",
       `CREATE TABLE tokens AS SELECT i AS id, md5(i::text) AS note FROM generate_series(1, ${ROWS}) i;`,
     );
+    // What other tests run in the usual place is not ours to kill.
+    chmodSync(scratch, 0o711);
+    process.env["TMPDIR"] = join(scratch, "tmp");
+    mkdirSync(tmpdir());
     bucket = await S3Server.start("b", "k");
     mkdirSync(small);
     mayMount = !(await execa("mount", ["-t", "tmpfs", "-o", "size=100k", "tmpfs", small], { reject: false })).failed;
@@ -69,6 +73,8 @@ describe(`a fault at a random moment (${ROUNDS} rounds)`, function () {
   });
   after(async () => {
     process.env["PATH"] = path;
+    if (temporary === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = temporary;
     if (mayMount) await execa("umount", ["--lazy", small]);
     await bucket?.stop();
     await cluster?.stop();
@@ -137,7 +143,7 @@ describe(`a fault at a random moment (${ROUNDS} rounds)`, function () {
         (name === "kubectl"
           ? words.includes(cluster.context)
           : folder.startsWith(proofDir(PGHOST)) ||
-            folder.includes("casa-upgrade-proof-") ||
+            folder.startsWith(tmpdir()) ||
             (name !== "postgres" && environment.includes(`PGPORT=${PGPORT} `))),
     );
   }
@@ -145,7 +151,11 @@ describe(`a fault at a random moment (${ROUNDS} rounds)`, function () {
     (...names: string[]) =>
     () => {
       const [victim] = ours(names);
-      if (victim) process.kill(victim.pid, "SIGKILL");
+      try {
+        if (victim) process.kill(victim.pid, "SIGKILL");
+      } catch {
+        return Promise.resolve(false); // It has just ended.
+      }
       return Promise.resolve(victim !== undefined);
     };
   const faults: Record<string, () => Promise<boolean>> = {

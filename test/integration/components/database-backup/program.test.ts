@@ -3,8 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import execa from "execa";
+import { askServers } from "../../../../components/database-backup/cluster/ask-servers";
+import { decideProof } from "../../../../components/database-backup/cluster/decide-proof";
 import type { BackupJob } from "../../../../components/database-backup/job";
 import type { DatabaseTarget } from "../../../../components/database-backup/references";
+import { connect } from "../../../../kubernetes/connect";
 import { type Cluster, startCluster } from "../../../../sandbox/cluster/cluster";
 import { Progress } from "../../../../sandbox/progress";
 import { runSql } from "../../../../sandbox/postgres";
@@ -257,6 +260,28 @@ describe("the backup program", function () {
     expect(runs).to.have.length(18);
     expect(files().sort()).to.deep.equal(runs.slice(6).sort());
     expect(await scratchDatabases()).to.equal("");
+  });
+
+  it("a namespace without room for one more pod: a scratch database, or an error, as the config has it", async () => {
+    const client = await connect({ context: cluster.context, kubeconfig: cluster.kubeconfig, timeoutSeconds: 30 });
+    const before = process.env["PATH"];
+    process.env["PATH"] = env().PATH;
+    const asked = await askServers(client, [target("auth")]).finally(() => (process.env["PATH"] = before));
+    const of = { stack: "test", release: "casa" };
+    expect((await decideProof(client, "auto", asked, of)).kindOf(target("auth"))).to.equal("server");
+    await kubectl("create", "quota", "none", "-n", RELEASE_NAMESPACE, "--hard=pods=0");
+    try {
+      const { kindOf, warnings } = await decideProof(client, "auto", asked, of);
+      expect(kindOf(target("auth"))).to.equal("database");
+      expect(warnings.join()).to.match(/casa-postgres-auth are tried in a scratch database .*exceeded quota/s);
+      const refused = await decideProof(client, "server", asked, of).catch((error: Error) => error.message);
+      expect(refused).to.match(/cannot be tried on a throw-away server.*exceeded quota.*backup.proof auto/s);
+      const { code, text } = await backUp([target("auth")]);
+      expect(code, text).to.equal(0);
+      expect(text).to.match(/not tried on a throw-away server: .*exceeded quota/);
+    } finally {
+      await kubectl("delete", "quota", "none", "-n", RELEASE_NAMESPACE);
+    }
   });
 
   it("says how to let a user make the scratch database who may not", async () => {

@@ -25,16 +25,21 @@ describe("backups of databases as people run them", function () {
   this.timeout(120_000);
   let server: ServerOfOnesOwn;
   let destination: string;
-  const path = process.env["PATH"];
+  const { PATH: path, TMPDIR: temporary } = process.env;
 
   before(async () => {
     server = await ServerOfOnesOwn.start({ extensions: EXTENSIONS });
+    // Other tests leave something there for a while.
+    process.env["TMPDIR"] = join(server.dir, "tmp");
+    mkdirSync(tmpdir());
     destination = join(server.dir, "backups");
     process.env["PATH"] = `${server.bin}${delimiter}${path}`;
     await sql("postgres", "CREATE ROLE plain LOGIN; CREATE ROLE other; GRANT pg_read_all_data TO plain;");
   });
   after(async () => {
     process.env["PATH"] = path;
+    if (temporary === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = temporary;
     await server?.stop();
   });
   afterEach(async () => {

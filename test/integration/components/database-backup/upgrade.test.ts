@@ -152,6 +152,7 @@ describe("database backups", function () {
       await sql("sessions", "CREATE TABLE session AS SELECT generate_series(1, 7) AS id;");
       await sql("Old data", "CREATE TABLE t AS SELECT 1 AS id;");
       await sql("auth", PROPERTIES);
+      await sql("keycloak", LIQUIBASE);
     });
 
     it("is made and verified before the release changes, and only then", async () => {
@@ -162,7 +163,7 @@ describe("database backups", function () {
       const { backups: made } = (await world.outputs()) as { backups: Record<string, unknown>[] };
       expect(made.map(({ name, verified, rows, alembic }) => ({ name, verified, rows, alembic }))).to.deep.equal([
         { name: "auth", verified: true, rows: ROWS + 1, alembic: "4f1c2d7a9b03" },
-        { name: "keycloak", verified: true, rows: 500, alembic: null },
+        { name: "keycloak", verified: true, rows: 501, alembic: null },
         { name: "casa-postgres-auth-Old_data", verified: true, rows: 1, alembic: null },
         { name: "sessions", verified: true, rows: 7, alembic: null },
       ]);
@@ -220,12 +221,18 @@ describe("database backups", function () {
       await world.useVersion("0.3.0");
       mustSucceed(await world.up());
       await sql("auth", "UPDATE alembic_version SET version_num = 'made-by-0.3.0';");
+      await sql("keycloak", "INSERT INTO databasechangelog VALUES ('26.0.0-made', 'keycloak', 'META-INF', now(), 2);");
       const refused = await world.cli("rollback", "--yes");
       expect(refused.code, refused.text).to.equal(1);
       expect(refused.text).to.contain(
         `the auth database has schema revision made-by-0.3.0; that version ran with ${before}`,
       );
+      expect(refused.text).to.match(
+        /the keycloak database has .* 26.0.0-made in public.databasechangelog \(2 changes\); that version ran with 25.0.0-made/,
+      );
+      expect(refused.text).to.contain("casa-upgrade restore --database keycloak --from ");
       expect((await world.helmVersions()).at(-1)).to.equal("casa-runtime-0.3.0 deployed");
+      await sql("keycloak", "DELETE FROM databasechangelog WHERE orderexecuted = 2;");
 
       const backup = /casa-upgrade restore --database auth --from (\S+)/.exec(refused.text)?.[1] ?? "";
       const restored = await world.cli("restore", "--database", "auth", "--from", backup, "--yes");
@@ -291,6 +298,11 @@ INSERT INTO tokens SELECT i, 'owner ' || i % 977, timestamptz '2026-01-01' + i *
   FROM generate_series(1, ${ROWS}) i;
 CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY);
 INSERT INTO alembic_version VALUES ('4f1c2d7a9b03');
+`;
+
+const LIQUIBASE = `
+CREATE TABLE databasechangelog (id varchar(255), author varchar(255), filename varchar(255), dateexecuted timestamp, orderexecuted int);
+INSERT INTO databasechangelog VALUES ('25.0.0-made', 'keycloak', 'META-INF', now(), 1);
 `;
 
 /** What belongs to the database, and not to anything in it. */
