@@ -10,7 +10,9 @@ describe("how backups are tried", () => {
   const traits = { encoding: "UTF8", locale: "LC_COLLATE 'C'", extensions: ["pg_cron", "hstore"], timescale: null };
 
   it("the libraries of the database's extensions are loaded, and no others of the server", () => {
-    expect(neededLibraries({ ...traits, preloaded: 'pg_stat_statements, "$libdir/pg_cron"' })).to.deep.equal(["$libdir/pg_cron"]);
+    expect(neededLibraries({ ...traits, preloaded: 'pg_stat_statements, "$libdir/pg_cron"' })).to.deep.equal([
+      "$libdir/pg_cron",
+    ]);
     expect(neededLibraries({ ...traits, preloaded: "" })).to.deep.equal([]);
     // Where the user may not know what is loaded, those without which the extension cannot be.
     expect(neededLibraries({ ...traits, preloaded: null })).to.deep.equal(["pg_cron"]);
@@ -48,11 +50,21 @@ describe("how backups are tried", () => {
   });
 
   it("the preview says which it will be", () => {
-    const plan = { willRun: true, destination: "b", databases: ["auth", "keycloak"].map((name) => ({ name, server: "w" })) };
+    const plan = {
+      willRun: true,
+      destination: "b",
+      databases: ["auth", "keycloak"].map((name) => ({ name, server: "w" })),
+    };
     const summary = (proof: BackupPlan["proof"]) => backupSummary({ ...plan, proof } as unknown as BackupPlan);
-    expect(summary({ auth: "server", keycloak: "server" })).to.match(/each verified by a restore into a throw-away server of the same version$/);
-    expect(summary({ auth: "database", keycloak: "database" })).to.match(/each verified by a restore into a scratch database$/);
-    expect(summary({ auth: "server", keycloak: "database" })).to.match(/a throw-away server of the same version, or \(keycloak\) into a scratch database$/);
+    expect(summary({ auth: "server", keycloak: "server" })).to.match(
+      /each verified by a restore into a throw-away server of the same version$/,
+    );
+    expect(summary({ auth: "database", keycloak: "database" })).to.match(
+      /each verified by a restore into a scratch database$/,
+    );
+    expect(summary({ auth: "server", keycloak: "database" })).to.match(
+      /a throw-away server of the same version, or \(keycloak\) into a scratch database$/,
+    );
   });
 
   it("the superuser's password beside the user's is known, and used for what the user may not do", () => {
@@ -69,13 +81,21 @@ describe("how backups are tried", () => {
     expect(target?.at).to.include({ passwordFile: "/run/user" });
     const admin = target && asAdmin(target);
     expect(admin?.at).to.include({ passwordFile: "/run/admin" });
-    expect(admin).to.deep.include({ user: [{ value: "postgres" }], password: [] }).and.not.to.have.property("admin");
+    expect(admin)
+      .to.deep.include({ user: [{ value: "postgres" }], password: [] })
+      .and.not.to.have.property("admin");
     expect(asAdmin({ ...admin, name: "x" } as NonNullable<typeof admin>)).to.equal(undefined);
   });
 
   describe("what would fail is known before", () => {
     const fine: ServerChecks = {
-      ...{ user: "casa", serverVersion: "15.8", clientVersion: "15.8 (Debian 15.8-1)", standby: false, createdb: false },
+      ...{
+        user: "casa",
+        serverVersion: "15.8",
+        clientVersion: "15.8 (Debian 15.8-1)",
+        standby: false,
+        createdb: false,
+      },
       ...{ bytes: 100, unreadable: [], hidden: [], locks: [] },
     };
     const lock = { table: "public.t", holder: "pid 7", end: "SELECT pg_terminate_backend(7);", prepared: false };
@@ -99,7 +119,12 @@ describe("how backups are tried", () => {
     it("a lock that nobody will give back is refused, any other is told", () => {
       expect(certainFailure({ ...fine, locks: [lock] }, "server")).to.equal(undefined);
       expect(warningsOf({ locks: [lock] }, "auth")).to.have.length(1);
-      const prepared = { ...lock, holder: "the prepared transaction 'x'", end: "ROLLBACK PREPARED 'x';", prepared: true };
+      const prepared = {
+        ...lock,
+        holder: "the prepared transaction 'x'",
+        end: "ROLLBACK PREPARED 'x';",
+        prepared: true,
+      };
       expect(certainFailure({ ...fine, locks: [lock, prepared] }, "server")?.fix).to.contain("ROLLBACK PREPARED 'x';");
     });
   });
