@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import execa from "execa";
+import type { BackupJob } from "../../../../components/database-backup/job";
 import { runSql } from "../../../../sandbox/postgres";
-import { mustSucceed, RELEASE_NAMESPACE, World } from "../../world/world";
+import { mustSucceed, RELEASE_NAMESPACE, ROOT, World } from "../../world/world";
 
 const ROWS = 100_000;
 
@@ -49,6 +50,34 @@ describe("database backups", function () {
     }
   }
 
+  /** The program that `up` runs for the backups, as it runs it; a whole `up` says no more of what fails in there. */
+  async function program(destination = join(world.scratch, "backups")): Promise<{ ok: boolean; text: string }> {
+    const secret = (name: string, key: string) => [{ kind: "Secret" as const, name: `casa-postgres-${name}`, key }];
+    const databases = ["auth", "keycloak"].map((name) => ({
+      ...{ name, database: [{ value: name }], user: secret(name, "username"), password: secret(name, "password") },
+      at: {
+        ...{ kind: "Deployment" as const, namespace: RELEASE_NAMESPACE },
+        ...{ workload: `casa-postgres-${name}`, container: "postgres" },
+      },
+    }));
+    const release = {
+      name: "casa",
+      namespace: RELEASE_NAMESPACE,
+      chartVersion: "0.1.0",
+      revision: 1,
+      status: "deployed",
+    };
+    const job: BackupJob = {
+      ...{ stack: world.stack, cluster: "c", release, destination: { kind: "folder", path: destination } },
+      ...{ keep: 2, timeoutSeconds: 60, databases, occasion: "test" },
+    };
+    const path = "components/database-backup/cluster/backup-program.ts";
+    const args = ["--require", "esbuild-register", path, "--context", world.cluster.context];
+    const env = { KUBECONFIG: world.cluster.kubeconfig, PATH: `${world.tools.binDir}:${process.env["PATH"] ?? ""}` };
+    const run = await execa("node", args, { cwd: ROOT, env, input: JSON.stringify(job), reject: false, all: true });
+    return { ok: run.exitCode === 0, text: run.all ?? "" };
+  }
+
   /** Every row of every column, in order. */
   const contents = () =>
     sql("auth", "SELECT md5(string_agg(t::text, '|' ORDER BY id)) || ' ' || count(*) FROM tokens t;");
@@ -80,12 +109,10 @@ describe("database backups", function () {
       const mount = await execa("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", small], { reject: false });
       if (mount.failed) this.skip(); // needs root
       try {
-        await world.config({ backup: { destination: small } });
-        await stopped(await world.up(), /the disk is full/, /backup\.destination/);
+        await stopped(await program(small), /the disk is full/, /backup\.destination/);
         expect(files(join(small, world.stack))).to.deep.equal([]);
       } finally {
         await execa("umount", [small]);
-        await world.config({ backup: { destination: join(world.scratch, "backups") } });
       }
     });
 
@@ -107,7 +134,7 @@ describe("database backups", function () {
       });
       lock.catch(() => undefined);
       lock.stdin?.write("BEGIN; LOCK TABLE realm IN ACCESS EXCLUSIVE MODE;\n");
-      const run = world.up();
+      const run = program();
       const dump = () => files().find((file) => /^auth-.*\.dump\.partial$/.test(file));
       let size = -1;
       await until("auth is stored", async () => {
@@ -129,7 +156,7 @@ describe("database backups", function () {
 
     it("a dump that cannot be restored", async () => {
       await sql("auth", NOT_RESTORABLE);
-      await stopped(await world.up(), /the restore into a scratch database/, /Fix: /);
+      await stopped(await program(), /the restore into a scratch database/, /Fix: /);
       await sql("auth", "DROP TABLE bad; DROP FUNCTION counted;");
     });
 
