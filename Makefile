@@ -13,7 +13,7 @@ JOBS ?= 2
 ONLY ?=
 TESTS = $(TS) test/runner/main.ts --jobs $(JOBS)
 
-.PHONY: help setup demo test check unit conformance integration docs bench bench-large start stop status clean
+.PHONY: help setup demo test check unit conformance integration docs bench bench-large bench-backup start stop status clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -59,6 +59,10 @@ bench: $(NPM_MARKER) ## Compare with helm and kubectl by hand; time previews
 bench-large: $(NPM_MARKER) ## Time a preview with 1,000 workloads and 50,000 custom resources (minutes of set-up)
 	@$(TS) sandbox/main.ts setup
 	@$(TS) test/bench/large.ts
+
+bench-backup: $(NPM_MARKER) ## Time backup and proof of 1 GB beside plain pg_dump and pg_restore
+	@$(TS) sandbox/main.ts setup
+	@$(TS) test/bench/backup.ts
 
 start: $(NPM_MARKER) ## Start an embedded cluster that stays (NAME=casa)
 	@$(TS) sandbox/main.ts start --name $(NAME)

@@ -13,7 +13,7 @@ import { confirmed } from "./confirm";
 import { openStack, update } from "./engine";
 import { makeReview } from "./plan";
 import { readHistory, readRevisions } from "./read-history";
-import { schemaOnTheWay } from "./schema-on-the-way";
+import { schemasOnTheWay } from "./schema-on-the-way";
 import { connectStack } from "./stack-config";
 import { StackFile } from "./stack-file";
 import { takeBackFailed } from "./take-back";
@@ -67,7 +67,7 @@ async function rollback({ target, to, acceptDataLoss, yes }: Rollback, stack: St
   const review = await reviewed(target, config);
   const warning = inputsWarning(goal, revisions, review);
   if (warning !== undefined) console.log(`\nwarning: ${warning}`);
-  refuseLosses(lossesOf(review, await schemaOnTheWay(stack.name, connected, review)), acceptDataLoss);
+  refuseLosses(lossesOf(review, await schemasOnTheWay(stack.name, connected, review)), acceptDataLoss);
 
   // Carry out, once the user agreed.
   const what = `casa-upgrade rollback --to ${goal.number} --yes`;

@@ -257,6 +257,17 @@ const backup = z.strictObject({
     .default("us-east-1")
     .meta({ description: "region of the bucket", example: "eu-central-1", allowed: "a region such as eu-central-1" }),
   keep: wholeNumber(1, 1000, 5, 10, "verified backups of each database that are left after a new one"),
+  proof: z
+    .enum(["auto", "server", "database"])
+    .default("auto")
+    .meta({
+      description:
+        "where backups are tried: `server`: on a throw-away server of the same version, in a pod of the same image (for databases " +
+        "outside of the cluster on this machine); `database`: in a scratch database on the server itself; `auto`: on a throw-away " +
+        "server, and in a scratch database where none can be had",
+      example: "database",
+      allowed: "auto, server or database",
+    }),
   discover: z.boolean().default(true).meta({
     description: "back up the PostgreSQL servers of the installed release; false: only `backup.databases`",
     example: false,

@@ -6,7 +6,14 @@ export type SchemaOnTheWay =
   /** There is no table of revisions, or it holds what the old version ran with. */
   | { readonly kind: "fits" }
   | { readonly kind: "unknown"; readonly why: string }
-  | { readonly kind: "newer"; readonly now: string; readonly then: string; readonly backup: string };
+  | {
+      readonly kind: "newer";
+      readonly now: string;
+      readonly then: string;
+      readonly backup: string;
+      /** Undefined: that of the auth service. */
+      readonly database?: string;
+    };
 
 /** What a rollback would lose, and what nobody can know; in words. */
 export interface Losses {
@@ -23,8 +30,9 @@ export function lossesOf(
     databases = [],
     risks,
   }: Pick<Review, "crds" | "claims" | "risks"> & Partial<Pick<Review, "databases">>,
-  schema: SchemaOnTheWay,
+  schema: SchemaOnTheWay | readonly SchemaOnTheWay[],
 ): Losses {
+  const schemas = [schema].flat();
   const pruned = crds.flatMap(({ name, customResources: { total, pruned: lost, prunedFields } }) => {
     if (lost === 0) return [];
     const fields = prunedFields.slice(0, 10).map(({ path, objects }) => `${path} (${count(objects, "object")})`);
@@ -58,19 +66,23 @@ export function lossesOf(
     unchecked.map((text) => `objects of CRD ${name}: not checked: ${text}`),
   );
   return {
-    refused: [...pruned, ...deleted, ...servers, ...contents, ...schemaRefusal(schema)],
-    warnings: [...unfit, ...removed, ...unread, ...(schema.kind === "unknown" ? [schemaWarning(schema.why)] : [])],
+    refused: [...pruned, ...deleted, ...servers, ...contents, ...schemas.flatMap(schemaRefusal)],
+    warnings: [...unfit, ...removed, ...unread, ...schemas.flatMap(schemaWarning)],
   };
 }
 
 function schemaRefusal(schema: SchemaOnTheWay): string[] {
   if (schema.kind !== "newer") return [];
-  const { now, then, backup } = schema;
+  const { now, then, backup, database = "auth" } = schema;
   return [
-    `the auth database has schema revision ${now}; that version ran with ${then} and may not know a newer one\n` +
-      `      Fix: accept it if the old version works with it, and afterwards, or if it does not: casa-upgrade restore --database auth --from ${backup}`,
+    `the ${database} database has schema revision ${now}; that version ran with ${then} and may not know a newer one\n` +
+      `      Fix: accept it if the old version works with it, and afterwards, or if it does not: casa-upgrade restore --database ${database} --from ${backup}`,
   ];
 }
 
-const schemaWarning = (why: string) =>
-  `whether the old version works with the database's schema is not known (${why}); the gate waits until its pods are ready`;
+function schemaWarning(schema: SchemaOnTheWay): string[] {
+  if (schema.kind !== "unknown") return [];
+  return [
+    `whether the old version works with the database's schema is not known (${schema.why}); the gate waits until its pods are ready`,
+  ];
+}

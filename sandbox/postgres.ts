@@ -15,6 +15,9 @@ export const DATABASES = ["auth", "keycloak"] as const;
 /** Superuser of the server; over the socket no password is asked. */
 export const SUPERUSER = "postgres";
 
+/** Folder in which throw-away servers of backups work; the path of a socket must be short. */
+export const proofDir = (dir: string) => path.join(dir, "proof");
+
 /** How long a server may take to accept connections, in milliseconds. */
 const START_MS = 30_000;
 
@@ -72,6 +75,7 @@ export async function preparePostgres(clusterDir: string): Promise<PostgresServe
   const user = unprivilegedUser();
   const dir = await fs.promises.mkdtemp(path.join(os.tmpdir(), "casa-upgrade-pg-"));
   if (user) await fs.promises.chown(dir, user.uid, user.gid);
+  await fs.promises.mkdir(proofDir(dir));
   const [port = 0] = await freePorts(1);
   const env = clientEnvironment(dir, port, bin);
   const options = { ...user, cwd: dir, env: { ...process.env, [MARKER]: clusterDir, LC_ALL: "C" } };

@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import execa from "execa";
 
+import { ensurePgBouncer } from "./pgbouncer";
 import { Progress } from "./progress";
 
 /** Programs of PostgreSQL that the sandbox runs itself or offers to `kubectl exec`. */
@@ -60,6 +61,11 @@ async function aptInstall(): Promise<void> {
  * @throws MissingSystemPackage with the exact install line.
  */
 export async function ensureSystemPackages(progress: Progress = new Progress()): Promise<void> {
+  await ensurePostgres(progress);
+  await ensurePgBouncer(progress);
+}
+
+async function ensurePostgres(progress: Progress): Promise<void> {
   const present = findPostgresBin();
   if (present) {
     progress.line(`PostgreSQL: ${present}`);

@@ -13,7 +13,7 @@ export interface ServerAnswer {
   /** It is a standby, which takes no new database. */
   standby: boolean;
   /** Databases that take connections and are no templates. */
-  databases: readonly { name: string; connect: boolean; empty: boolean }[];
+  databases: readonly { name: string; connect: boolean; empty: boolean; unread?: readonly string[] }[];
 }
 
 /** The databases that are backed up, and what is not. */
@@ -53,7 +53,7 @@ export function allDatabases(asked: readonly ServerAnswer[]): AllDatabases {
   all.standbys.push(...asked.filter(isCopy).map(({ target }) => whereIs(target)));
   for (const answer of answers) {
     const { target, user } = answer;
-    for (const { name, connect, empty } of answer.databases) {
+    for (const { name, connect, empty, unread = [] } of answer.databases) {
       if (seen.has(key(answer, name)) || SCRATCH.test(name) || empty) continue;
       seen.add(key(answer, name));
       const what = `database ${name} of ${whereIs(target)}`;
@@ -61,6 +61,9 @@ export function allDatabases(asked: readonly ServerAnswer[]): AllDatabases {
       else if (!connect) {
         const fix = `let the user connect (psql: GRANT CONNECT ON DATABASE "${name}" TO "${user}";)`;
         all.missing.push({ what: `${what}: user ${user} may not connect to it`, fix });
+      } else if (unread.length > 0) {
+        const fix = `let the user read all of it (psql: GRANT pg_read_all_data TO "${user}"; ALTER ROLE "${user}" BYPASSRLS;)`;
+        all.missing.push({ what: `${what}: user ${user} may not read ${listed(unread)}`, fix });
       } else {
         const own = nameFor(name, target, names);
         names.add(own);
@@ -69,6 +72,12 @@ export function allDatabases(asked: readonly ServerAnswer[]): AllDatabases {
     }
   }
   return all;
+}
+
+/** Some names, and how many more. */
+export function listed(names: readonly string[], most = 3): string {
+  const more = names.length > most ? ` and ${names.length - most} more` : "";
+  return `${names.slice(0, most).join(", ")}${more}`;
 }
 
 function standbyOnly(target: DatabaseTarget): UserError {

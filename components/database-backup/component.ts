@@ -15,7 +15,7 @@ export interface DatabaseBackupArgs {
  * Verified backups of the runtime's databases, made before anything changes, and only when something will.
  *
  * - The dumps are begun together, each in one snapshot with its row counts.
- * - Each is read back from the destination, restored into a scratch database on the same server and compared; only then
+ * - Each is read back from the destination, restored elsewhere (`backup.proof`) and compared; only then
  *   it counts. Anything that goes wrong fails this component, and so everything that depends on it.
  * - A run that changes nothing keeps what the last one that did has put out. The inputs say what this run does, so they
  *   would be a change of their own after each upgrade; therefore they are ignored in a run without one.

@@ -34,7 +34,8 @@ const workload = z.looseObject({
 const USER = ["POSTGRES_USER", "POSTGRESQL_USERNAME", "POSTGRESQL_USER"];
 const DATABASE = ["POSTGRES_DB", "POSTGRES_DATABASE", "POSTGRESQL_DATABASE"];
 const PASSWORD = ["POSTGRES_PASSWORD", "POSTGRESQL_PASSWORD"];
-const PASSWORD_FILE = PASSWORD.map((name) => `${name}_FILE`);
+/** Of the superuser, where the user is another one. */
+const ADMIN_PASSWORD = ["POSTGRESQL_POSTGRES_PASSWORD", "POSTGRES_POSTGRES_PASSWORD"];
 
 /**
  * The databases of the PostgreSQL servers among a release's objects: by image and environment, whatever the chart calls
@@ -57,13 +58,18 @@ type Place = { kind: "Deployment" | "StatefulSet"; namespace: string; workload: 
 
 function targetOf(one: Container, place: Place): DatabaseTarget & { at: Place } {
   const user = [...settings(one, USER), { value: "postgres" }];
-  const passwordFile = (one.env ?? []).find(({ name, value }) => PASSWORD_FILE.includes(name) && value)?.value;
+  const fileOf = (names: readonly string[]) =>
+    (one.env ?? []).find(({ name, value }) => names.some((known) => name === `${known}_FILE`) && value)?.value;
+  const passwordFile = fileOf(PASSWORD);
+  const adminFile = fileOf(ADMIN_PASSWORD);
+  const admin = { password: settings(one, ADMIN_PASSWORD), ...(adminFile ? { passwordFile: adminFile } : {}) };
   return {
     name: "",
     // PostgreSQL's image calls the database after its user.
     database: [...settings(one, DATABASE), ...user],
     user,
     password: settings(one, PASSWORD),
+    ...(admin.password.length > 0 || adminFile ? { admin } : {}),
     at: { ...place, container: one.name, ...(passwordFile ? { passwordFile } : {}) },
   };
 }

@@ -16,8 +16,11 @@ export const OWNER_LABEL = "casa-upgrade.dev/backup-helper";
 export interface HelperOwner {
   stack: string;
   release: string;
-  /** A backup may remove what an earlier one left (the engine runs one at a time), never what a restore works with. */
-  purpose: "backup" | "restore";
+  /**
+   * A backup may remove what an earlier one left (the engine runs one at a time), never what a restore works with.
+   * `proof`: a throw-away server that a backup is tried on.
+   */
+  purpose: "backup" | "restore" | "proof";
 }
 
 /** Value of {@link OWNER_LABEL}; a hash, because a label's value is shorter than a stack's name may be. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { destination } from "./destination";
 import { backupManifest } from "./manifest";
+import { proofChoice, proofKind } from "./proof";
 import { databaseTarget } from "./references";
 
 /** What one backup run does; told to cluster/backup-program.ts. Holds no password. */
@@ -12,6 +13,8 @@ export const backupJob = z.strictObject({
   /** Longest time for the dump of one database, and again for its verification, in seconds. */
   timeoutSeconds: z.number().positive(),
   databases: z.array(databaseTarget),
+  /** How backups are tried: config `backup.proof`, and by name what came of it; a throw-away server if nothing did. */
+  proof: z.strictObject({ choice: proofChoice, kinds: z.record(z.string(), proofKind) }).optional(),
   /** Differs from that of every earlier backup, so that each upgrade and each attempt at one makes its own. */
   occasion: z.string(),
 });

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { timescale } from "./proof";
 import { databaseProperty } from "./properties";
 
 /** A table of a database and how many rows it holds. */
@@ -13,6 +14,16 @@ export const contentFacts = z.strictObject({
 });
 
 export type ContentFacts = z.infer<typeof contentFacts>;
+
+/** How far Liquibase has brought a schema. */
+export const liquibaseChanges = z.strictObject({
+  /** As `schema.table`. */
+  table: z.string(),
+  changes: z.number().int(),
+  /** Id of the change that was made last. */
+  newest: z.string(),
+});
+export type LiquibaseChanges = z.infer<typeof liquibaseChanges>;
 
 /** What is written beside each dump; a dump without it was not verified. */
 export const backupManifest = z.strictObject({
@@ -46,7 +57,13 @@ export const backupManifest = z.strictObject({
   ...contentFacts.shape,
   /** Settings, rights, comment and connection limit of the database; absent in backups of 0.2.0. */
   properties: z.array(databaseProperty).optional(),
-  /** The stored dump was restored into a scratch database, and that was equal. */
+  /** Roles that the dump names: owners, holders of rights, those of policies; absent in backups of 0.2.0. */
+  roles: z.array(z.string()).optional(),
+  /** Liquibase's tables; absent where there is none, and in backups of 0.2.0. */
+  liquibase: z.array(liquibaseChanges).optional(),
+  /** TimescaleDB, where the database has it: a restore has to be announced. */
+  timescale: timescale.optional(),
+  /** The stored dump was restored elsewhere, and that was equal. */
   verified: z.literal(true),
 });
 

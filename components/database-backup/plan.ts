@@ -10,12 +10,14 @@ import type { ReleaseState } from "../../helm/release";
 import type { UpgradeConfig } from "../../config/config";
 import type { BackupFact } from "./backup-fact";
 import { type KubeObject, parseManifest } from "../../kubernetes/objects";
-import { allDatabases, type AllDatabases } from "./all-databases";
-import { askServers, operatorObjects } from "./cluster/ask-servers";
+import { allDatabases, type AllDatabases, type ServerAnswer } from "./all-databases";
+import { askServers, operatorObjects, refuseCertainFailures, withAdmins } from "./cluster/ask-servers";
+import { decideProof } from "./cluster/decide-proof";
 import { externalDatabases, notCovered, operatorDatabases } from "./elsewhere";
 import { type Destination, destinationText, parseDestination } from "./destination";
 import { discoverDatabases } from "./discover";
 import type { BackupJob } from "./job";
+import { type ProofKind, proofText } from "./proof";
 import { type DatabaseTarget, whereIs } from "./references";
 
 /** What the backup of one upgrade does; nothing in it is secret, and all of it is known at preview. */
@@ -32,6 +34,8 @@ export interface BackupPlan {
   readonly keep: number;
   /** What is done; without databases when {@link willRun} is false. */
   readonly job: BackupJob;
+  /** How each database's backup is tried, by its name. */
+  readonly proof?: Readonly<Record<string, ProofKind>>;
   readonly warnings: readonly string[];
   /** Live servers of the release, backed up or not. */
   readonly servers: number;
@@ -68,9 +72,9 @@ export async function planBackup(input: BackupInput): Promise<BackupPlan> {
   const found = enabled ? known : [];
   const willRun = releaseWillChange && found.length > 0;
   const last = willRun ? await refuseUnlessPossible(client, config, stack, found) : "none";
-  const all = willRun
-    ? await withAllDatabases(client, found).catch(asNoBackup)
-    : { targets: found, missing: [], copies: [], standbys: [] };
+  const { all, kinds, warnings } = willRun
+    ? await askAll(client, config, stack, found).catch(asNoBackup)
+    : { all: { targets: found, missing: [], copies: [], standbys: [] }, kinds: {}, warnings: [] };
   const databases = all.targets;
   const elsewhere = releaseWillChange && installed ? await databasesElsewhere(client, config, objects) : NONE_ELSEWHERE;
   const none = `no database to back up was found in release ${config.namespace}/${config.release}: name it in backup.databases`;
@@ -95,9 +99,12 @@ export async function planBackup(input: BackupInput): Promise<BackupPlan> {
       keep,
       timeoutSeconds,
       databases: willRun ? databases : [],
+      ...(willRun ? { proof: { choice: config.backup.proof, kinds } } : {}),
       occasion: `revision ${installed?.latest.revision ?? 0} to ${input.digest}, after ${last}`,
     },
+    ...(willRun ? { proof: kinds } : {}),
     warnings: [
+      ...warnings,
       ...(enabled && installed && databases.length === 0 ? [none] : []),
       ...(all.copies.length > 0
         ? [`kept by earlier restores and not backed up (drop what is not needed): ${all.copies.join(", ")}`]
@@ -132,11 +139,22 @@ async function databasesElsewhere(client: ClusterClient, config: UpgradeConfig, 
   return { problems, missing: missing.map(({ what, fix }) => ({ what, fix })) };
 }
 
-/** Beside the given databases all others of their servers, for servers in the cluster. */
-async function withAllDatabases(client: ClusterClient, found: readonly DatabaseTarget[]): Promise<AllDatabases> {
-  const inside = found.filter(({ at }) => !("host" in at));
-  const outside = found.filter(({ at }) => "host" in at);
-  const all = allDatabases(await askServers(client, inside));
+/** Asks all servers what is on them, and how their backups can be made and tried. @throws UserError */
+async function askAll(client: ClusterClient, config: UpgradeConfig, stack: string, found: readonly DatabaseTarget[]) {
+  const asked = await askServers(client, found);
+  const { proof } = config.backup;
+  const { kindOf, warnings } = await decideProof(client, proof, asked, { stack, release: config.release });
+  const answers = await withAdmins(client, asked, kindOf);
+  const certain = refuseCertainFailures(answers, kindOf);
+  const all = onServers(answers);
+  const kinds = Object.fromEntries(all.targets.map((target) => [target.name, kindOf(target)]));
+  return { all, kinds, warnings: [...warnings, ...certain] };
+}
+
+/** Beside the databases that were asked for all others of their servers, for servers in the cluster. */
+function onServers(answers: readonly ServerAnswer[]): AllDatabases {
+  const outside = answers.map(({ target }) => target).filter(({ at }) => "host" in at);
+  const all = allDatabases(answers.filter(({ target }) => !("host" in target.at)));
   const named = new Set(outside.map(({ name }) => name));
   return { ...all, targets: [...all.targets.filter(({ name }) => !named.has(name)), ...outside] };
 }
@@ -146,7 +164,7 @@ export function backupFact(plan: BackupPlan, { needed }: Pick<BackupFact, "neede
   const { willRun, enabled, releaseWillChange, databases, destination, servers } = plan;
   const names = databases.map(({ name }) => name).join(", ");
   const why = willRun
-    ? `${names} to ${destination}, each verified by a restore into a scratch database`
+    ? `${names} to ${destination}, ${proofWords(plan)}`
     : !releaseWillChange
       ? "nothing changes"
       : !enabled
@@ -157,10 +175,19 @@ export function backupFact(plan: BackupPlan, { needed }: Pick<BackupFact, "neede
 }
 
 /** One line for the end of a preview; undefined when no backup is made. */
-export function backupSummary({ willRun, databases, destination }: BackupPlan): string | undefined {
+export function backupSummary(plan: BackupPlan): string | undefined {
+  const { willRun, databases, destination } = plan;
   if (!willRun) return undefined;
   const list = databases.map(({ name, server }) => `${name} (${server})`).join(", ");
-  return `Backup before anything changes: ${list} to ${destination}, each verified by a restore into a scratch database`;
+  return `Backup before anything changes: ${list} to ${destination}, ${proofWords(plan)}`;
+}
+
+function proofWords({ databases, proof = {} }: BackupPlan): string {
+  const inDatabase = databases.map(({ name }) => name).filter((name) => proof[name] === "database");
+  const some = inDatabase.length > 0 && inDatabase.length < databases.length;
+  if (some)
+    return `each verified by a restore into ${proofText("server")}, or (${inDatabase.join(", ")}) into a scratch database`;
+  return `each verified by a restore into ${inDatabase.length > 0 ? "a scratch database" : proofText("server")}`;
 }
 
 /** The configured destination. */
@@ -176,7 +203,11 @@ export async function findDatabases(
   installed: ReleaseState,
 ): Promise<DatabaseTarget[]> {
   const known = await knownDatabases(client, config, objectsOf(installed));
-  return (await withAllDatabases(client, known)).targets;
+  const inside = known.filter(({ at }) => !("host" in at));
+  // A restore makes a new database in any case. Those outside of the cluster are asked when it begins.
+  const all = onServers(await withAdmins(client, await askServers(client, inside), () => "database"));
+  const outside = known.filter(({ at }) => "host" in at);
+  return [...all.targets.filter(({ name }) => !outside.some((one) => one.name === name)), ...outside];
 }
 
 const objectsOf = ({ latest }: ReleaseState) => parseManifest(latest.manifest).map(({ object }) => object);

@@ -26,6 +26,8 @@ export const databaseTarget = z.strictObject({
   user: z.array(valueRef),
   /** Empty: the server asks for none. */
   password: z.array(valueRef),
+  /** The superuser's password beside it, where the image has one; for what the user may not do. */
+  admin: z.strictObject({ password: z.array(valueRef), passwordFile: z.string().optional() }).optional(),
   at: z.union([
     z.strictObject({
       /** A server in the cluster: its programs are run in its pod by `kubectl exec`. */
@@ -48,6 +50,19 @@ export const databaseTarget = z.strictObject({
 });
 
 export type DatabaseTarget = z.infer<typeof databaseTarget>;
+
+/** The same database for the server's superuser; undefined where nobody wrote down the password. */
+export function asAdmin({ admin, ...target }: DatabaseTarget): DatabaseTarget | undefined {
+  if (!admin || "host" in target.at) return undefined;
+  const { passwordFile: _users, ...at } = target.at;
+  const { password, passwordFile } = admin;
+  return {
+    ...target,
+    user: [{ value: "postgres" }],
+    password,
+    at: { ...at, ...(passwordFile === undefined ? {} : { passwordFile }) },
+  };
+}
 
 /** Where the server is, in words. */
 export function whereIs({ at }: Pick<DatabaseTarget, "at">): string {

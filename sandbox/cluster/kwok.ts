@@ -2,6 +2,8 @@ import * as path from "node:path";
 import { stringify } from "yaml";
 
 import { CONTAINER } from "../../components/database-backup/helper-pod-spec";
+import { PROOF_CONTAINER } from "../../components/database-backup/proof-pod-spec";
+import { proofDir } from "../postgres";
 import type { Tools } from "../tools";
 import { podStages } from "./stages";
 
@@ -81,6 +83,15 @@ export function kwokctlConfig(
         execs: [
           // The helper pod that mounts a claim; all claims of a cluster are this one folder.
           { containers: [CONTAINER], local: { workDir: volumeDir(dir) } },
+          // The pod with a throw-away server: it has the programs of a server and none that runs.
+          ...(execEnv.PGHOST === undefined
+            ? []
+            : [
+                {
+                  containers: [PROOF_CONTAINER],
+                  local: { workDir: proofDir(execEnv.PGHOST), envs: [{ name: "PATH", value: execEnv.PATH ?? "" }] },
+                },
+              ]),
           {
             local: {
               workDir: path.join(dir, "exec"),

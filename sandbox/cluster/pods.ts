@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import * as k8s from "@kubernetes/client-node";
 
+import { PROOF_CONTAINER } from "../../components/database-backup/proof-pod-spec";
 import { CHECKOUT } from "../paths";
 import { quoteIdentifier, quoteLiteral, runSql } from "../postgres";
 import { criLog } from "./logs";
@@ -137,7 +138,8 @@ async function servePostgres(services: PodServices, pod: k8s.V1Pod): Promise<voi
   if (!services.postgresEnv) return;
   const execs: object[] = [];
   for (const container of pod.spec?.containers ?? []) {
-    if (!isPostgresImage(container.image)) continue;
+    // A throw-away server has the image, and nothing runs in it until it is told to.
+    if (!isPostgresImage(container.image) || container.name === PROOF_CONTAINER) continue;
     const environment = await containerEnvironment(services, pod.metadata?.namespace ?? "", container);
     await initDatabase(services.postgresEnv, environment);
     // The image's data folder does not exist here, and the server's address is ours.

@@ -3,45 +3,117 @@ import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { kubeObject, type KubeObject } from "../../../kubernetes/objects";
 import type { ServerAnswer } from "../all-databases";
+import { certainFailure, type ServerChecks, warningsOf } from "../checks";
 import { OPERATOR_KINDS } from "../elsewhere";
-import { type DatabaseTarget, whereIs } from "../references";
-import { LIST } from "./scripts";
+import type { ProofKind } from "../proof";
+import { asAdmin, type DatabaseTarget, whereIs } from "../references";
+import { LIST } from "./list-script";
+import type { Fact } from "./run-script";
 import { DatabaseSession } from "./session";
 
 /** Longest wait for one server, in milliseconds. */
 const LIMIT_MS = 30_000;
 
+/** What a server said, and how its backups are tried. */
+export interface AskedServer extends ServerAnswer {
+  checks: ServerChecks;
+  /** A pooler is in between, and the server behind it cannot be reached from here. */
+  pooled: boolean;
+}
+
 /**
- * Asks the servers in the cluster, read-only, what is on them, and refuses what a backup would fail for later.
+ * Asks the servers, read-only, what is on them and what a backup will need.
  *
- * @throws UserError naming the database, the cause and the fix.
+ * @throws UserError when one does not answer.
  */
-export function askServers(client: ClusterClient, targets: readonly DatabaseTarget[]): Promise<ServerAnswer[]> {
+export function askServers(client: ClusterClient, targets: readonly DatabaseTarget[]): Promise<AskedServer[]> {
   return Promise.all(targets.map((target) => askServer(client, target)));
 }
 
-async function askServer(client: ClusterClient, target: DatabaseTarget): Promise<ServerAnswer> {
+/**
+ * A user who may not do what is needed gives way to the superuser, where the server's container knows the password.
+ *
+ * @param kindOf how a target's backups are tried.
+ * @returns the answers, some of them as the superuser's.
+ */
+export function withAdmins(
+  client: ClusterClient,
+  asked: readonly AskedServer[],
+  kindOf: (target: DatabaseTarget) => ProofKind,
+): Promise<AskedServer[]> {
+  return Promise.all(asked.map((answer) => orAdmin(client, answer, kindOf(answer.target))));
+}
+
+/** Refuses what would fail later. @returns warnings. @throws UserError naming the database, the cause and the fix. */
+export function refuseCertainFailures(
+  answers: readonly AskedServer[],
+  kindOf: (target: DatabaseTarget) => ProofKind,
+): string[] {
+  for (const { target, checks, standby } of answers) {
+    // A standby in the cluster is left to its primary.
+    if (standby && !("host" in target.at)) continue;
+    const failure = certainFailure(checks, kindOf(target));
+    if (failure)
+      throw new UserError("backup", `database ${target.name} (${whereIs(target)}): ${failure.problem}`, failure.fix);
+  }
+  return answers.flatMap(({ target, checks, pooled }) => [
+    ...warningsOf(checks, target.name),
+    ...(pooled
+      ? [
+          `${whereIs(target)} is a pooler, and the server behind it cannot be reached from here: pg_dump's settings may stay in ` +
+            "the pool's sessions (name the server itself in backup.databases)",
+        ]
+      : []),
+  ]);
+}
+
+async function orAdmin(client: ClusterClient, answer: AskedServer, kind: ProofKind): Promise<AskedServer> {
+  const admin = asAdmin(answer.target);
+  const { databases, standby, checks } = answer;
+  const lacks =
+    databases.some(({ connect, unread = [] }) => !connect || unread.length > 0) ||
+    (kind === "database" && !checks.createdb && !standby);
+  if (!admin || !lacks) return answer;
+  // A password that is not the superuser's any more is no worse than none.
+  return askServer(client, admin).catch(() => answer);
+}
+
+async function askServer(client: ClusterClient, target: DatabaseTarget): Promise<AskedServer> {
   const session = await DatabaseSession.open(client, target);
   const facts = await session.run(LIST, { step: "the question", signal: AbortSignal.timeout(LIMIT_MS) });
-  const self = facts.find(({ user }) => user !== undefined);
-  const where = `database ${target.name} (${whereIs(target)})`;
-  if (self?.createdb === false && !self.recovery) {
-    throw new UserError(
-      "backup",
-      `${where}: user ${self.user ?? ""} may not create the scratch database that a backup is verified in`,
-      `as a superuser of the server: ALTER ROLE "${self.user ?? ""}" CREATEDB;`,
-    );
-  }
-  const identity = facts.find(({ systemIdentifier }) => systemIdentifier !== undefined)?.systemIdentifier;
+  const told = <K extends keyof Fact>(key: K) => facts.find((fact) => fact[key] !== undefined)?.[key];
+  const systemIdentifier = told("systemIdentifier");
+  const freeKiB = told("freeKiB");
+  const inside = (name: string) => facts.filter((fact) => fact.inside === name);
+  const own = inside(session.database);
+  const sizes = (of: readonly Fact[]) => of.find(({ bytes }) => bytes !== undefined);
+  const standby = told("recovery") ?? false;
   return {
     target,
     database: session.database,
-    user: self?.user ?? "",
-    standby: self?.recovery ?? false,
-    ...(identity === undefined ? {} : { systemIdentifier: identity }),
-    databases: facts.flatMap(({ database: name, connect = false, empty = false }) =>
-      name === undefined ? [] : [{ name, connect, empty }],
-    ),
+    user: told("user") ?? "",
+    standby,
+    ...(systemIdentifier === undefined ? {} : { systemIdentifier }),
+    databases: facts.flatMap(({ database: name, connect = false, empty = false }) => {
+      if (name === undefined) return [];
+      const { unreadable = [], hidden = [] } = sizes(inside(name)) ?? {};
+      return [{ name, connect, empty, unread: [...new Set([...unreadable, ...hidden])] }];
+    }),
+    pooled: told("pooler") === "",
+    checks: {
+      user: told("user") ?? "",
+      serverVersion: told("serverVersion") ?? "",
+      clientVersion: told("client") ?? "",
+      standby,
+      createdb: told("createdb") ?? false,
+      ...(freeKiB === undefined ? {} : { free: freeKiB * 1024 }),
+      bytes: sizes(own)?.bytes ?? 0,
+      unreadable: sizes(own)?.unreadable ?? [],
+      hidden: sizes(own)?.hidden ?? [],
+      locks: own.flatMap(({ waitsFor, holder = "", end = "", prepared = false }) =>
+        waitsFor === null || waitsFor === undefined ? [] : [{ table: waitsFor, holder, end, prepared }],
+      ),
+    },
   };
 }
 

@@ -3,23 +3,13 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { explainClaimFailure } from "../claim";
-import type { ClaimDestination } from "../destination";
-import {
-  CONTAINER,
-  hasEnded,
-  helperPod,
-  type HelperOwner,
-  helperState,
-  OWNER_LABEL,
-  ownerHash,
-} from "../helper-pod-spec";
+import { hasEnded, type HelperOwner, helperState, OWNER_LABEL, ownerHash } from "../helper-pod-spec";
 import { ApiError } from "../../../kubernetes/api";
 import type { ClusterWriter } from "../../../kubernetes/connect";
 import { oneLine } from "../../../diagnosis/explanation";
-import { podSchema } from "../../../kubernetes/pods";
+import { type LivePod, podSchema } from "../../../kubernetes/pods";
+import type { ScriptPlace } from "./run-script";
 import { kubectlProblem } from "../../../kubernetes/kubectl";
-import { claimId, createRefusal, notStarted } from "./helper-problem";
 
 const POD = { apiVersion: "v1", kind: "Pod" };
 const leftPod = z.looseObject({
@@ -34,6 +24,20 @@ export interface HelperLimits {
   startSeconds: number;
   /** Until it ends by itself, in seconds. */
   lifeSeconds: number;
+}
+
+/** What a helper pod is for: its form, and what is said when it cannot be had. */
+export interface HelperKind {
+  namespace: string;
+  container: string;
+  /** @param seconds after which it ends by itself. */
+  pod(seconds: number): object;
+  /** The API server does not take it. */
+  refused(error: unknown): unknown;
+  /** @param pod undefined when it is gone. */
+  notStarted(client: ClusterWriter, name: string, pod: LivePod | undefined, seconds: number): Promise<UserError>;
+  /** Commands cannot be run in it, as kubectl said. */
+  useless(said: string): UserError;
 }
 
 /** A script that runs in the pod. */
@@ -55,11 +59,11 @@ const GONE_MS = 20_000;
  */
 const EXEC_MS = 10_000;
 
-/** A running pod that has the claim mounted. */
+/** A running pod in which commands can be run. */
 export class HelperPod {
   private constructor(
     private readonly client: ClusterWriter,
-    private readonly to: ClaimDestination,
+    private readonly kind: HelperKind,
     readonly name: string,
   ) {}
 
@@ -68,8 +72,8 @@ export class HelperPod {
    *
    * @throws UserError saying why it does not start; then it is deleted.
    */
-  static async start(client: ClusterWriter, to: ClaimDestination, owner: HelperOwner, limits: HelperLimits) {
-    const pod = new HelperPod(client, to, await create(client, to, owner, limits.lifeSeconds));
+  static async start(client: ClusterWriter, kind: HelperKind, limits: HelperLimits) {
+    const pod = new HelperPod(client, kind, await create(client, kind, limits.lifeSeconds));
     try {
       await pod.ready(Date.now() + limits.startSeconds * 1000, limits.startSeconds);
       await pod.answers();
@@ -86,11 +90,10 @@ export class HelperPod {
    * @param timeoutSeconds after which kubectl is killed.
    */
   exec(script: string, args: readonly string[], timeoutSeconds: number): Running {
-    const { context, kubeconfigPath: kubeconfig } = this.client;
-    const where = ["--context", context, "--namespace", this.to.namespace];
-    const exec = ["exec", "--stdin", this.name, "--container", CONTAINER, "--", "sh", "-c", script, "casa-upgrade"];
-    const child = spawn("kubectl", [...where, ...exec, ...args], {
-      env: kubeconfig === undefined ? process.env : { ...process.env, KUBECONFIG: kubeconfig },
+    const { command, env } = this.place();
+    const [program = "", ...rest] = command;
+    const child = spawn(program, [...rest, "sh", "-c", script, "casa-upgrade", ...args], {
+      env,
       timeout: timeoutSeconds * 1000,
       killSignal: "SIGKILL",
       stdio: "pipe",
@@ -105,18 +108,29 @@ export class HelperPod {
     return { child, ended, messages };
   }
 
+  /** How a shell is started in it. */
+  place(): ScriptPlace {
+    const { context, kubeconfigPath: kubeconfig } = this.client;
+    const { namespace, container } = this.kind;
+    const where = ["--context", context, "--namespace", namespace];
+    return {
+      command: ["kubectl", ...where, "exec", "--stdin", this.name, "--container", container, "--"],
+      env: kubeconfig === undefined ? process.env : { ...process.env, KUBECONFIG: kubeconfig },
+    };
+  }
+
   /** Deletes the pod and waits a while until it is gone, so that another one can mount the claim. */
   async delete(): Promise<void> {
-    await deletePods(this.client, this.to, [this.name]);
+    await deletePods(this.client, this.kind, [this.name]);
   }
 
   private async ready(deadline: number, seconds: number): Promise<void> {
     for (;;) {
-      const pod = await this.client.get(POD, this.to.namespace, this.name, podSchema);
+      const pod = await this.client.get(POD, this.kind.namespace, this.name, podSchema);
       const state = pod ? helperState(pod.status) : "hopeless";
       if (state === "ready") return;
       if (state === "hopeless" || Date.now() > deadline)
-        throw await notStarted(this.client, this.to, this.name, pod, seconds);
+        throw await this.kind.notStarted(this.client, this.name, pod, seconds);
       await sleep(300);
     }
   }
@@ -129,12 +143,7 @@ export class HelperPod {
       child.stdout.resume();
       if ((await ended) === 0) return;
       if (Date.now() > deadline) {
-        const { why, fix } = explainClaimFailure(this.to, oneLine(kubectlProblem(await messages)));
-        throw new UserError(
-          "backup",
-          `the helper pod of PersistentVolumeClaim ${claimId(this.to)} cannot be used: ${why}`,
-          fix,
-        );
+        throw this.kind.useless(oneLine(kubectlProblem(await messages)));
       }
       await sleep(300);
     }
@@ -147,18 +156,18 @@ export class HelperPod {
  */
 export async function deleteLeftPods(
   client: ClusterWriter,
-  to: ClaimDestination,
+  at: Pick<HelperKind, "namespace">,
   owner: HelperOwner,
   inUse?: string,
 ): Promise<void> {
-  const pods = await client.list(POD, to.namespace, leftPod, { labelSelector: OWNER_LABEL });
+  const pods = await client.list(POD, at.namespace, leftPod, { labelSelector: OWNER_LABEL });
   const left = pods.filter(
     ({ metadata: { labels, name }, status }) =>
       name !== inUse && (labels[OWNER_LABEL] === ownerHash(owner) || hasEnded(status)),
   );
   await deletePods(
     client,
-    to,
+    at,
     left.map(({ metadata }) => metadata.name),
   );
 }
@@ -174,17 +183,21 @@ export async function textOf(stream: Readable, most = Infinity): Promise<string>
   return Buffer.concat(chunks).toString();
 }
 
-async function create(client: ClusterWriter, to: ClaimDestination, owner: HelperOwner, seconds: number) {
+async function create(client: ClusterWriter, kind: HelperKind, seconds: number) {
   try {
-    const path = await client.api.path(POD, to.namespace);
-    const answer = await client.api.request("POST", path, { body: helperPod(to, owner, seconds) });
+    const path = await client.api.path(POD, kind.namespace);
+    const answer = await client.api.request("POST", path, { body: kind.pod(seconds) });
     return created.parse(answer).metadata.name;
   } catch (error) {
-    throw createRefusal(to, error);
+    throw kind.refused(error);
   }
 }
 
-async function deletePods(client: ClusterWriter, { namespace }: ClaimDestination, names: readonly string[]) {
+async function deletePods(
+  client: ClusterWriter,
+  { namespace }: Pick<HelperKind, "namespace">,
+  names: readonly string[],
+) {
   await Promise.all(
     names.map(async (name) => {
       const path = await client.api.path(POD, namespace, name);

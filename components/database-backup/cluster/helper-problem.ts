@@ -1,5 +1,7 @@
 import { UserError } from "../../../shared/user-error";
+import { explainClaimFailure } from "../claim";
 import type { ClaimDestination } from "../destination";
+import { CONTAINER, helperPod, type HelperOwner } from "../helper-pod-spec";
 import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import {
@@ -11,6 +13,7 @@ import {
   podState,
 } from "../../../diagnosis/explanation";
 import { type LivePod } from "../../../kubernetes/pods";
+import type { HelperKind } from "./helper-pod";
 
 /** A claim as it is named in messages. */
 export const claimId = ({ namespace, claim }: ClaimDestination) => `${namespace}/${claim}`;
@@ -26,19 +29,41 @@ export function createRefusal(to: ClaimDestination, error: unknown): unknown {
   );
 }
 
-/**
- * Why a helper pod could not be used in time, by what the cluster says of it.
- *
- * @param pod undefined when it is gone.
- */
-export async function notStarted(
+/** The pod that mounts a claim. */
+export function claimHelper(to: ClaimDestination, owner: HelperOwner): HelperKind {
+  const { claim, namespace } = to;
+  const what = `the helper pod that mounts PersistentVolumeClaim ${claimId(to)}`;
+  return {
+    namespace,
+    container: CONTAINER,
+    pod: (seconds) => helperPod(to, owner, seconds),
+    refused: (error) => createRefusal(to, error),
+    notStarted: async (client, name, pod, seconds) =>
+      new UserError(
+        "backup",
+        `${what} does not start (it has ${seconds} s):${await stateLines(client, namespace, name, pod)}`,
+        "a claim that is ReadWriteOnce and in use on another node cannot be mounted (use ReadWriteMany, or free it: kubectl " +
+          `--context ${client.context} --namespace ${namespace} describe pvc ${claim}); an image that cannot be pulled needs ` +
+          "a mirror: pulumi config set --path backup.pvcImage <image>",
+      ),
+    useless: (said) => {
+      const { why, fix } = explainClaimFailure(to, said);
+      return new UserError(
+        "backup",
+        `the helper pod of PersistentVolumeClaim ${claimId(to)} cannot be used: ${why}`,
+        fix,
+      );
+    },
+  };
+}
+
+/** What the cluster says of a pod that does not start, each thing on a line of its own. */
+export async function stateLines(
   client: ClusterClient,
-  to: ClaimDestination,
+  namespace: string,
   name: string,
   pod: LivePod | undefined,
-  seconds: number,
-): Promise<UserError> {
-  const { claim, namespace } = to;
+): Promise<string> {
   const events = pod
     ? await client.list({ apiVersion: "v1", kind: "Event" }, namespace, eventSchema).catch(() => [])
     : [];
@@ -49,12 +74,5 @@ export async function notStarted(
         ...eventsToShow(events, { kind: "Pod", name }, [pod]).map((event) => `event ${event}`),
       ]
     : ["it was deleted"];
-  const lines = about.map((line) => `\n    ${oneLine(line)}`).join("");
-  return new UserError(
-    "backup",
-    `the helper pod that mounts PersistentVolumeClaim ${claimId(to)} does not start (it has ${seconds} s):${lines}`,
-    "a claim that is ReadWriteOnce and in use on another node cannot be mounted (use ReadWriteMany, or free it: kubectl " +
-      `--context ${client.context} --namespace ${namespace} describe pvc ${claim}); an image that cannot be pulled needs ` +
-      "a mirror: pulumi config set --path backup.pvcImage <image>",
-  );
+  return about.map((line) => `\n    ${oneLine(line)}`).join("");
 }

@@ -13,6 +13,7 @@ import { kubectlProblem } from "../../../kubernetes/kubectl";
 import { checkClaim } from "./claim-check";
 import { type ClaimRecord, readNewestRun, writeNewestRun } from "./claim-record";
 import { deleteLeftPods, HelperPod, type Running, textOf } from "./helper-pod";
+import { claimHelper } from "./helper-problem";
 
 import { FINISH, KEEP, LIST, listed, PARTIAL, PREPARE, READ, REMOVE, WRITE } from "./pvc-scripts";
 import { type BackupStore, manifestFile, manifestText, Meter, type Stored } from "./store";
@@ -132,7 +133,7 @@ export class PvcStore implements BackupStore {
   private async exec(script: string, args: readonly string[]): Promise<Running> {
     const { client, timeoutSeconds, startSeconds = 180 } = this.access;
     const lifeSeconds = startSeconds + 2 * timeoutSeconds + 600;
-    this.pod ??= HelperPod.start(client, this.to, this.owner, { startSeconds, lifeSeconds });
+    this.pod ??= HelperPod.start(client, claimHelper(this.to, this.owner), { startSeconds, lifeSeconds });
     const running = (await this.pod).exec(script, [this.folder, ...args], timeoutSeconds + 60);
     this.running.add(running);
     const over = () => this.running.delete(running);

@@ -4,7 +4,7 @@ import { contentDifferences } from "../compare";
 import { type BackupManifest, compactTime } from "../manifest";
 import type { BackupOwner } from "../retention";
 
-import { restoreAndCompare, scratchName } from "./run";
+import { restoreAndCompare, scratchName } from "./prove";
 import { missingProperties, propertyStatements, rolesOf } from "../properties";
 import { APPLY, DESCRIBE, DROP, INSPECT, SWAP } from "./scripts";
 import { contentOf, type DatabaseSession, propertiesOf } from "./session";
@@ -30,7 +30,7 @@ export async function replaceDatabase(
   if (missing.length > 0) {
     throw new UserError(
       "backup",
-      `database ${manifest.name} has settings and rights of roles that this server does not have: ${missing.join(", ")}`,
+      `database ${manifest.name} has objects, rights or settings of roles that this server does not have: ${missing.join(", ")}`,
       missing.map((role) => `CREATE ROLE "${role}";`).join(" "),
     );
   }
@@ -69,5 +69,8 @@ async function wantedProperties(session: DatabaseSession, manifest: BackupManife
   const facts = await session.run(DESCRIBE, { step: "reading the database's settings", signal });
   const properties = manifest.properties ?? propertiesOf(facts);
   const roles = new Set(facts.flatMap(({ role }) => role ?? []));
-  return { properties, missing: rolesOf(properties).filter((role) => !roles.has(role)) };
+  // Backups of 0.2.0 do not hold the roles of the dump; pg_restore would name the first that is missing.
+  const needed = new Set([...rolesOf(properties), ...(manifest.roles ?? [])]);
+  const missing = [...needed].filter((role) => !roles.has(role)).sort();
+  return { properties, missing };
 }

@@ -1,17 +1,17 @@
 import { UserError } from "../../../shared/user-error";
-import { createHash, randomBytes } from "node:crypto";
-import type { Readable } from "node:stream";
-import { contentDifferences } from "../compare";
+import { randomBytes } from "node:crypto";
 import { type BackupJob, type BackupResult } from "../job";
 import { backupId, type BackupManifest, newRun, rowsOf } from "../manifest";
-import { type BackupOwner, surplus } from "../retention";
+import { surplus } from "../retention";
 import { whereIs } from "../references";
 import type { ClusterWriter } from "../../../kubernetes/connect";
 import { closeStore, openStore } from "./open-store";
 
-import { DROP, DUMP, RESTORE } from "./scripts";
+import { ProofServers, type ProofSubject } from "./proof-server";
+import { proofOf, prove, scratchName } from "./prove";
+import { DUMP } from "./scripts";
 import { contentOf, DatabaseSession, dataRowsOf, propertiesOf } from "./session";
-import { type BackupStore, Meter } from "./store";
+import type { BackupStore } from "./store";
 import { together } from "./together";
 
 /** A dump that was made in this run. */
@@ -19,11 +19,15 @@ interface Dump {
   session: DatabaseSession;
   manifest: BackupManifest;
   comparison: NonNullable<BackupResult["comparison"]>;
+  /** What a throw-away server needs to take it. */
+  subject: ProofSubject;
+  /** Of a pooler in between; empty when the server behind it cannot be reached. */
+  pooler: string | undefined;
 }
 
 /**
- * Backs up all databases of a job: dumps begun together, each read back from the destination, restored into a scratch
- * database and compared. All count, or none: a run that fails anywhere leaves the destination as it found it.
+ * Backs up all databases of a job: dumps begun together, each read back from the destination, restored elsewhere and
+ * compared. All count, or none: a run that fails anywhere leaves the destination as it found it.
  *
  * @param say takes one line about what was done.
  * @throws UserError naming the database, the cause and the fix.
@@ -41,15 +45,17 @@ export async function backUp(
     purpose: "backup",
   });
   await store.check();
+  const servers = new ProofServers(client, { stack: job.stack, release: release.name }, timeoutSeconds);
   try {
-    return await backUpTo(store, client, job, say);
+    return await backUpTo(store, servers, client, job, say);
   } finally {
-    await closeStore(store, say);
+    await Promise.all([servers.close(say), closeStore(store, say)]);
   }
 }
 
 async function backUpTo(
   store: BackupStore,
+  servers: ProofServers,
   client: ClusterWriter,
   job: BackupJob,
   say: (line: string) => void,
@@ -60,17 +66,20 @@ async function backUpTo(
   await store.cleanUp(names);
   try {
     const sessions = await Promise.all(job.databases.map((target) => DatabaseSession.open(client, target)));
+    const starting = servers.prepare(job.databases.filter(({ name }) => proofOf(job, name) === "server"));
     const dumps = await together(job.timeoutSeconds, sessions, async (session, signal) => {
-      const { manifest, comparison } = await dump(session, job, run, store, fileOf(session.target.name), signal);
+      const made = await dump(session, job, run, store, fileOf(session.target.name), signal);
+      const { manifest, pooler } = made;
+      const through = pooler === "" ? "; through a pooler, in whose sessions pg_dump's settings may stay" : "";
       say(
-        `${manifest.name}: dumped ${manifest.bytes} bytes, ${manifest.tables.length} tables, ${rowsOf(manifest)} rows`,
+        `${manifest.name}: dumped ${manifest.bytes} bytes, ${manifest.tables.length} tables, ${rowsOf(manifest)} rows${through}`,
       );
-      return { session, manifest, comparison };
+      return { session, ...made };
     });
-    await together(job.timeoutSeconds, dumps, async ({ session, manifest }, signal) => {
-      const stored = await store.read(manifest.file, true);
-      await restoreAndCompare(session, manifest, stored, scratchName(session, job), "drop", signal);
-      say(`${manifest.name}: verified; the stored dump, restored into a scratch database, holds the same`);
+    await starting;
+    await together(job.timeoutSeconds, dumps, async (one, signal) => {
+      const where = await prove(one, { store, servers, job, say }, signal);
+      say(`${one.manifest.name}: verified; the stored dump, restored into ${where}, holds the same`);
     });
     for (const { manifest } of dumps) await store.finish(manifest);
     await retain(store, dumps, job, say);
@@ -88,11 +97,12 @@ async function dump(
   store: BackupStore,
   file: string,
   signal: AbortSignal,
-): Promise<Pick<Dump, "manifest" | "comparison">> {
+): Promise<Omit<Dump, "session">> {
   const { target } = session;
   let stored = { bytes: 0, sha256: "" };
   const facts = await session.run(DUMP, {
     step: "the dump",
+    args: [scratchName(session, job).prefix],
     output: async (content) => void (stored = await store.write(file, content)),
     signal,
   });
@@ -104,6 +114,9 @@ async function dump(
       "look at pg_dump there, then repeat",
     );
   }
+  const traits = facts.find((fact) => fact.traits !== undefined)?.traits;
+  if (!traits) throw new Error("the server's traits are missing");
+  const liquibase = facts.flatMap((fact) => fact.liquibase ?? []);
   const systemIdentifier = facts.find((fact) => fact.systemIdentifier !== undefined)?.systemIdentifier;
   const manifest: BackupManifest = {
     schemaVersion: 1,
@@ -120,79 +133,20 @@ async function dump(
     ...stored,
     ...contentOf(facts),
     properties: propertiesOf(facts),
+    roles: facts.flatMap(({ needsRole }) => needsRole ?? []),
+    ...(liquibase.length > 0 ? { liquibase } : {}),
+    ...(traits.timescale ? { timescale: traits.timescale } : {}),
     // Written only after the comparison below.
     verified: true,
   };
   const identity = systemIdentifier === undefined ? {} : { systemIdentifier };
-  return { manifest, comparison: { target, ...identity, dataRows: dataRowsOf(facts) } };
-}
-
-/**
- * Restores a stored dump into a new database and compares checksum, tables, rows and revision with the manifest.
- *
- * @param of the new database, and the prefix that all such databases have.
- * @param after what happens to the new database when it is equal; else it is dropped.
- */
-export async function restoreAndCompare(
-  session: DatabaseSession,
-  manifest: BackupManifest,
-  stored: Readable,
-  of: { prefix: string; name: string },
-  after: "keep" | "drop",
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    await compareRestored(session, manifest, stored, of, after, signal);
-  } catch (error) {
-    // The script drops it itself, unless it was killed, or was told to keep what turned out not to be equal.
-    const drop = { step: "the clean-up", args: [of.name], signal: AbortSignal.timeout(30_000) };
-    await session.run(DROP, drop).catch(() => undefined);
-    throw error;
-  }
-}
-
-async function compareRestored(
-  session: DatabaseSession,
-  manifest: BackupManifest,
-  stored: Readable,
-  { prefix, name }: { prefix: string; name: string },
-  after: "keep" | "drop",
-  signal: AbortSignal,
-): Promise<void> {
-  const meter = new Meter();
-  stored.once("error", (error) => meter.destroy(error));
-  const facts = await session.run(RESTORE, {
-    step: "the restore into a scratch database",
-    args: [prefix, name, after],
-    input: stored.pipe(meter),
-    signal,
-  });
-  const differences = contentDifferences(manifest, contentOf(facts));
-  const { sha256 } = meter.result();
-  if (sha256 !== manifest.sha256) {
-    differences.unshift(`the stored file has the checksum ${sha256} instead of ${manifest.sha256}`);
-  }
-  if (differences.length === 0) return;
-  throw new UserError(
-    "backup",
-    `database ${manifest.name} (${whereIs(session.target)}): the backup is not equal to the database: ` +
-      differences.slice(0, 5).join("; ") +
-      (differences.length > 5 ? `; and ${differences.length - 5} more` : ""),
-    "the backup is of no use; look at the destination's disk and at pg_dump, then repeat",
-  );
-}
-
-/**
- * Databases of ours on a server: the prefix tells stack, release and database apart, so that no run drops another's.
- */
-export function scratchName(
-  { target }: DatabaseSession,
-  owner: Omit<BackupOwner, "name">,
-): { prefix: string; name: string } {
-  const of = [owner.stack, owner.cluster, owner.release.namespace, owner.release.name, target.name, whereIs(target)];
-  const hash = createHash("sha256").update(JSON.stringify(of)).digest("hex").slice(0, 10);
-  const prefix = `casa_upgrade_scratch_${hash}_`;
-  return { prefix, name: prefix + randomBytes(4).toString("hex") };
+  const roles = facts.flatMap(({ role }) => role ?? []);
+  return {
+    manifest,
+    comparison: { target, ...identity, dataRows: dataRowsOf(facts) },
+    subject: { target, database: session.database, serverVersion, traits, roles },
+    pooler: facts.find(({ pooler }) => pooler !== undefined)?.pooler,
+  };
 }
 
 async function retain(

@@ -1,47 +1,4 @@
-/**
- * Shell scripts that run where PostgreSQL's programs are: in the server's pod, or on this machine for an external
- * server. Plain sh (dash and busybox have been used). Passwords come on the first line of stdin and are in no argument
- * list.
- *
- * Arguments of all: database, user, file with the password (or empty), "pod" or "host", name that the server knows the
- * sessions by; then the script's own. Lines on
- * stderr that begin with {@link FACT} are facts in JSON, the rest is for people.
- */
-export const FACT = "@casa ";
-
-/** Exit code for "could not log in". */
-export const NO_LOGIN = 71;
-
-/**
- * Logs in over the pod's own address where that works: images trust connections over the socket and loopback, which
- * would let a wrong password pass until the runtime itself uses it.
- */
-const LOGIN = `
-set -u
-PGDATABASE=$1 PGUSER=$2
-IFS= read -r PGPASSWORD || :
-if [ -n "$3" ]; then PGPASSWORD=$(cat "$3") || exit ${NO_LOGIN}; fi
-export PGDATABASE PGUSER PGPASSWORD PGCONNECT_TIMEOUT=10 PGAPPNAME=$5 PGCLIENTENCODING=UTF8 LC_ALL=C
-if [ -z "$PGPASSWORD" ]; then unset PGPASSWORD; fi
-sql() { psql -X -q -A -t -w -v ON_ERROR_STOP=1 "$@"; }
-login() {
-  given=\${PGHOST-}
-  if [ "$1" = pod ]; then
-    for address in $(hostname -i 2>/dev/null) 127.0.0.1; do
-      pg_isready -q -t 3 -h "$address" || continue
-      PGHOST=$address; export PGHOST
-      if refusal=$(sql -c 'SELECT 1' 2>&1 >/dev/null); then return 0; fi
-      case $refusal in *"no pg_hba.conf entry"*) continue ;; esac
-      if [ "\${lenient-}" = 1 ]; then break; fi
-      printf '%s\\n' "$refusal" >&2
-      exit ${NO_LOGIN}
-    done
-    if [ -n "$given" ]; then PGHOST=$given; else unset PGHOST; fi
-  fi
-  sql -c 'SELECT 1' >/dev/null || exit ${NO_LOGIN}
-}
-login "$4"
-`;
+import { FACT, LOGIN } from "./login-script";
 
 /**
  * Tables in which Alembic keeps its revision, whatever a project calls them: the only column is the text `version_num`;
@@ -49,6 +6,17 @@ login "$4"
  */
 export const IS_ALEMBIC = `(SELECT bool_or(attname = 'version_num' AND atttypid IN ('varchar'::regtype, 'text'::regtype))
   AND (count(*) = 1 OR c.relname = 'alembic_version') FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)`;
+
+/** Prints how far Liquibase (Keycloak uses it) has brought a schema, for each of its tables. */
+const LIQUIBASE = `
+SELECT format('SELECT ''${FACT}'' || json_build_object(''liquibase'', json_build_object(''table'', %L, ''changes'', count(*),
+  ''newest'', coalesce((array_agg(id ORDER BY orderexecuted DESC))[1], ''none''))) FROM %I.%I', nspname || '.' || relname, nspname, relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+WHERE relkind = 'r' AND relpersistence <> 't' AND lower(relname) = 'databasechangelog' AND (
+  SELECT count(*) FROM pg_attribute WHERE attrelid = c.oid AND attname IN ('id', 'author', 'filename', 'orderexecuted')) = 4
+ORDER BY nspname
+\\gexec
+`;
 
 /**
  * SQL that prints what a database holds, see ContentFacts.
@@ -69,14 +37,15 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 WHERE relkind = 'r' AND relpersistence <> 't' AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND ${IS_ALEMBIC}
 ORDER BY nspname, relname
 \\gexec
+${LIQUIBASE}
 SELECT '${FACT}{"complete":true}';
 `;
 
-/** Rows are counted, not estimated. */
-const CONTENT = content("ONLY %I.%I");
+/** Prints tables, rows and revision; rows are counted, not estimated. */
+export const CONTENT = content("ONLY %I.%I");
 
 /** Tells a server from one that was set up anew; not everybody may ask. */
-const IDENTITY = `
+export const IDENTITY = `
 SELECT 'SELECT ''${FACT}'' || json_build_object(''systemIdentifier'', system_identifier::text) FROM pg_control_system()'
 WHERE has_function_privilege('pg_control_system()', 'EXECUTE')
 \\gexec
@@ -107,81 +76,176 @@ SELECT '${FACT}' || json_build_object('property', json_build_object('kind', kind
 
 /**
  * Limits that a server sets for its clients would end a long dump half-way. Row security would hide rows without a
- * word.
+ * word. For this transaction only: behind a pooler the session is somebody else's next.
  */
 const NO_LIMITS = `
-SELECT count(set_config(name, '0', false)) AS ignored FROM pg_settings
+SELECT count(set_config(name, '0', true)) AS ignored FROM pg_settings
 WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout') \\gset
-SET row_security = off;
+SET LOCAL row_security = off;
+`;
+
+/** CREATE DATABASE's clauses for the locale of pg_database `d`. For PostgreSQL 10 to 18. */
+const LOCALE = `format('LC_COLLATE %L LC_CTYPE %L', datcollate, datctype) || CASE to_jsonb(d)->>'datlocprovider'
+    WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', coalesce(to_jsonb(d)->>'daticulocale', to_jsonb(d)->>'datlocale'))
+      || coalesce(format(' ICU_RULES %L', to_jsonb(d)->>'daticurules'), '')
+    WHEN 'b' THEN format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', to_jsonb(d)->>'datlocale')
+    ELSE '' END`;
+
+/** Prints what another server needs to take the database, see ServerTraits, and all roles of this one. */
+const TRAITS = `
+SELECT '${FACT}' || json_build_object('traits', json_build_object('encoding', pg_encoding_to_char(encoding), 'locale', ${LOCALE},
+  'extensions', (SELECT coalesce(json_agg(extname), '[]') FROM pg_extension),
+  'preloaded', CASE WHEN pg_has_role(current_user, 'pg_read_all_settings', 'USAGE') THEN current_setting('shared_preload_libraries') END,
+  'timescale', (SELECT json_build_object('schema', nspname, 'version', extversion) FROM pg_extension e
+    JOIN pg_namespace n ON n.oid = e.extnamespace WHERE extname = 'timescaledb')))
+FROM pg_database d WHERE datname = current_database();
+SELECT '${FACT}' || json_build_object('role', rolname) FROM pg_roles WHERE rolname !~ '^pg_';
+`;
+
+/** Prints the roles without which a dump of the database cannot be restored with its owners, rights and policies. */
+const NEEDED_ROLES = `
+SELECT '${FACT}' || json_build_object('needsRole', rolname) FROM pg_roles r
+WHERE rolname !~ '^pg_' AND (EXISTS (SELECT FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND refobjid = r.oid
+    AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database()))
+  -- The role that the server was made by is in no such list.
+  OR r.oid = 10 AND EXISTS (SELECT FROM (
+    SELECT oid, relowner AS owner, 'pg_class'::regclass AS class FROM pg_class UNION ALL
+    SELECT oid, proowner, 'pg_proc'::regclass FROM pg_proc UNION ALL
+    SELECT oid, nspowner, 'pg_namespace'::regclass FROM pg_namespace WHERE nspname !~ '^pg_') o
+    WHERE owner = 10 AND oid >= 16384 AND NOT EXISTS (
+      SELECT FROM pg_depend WHERE classid = o.class AND objid = o.oid AND deptype IN ('e', 'i'))))
+ORDER BY rolname;
+`;
+
+/**
+ * Drops databases of ours. A pool, or a subscription that an earlier version restored with the rest, would hold one:
+ * its sessions are ended, and the subscription is dropped without touching the other end, whose slot is the original's.
+ * What is left in spite of that is told.
+ */
+const DROPPING = `
+drop_ours() {
+  for attempt in 1 2 3 4 5; do
+    if why=$(sql -v fresh="$1" 2>&1 >/dev/null <<'SQL'
+\\set ON_ERROR_STOP 0
+SELECT count(pg_terminate_backend(pid)) AS ended FROM pg_stat_activity WHERE datname = :'fresh' AND pid <> pg_backend_pid() \\gset
+\\set ON_ERROR_STOP 1
+DROP DATABASE IF EXISTS :"fresh";
+SQL
+    ); then return 0; fi
+    case $why in *subscription*) PGDATABASE=$1 sql >/dev/null 2>&1 <<'SQL'
+SELECT format('ALTER SUBSCRIPTION %I DISABLE', subname), format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', subname),
+  format('DROP SUBSCRIPTION %I', subname)
+FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+\\gexec
+SQL
+    ;; esac
+    sleep 1
+  done
+  printf '${FACT}{"left":"%s"}\\n%s\\n' "$1" "$why" >&2
+}
+# Those that killed runs left, unless somebody works with them: a pool keeps its sessions and does nothing.
+drop_left() {
+  for one in $(sql -v prefix="$1" <<'SQL'
+SELECT datname FROM pg_database d WHERE left(datname, length(:'prefix')) = :'prefix' AND NOT EXISTS (
+  SELECT FROM pg_stat_activity a WHERE a.datname = d.datname AND (state <> 'idle' OR state_change > now() - interval '10 minutes'))
+SQL
+  ); do drop_ours "$one"; done
+}
 `;
 
 /**
  * Dumps to stdout, and counts in the same snapshot: psql holds the transaction that exported it while pg_dump runs.
- * pg_dump is started by psql, because a shell without coprocesses cannot keep a session open otherwise.
+ * pg_dump is started by psql, because a shell without coprocesses cannot keep a session open otherwise. It writes the
+ * database's own encoding: not every text can be put into another one. Own argument: prefix of scratch databases, which
+ * killed runs may have left.
  */
 export const DUMP = `${LOGIN}
+${DROPPING}
+drop_left "$6"
 sql 3>&1 >&2 <<'SQL'
-${NO_LIMITS}
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+${NO_LIMITS}
 SELECT pg_export_snapshot() AS snapshot \\gset
 \\setenv CASA_SNAPSHOT :snapshot
 SELECT '${FACT}' || json_build_object('serverVersion', current_setting('server_version'),
   'at', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'));
 ${IDENTITY}
 ${PROPERTIES}
+${TRAITS}
+${NEEDED_ROLES}
 ${CONTENT}
-\\! pg_dump --format=custom --no-password --snapshot="$CASA_SNAPSHOT" </dev/null >&3; echo '${FACT}{"dumped":'$?'}' >&2
+\\! unset PGCLIENTENCODING; pg_dump --format=custom --no-password --snapshot="$CASA_SNAPSHOT" </dev/null >&3; echo '${FACT}{"dumped":'$?'}' >&2
 COMMIT;
 SQL
 `;
 
-/** A database like the one logged in to: encoding, locale, owner, connection limit. Works for PostgreSQL 10 to 17. */
+/** A database like the one logged in to: encoding, locale, owner, connection limit. */
 const CREATE = `
-SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L CONNECTION LIMIT %s',
-    :'fresh', pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype, datconnlimit)
-  || CASE to_jsonb(d)->>'datlocprovider'
-    WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', coalesce(to_jsonb(d)->>'daticulocale', to_jsonb(d)->>'datlocale'))
-    WHEN 'b' THEN format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', to_jsonb(d)->>'datlocale')
-    ELSE '' END
+SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING %L CONNECTION LIMIT %s ',
+    :'fresh', pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datconnlimit) || ${LOCALE}
 FROM pg_database d WHERE datname = current_database()
 \\gexec
 `;
 
 /**
  * Restores a dump from stdin into a new database and prints what that holds. Own arguments: prefix of such databases,
- * name of the new one, "keep" or "drop". What killed runs left behind under the prefix goes first, unless somebody is
- * connected to it.
+ * name of the new one, "keep" or "drop", and for TimescaleDB its schema and version. One that is dropped again is
+ * restored without what belongs to others (owners, rights, comments on extensions) or acts by itself (publications,
+ * subscriptions).
+ *
+ * A pg_restore of 17 or later sets a limit that older servers do not know; then its statements go through psql, without
+ * that line.
  */
 export const RESTORE = `${LOGIN}
-prefix=$6 fresh=$7 after=$8
-drop() { PGDATABASE=$1 sql -v fresh="$fresh" >/dev/null 2>&1 <<'SQL'
-DROP DATABASE IF EXISTS :"fresh";
-SQL
-}
-trap 'drop "$PGDATABASE"' EXIT
+${DROPPING}
+prefix=$6 fresh=$7 after=$8 ts_schema=$9
+shift 9
+ts_version=$1
+trap 'drop_ours "$fresh"' EXIT
 trap 'exit 130' HUP INT TERM PIPE
-sql -v prefix="$prefix" >&2 <<'SQL'
-\\unset ON_ERROR_STOP
-SELECT format('DROP DATABASE IF EXISTS %I', datname) FROM pg_database d
-WHERE left(datname, length(:'prefix')) = :'prefix' AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)
-\\gexec
-SQL
+drop_left "$prefix"
 sql -v fresh="$fresh" >&2 <<'SQL' || exit 72
 ${CREATE}
 SQL
-pg_restore --no-password --exit-on-error --dbname="$fresh" >&2 || exit 73
+flags=
+if [ "$after" = drop ]; then
+  for one in --no-owner --no-privileges --no-publications --no-subscriptions --no-security-labels --no-tablespaces --no-comments; do
+    case $(pg_restore --help) in *"$one"*) flags="$flags $one" ;; esac
+  done
+fi
+if [ -n "$ts_version" ]; then
+  PGDATABASE=$fresh sql -v schema="$ts_schema" -v version="$ts_version" >&2 <<'SQL' || exit 73
+CREATE EXTENSION IF NOT EXISTS timescaledb WITH SCHEMA :"schema" VERSION :'version';
+SELECT :"schema".timescaledb_pre_restore();
+SQL
+fi
+client=$(pg_restore --version | sed 's/^[^0-9]*\\([0-9]*\\).*/\\1/')
+if [ "$client" -ge 17 ] && [ "$(sql -c "SELECT current_setting('server_version_num')::int / 10000")" -lt 17 ]; then
+  end=$( { pg_restore $flags --file=- && printf '%s\\n' '\\echo casa-restored'; } \\
+    | sed '1,60{/^SET transaction_timeout = 0;$/d;}' | PGDATABASE=$fresh sql -f - | tail -n 1)
+  [ "$end" = casa-restored ] || exit 73
+else
+  pg_restore --no-password --exit-on-error $flags --dbname="$fresh" >&2 || exit 73
+fi
 cat >/dev/null
 PGDATABASE=$fresh sql >&2 <<'SQL' || exit 74
+BEGIN READ ONLY;
 ${NO_LIMITS}
 ${CONTENT}
+COMMIT;
 SQL
+if [ -n "$ts_version" ] && [ "$after" = keep ]; then
+  PGDATABASE=$fresh sql -v schema="$ts_schema" >&2 <<'SQL' || exit 74
+SELECT :"schema".timescaledb_post_restore();
+SQL
+fi
 if [ "$after" = keep ]; then trap - EXIT; fi
 `;
 
 const inspect = (login: string) => `${login}
 sql >&2 <<'SQL'
-${NO_LIMITS}
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+${NO_LIMITS}
 ${CONTENT}
 COMMIT;
 SQL
@@ -189,6 +253,15 @@ SQL
 
 /** Prints what the database holds. */
 export const INSPECT = inspect(LOGIN);
+
+/** Prints how far Liquibase has brought the database's schema. */
+export const CHANGES = `${LOGIN}
+sql >&2 <<'SQL'
+BEGIN READ ONLY;
+${LIQUIBASE}
+COMMIT;
+SQL
+`;
 
 /** Prints what the database holds after the chart. */
 export const COUNT = inspect(LENIENT_LOGIN);
@@ -212,30 +285,12 @@ sql -v ON_ERROR_STOP=0 >&2
 /** Prints what is left in the database: as INSPECT, but a table with rows counts as one row. */
 export const KEPT = `${LENIENT_LOGIN}
 sql >&2 <<'SQL'
-${NO_LIMITS}
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+${NO_LIMITS}
 SET LOCAL lock_timeout = '10s';
 ${IDENTITY}
 ${content("(SELECT FROM ONLY %I.%I LIMIT 1) one")}
 COMMIT;
-SQL
-`;
-
-/**
- * Prints what a backup needs to know of the server, and its databases. Whether the maintenance database, which every
- * server has, holds anything is looked up; it counts as not empty when that is refused.
- */
-export const LIST = `${LOGIN}
-empty=$(PGDATABASE=postgres sql -c "SELECT NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-  WHERE relkind IN ('r', 'p', 'v', 'm', 'S') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
-  AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e'))" 2>/dev/null) || empty=f
-sql -v empty="$empty" >&2 <<'SQL'
-SELECT '${FACT}' || json_build_object('user', current_user, 'recovery', pg_is_in_recovery(),
-  'createdb', rolcreatedb OR rolsuper, 'serverVersion', current_setting('server_version')) FROM pg_roles WHERE rolname = current_user;
-${IDENTITY}
-SELECT '${FACT}' || json_build_object('database', datname, 'connect', has_database_privilege(datname, 'CONNECT'),
-  'empty', datname = 'postgres' AND :'empty' = 't')
-FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname;
 SQL
 `;
 
@@ -283,10 +338,8 @@ exit 75
 
 /** Drops a database of ours that was not put in place. Own argument: its name. */
 export const DROP = `${LOGIN}
-fresh=$6
-sql -v fresh="$fresh" >&2 <<'SQL'
-DROP DATABASE IF EXISTS :"fresh";
-SQL
+${DROPPING}
+drop_ours "$6"
 `;
 
 /**

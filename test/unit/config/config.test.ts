@@ -37,6 +37,7 @@ describe("parseConfig", () => {
       acknowledge: [],
       backup: {
         ...{ enabled: true, destination: "backups", keep: 5, discover: true, databases: [], timeoutSeconds: 3600 },
+        proof: "auto",
         ...{ s3Endpoint: undefined, s3Region: "us-east-1", pvcImage: "docker.io/library/busybox:1.37.0" },
       },
       allowInstall: false,

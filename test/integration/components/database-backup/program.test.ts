@@ -3,8 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import execa from "execa";
+import { askServers } from "../../../../components/database-backup/cluster/ask-servers";
+import { decideProof } from "../../../../components/database-backup/cluster/decide-proof";
 import type { BackupJob } from "../../../../components/database-backup/job";
 import type { DatabaseTarget } from "../../../../components/database-backup/references";
+import { connect } from "../../../../kubernetes/connect";
 import { type Cluster, startCluster } from "../../../../sandbox/cluster/cluster";
 import { Progress } from "../../../../sandbox/progress";
 import { runSql } from "../../../../sandbox/postgres";
@@ -172,7 +175,9 @@ describe("the backup program", function () {
   it("fails for a dump that is empty, or cut off, with nobody complaining", async () => {
     await withProgram("pg_dump", "exit 0", () => mustFail(/database auth .*: the dump is empty/));
     await withProgram("pg_dump", `"$REAL" "$@" | head -c 100000`, () =>
-      mustFail(/database auth .*: the restore into a scratch database failed/),
+      mustFail(
+        /database auth .*: the restore into a throw-away server failed.*the restore into a scratch database .*failed, too/s,
+      ),
     );
   });
 
@@ -187,7 +192,7 @@ describe("the backup program", function () {
 
   it("fails when the restore into the scratch database fails, and drops that", () =>
     withProgram("pg_restore", `"$REAL" "$@"; echo "could not extend file" >&2; exit 1`, () =>
-      mustFail(/database auth .*: a disk of the server is full/),
+      mustFail(/database auth .*: a disk of the server is full/, { proof: IN_DATABASE }),
     ));
 
   it("fails when time is up, also while a server does not answer", async () => {
@@ -256,19 +261,43 @@ describe("the backup program", function () {
     expect(await scratchDatabases()).to.equal("");
   });
 
+  it("a namespace without room for one more pod: a scratch database, or an error, as the config has it", async () => {
+    const client = await connect({ context: cluster.context, kubeconfig: cluster.kubeconfig, timeoutSeconds: 30 });
+    const before = process.env["PATH"];
+    process.env["PATH"] = env().PATH;
+    const asked = await askServers(client, [target("auth")]).finally(() => (process.env["PATH"] = before));
+    const of = { stack: "test", release: "casa" };
+    expect((await decideProof(client, "auto", asked, of)).kindOf(target("auth"))).to.equal("server");
+    await kubectl("create", "quota", "none", "-n", RELEASE_NAMESPACE, "--hard=pods=0");
+    try {
+      const { kindOf, warnings } = await decideProof(client, "auto", asked, of);
+      expect(kindOf(target("auth"))).to.equal("database");
+      expect(warnings.join()).to.match(/casa-postgres-auth are tried in a scratch database .*exceeded quota/s);
+      const refused = await decideProof(client, "server", asked, of).catch((error: Error) => error.message);
+      expect(refused).to.match(/cannot be tried on a throw-away server.*exceeded quota.*backup.proof auto/s);
+      const { code, text } = await backUp([target("auth")]);
+      expect(code, text).to.equal(0);
+      expect(text).to.match(/not tried on a throw-away server: .*exceeded quota/);
+    } finally {
+      await kubectl("delete", "quota", "none", "-n", RELEASE_NAMESPACE);
+    }
+  });
+
   it("says how to let a user make the scratch database who may not", async () => {
     await sql("postgres", "CREATE ROLE plain LOGIN PASSWORD 'plain'; ALTER DATABASE outside OWNER TO plain;");
     await sql("outside", "ALTER TABLE realm OWNER TO plain;");
     await kubectl("create", "secret", "generic", "plain", "-n", RELEASE_NAMESPACE, "--from-literal=password=plain");
     const password = [{ kind: "Secret" as const, name: "plain", key: "password" }];
     const before = files();
-    const run = await backUp([{ ...external(), user: [{ value: "plain" }], password }]);
+    const one = { ...external(), user: [{ value: "plain" }], password };
+    const run = await backUp([one], { proof: IN_DATABASE });
     expect(run.code, run.text).to.equal(1);
     expect(run.text).to.contain("may not create the scratch database").and.to.contain("CREATEDB");
     expect(files()).to.deep.equal(before);
   });
 });
 
+const IN_DATABASE = { choice: "database" as const, kinds: {} };
 const LOCKED = "SELECT count(*) FROM pg_locks WHERE relation = 'tokens'::regclass AND mode = 'AccessExclusiveLock';";
 const OUR_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'casa-upgrade%';";
 

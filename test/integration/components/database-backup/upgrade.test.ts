@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import execa from "execa";
+import type { BackupJob } from "../../../../components/database-backup/job";
 import { runSql } from "../../../../sandbox/postgres";
-import { mustSucceed, RELEASE_NAMESPACE, World } from "../../world/world";
+import { mustSucceed, RELEASE_NAMESPACE, ROOT, World } from "../../world/world";
 
 const ROWS = 100_000;
 
@@ -49,6 +50,34 @@ describe("database backups", function () {
     }
   }
 
+  /** The program that `up` runs for the backups, as it runs it; a whole `up` says no more of what fails in there. */
+  async function program(destination = join(world.scratch, "backups")): Promise<{ ok: boolean; text: string }> {
+    const secret = (name: string, key: string) => [{ kind: "Secret" as const, name: `casa-postgres-${name}`, key }];
+    const databases = ["auth", "keycloak"].map((name) => ({
+      ...{ name, database: [{ value: name }], user: secret(name, "username"), password: secret(name, "password") },
+      at: {
+        ...{ kind: "Deployment" as const, namespace: RELEASE_NAMESPACE },
+        ...{ workload: `casa-postgres-${name}`, container: "postgres" },
+      },
+    }));
+    const release = {
+      name: "casa",
+      namespace: RELEASE_NAMESPACE,
+      chartVersion: "0.1.0",
+      revision: 1,
+      status: "deployed",
+    };
+    const job: BackupJob = {
+      ...{ stack: world.stack, cluster: "c", release, destination: { kind: "folder", path: destination } },
+      ...{ keep: 2, timeoutSeconds: 60, databases, occasion: "test" },
+    };
+    const path = "components/database-backup/cluster/backup-program.ts";
+    const args = ["--require", "esbuild-register", path, "--context", world.cluster.context];
+    const env = { KUBECONFIG: world.cluster.kubeconfig, PATH: `${world.tools.binDir}:${process.env["PATH"] ?? ""}` };
+    const run = await execa("node", args, { cwd: ROOT, env, input: JSON.stringify(job), reject: false, all: true });
+    return { ok: run.exitCode === 0, text: run.all ?? "" };
+  }
+
   /** Every row of every column, in order. */
   const contents = () =>
     sql("auth", "SELECT md5(string_agg(t::text, '|' ORDER BY id)) || ' ' || count(*) FROM tokens t;");
@@ -80,12 +109,10 @@ describe("database backups", function () {
       const mount = await execa("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", small], { reject: false });
       if (mount.failed) this.skip(); // needs root
       try {
-        await world.config({ backup: { destination: small } });
-        await stopped(await world.up(), /the disk is full/, /backup\.destination/);
+        await stopped(await program(small), /the disk is full/, /backup\.destination/);
         expect(files(join(small, world.stack))).to.deep.equal([]);
       } finally {
         await execa("umount", [small]);
-        await world.config({ backup: { destination: join(world.scratch, "backups") } });
       }
     });
 
@@ -107,7 +134,7 @@ describe("database backups", function () {
       });
       lock.catch(() => undefined);
       lock.stdin?.write("BEGIN; LOCK TABLE realm IN ACCESS EXCLUSIVE MODE;\n");
-      const run = world.up();
+      const run = program();
       const dump = () => files().find((file) => /^auth-.*\.dump\.partial$/.test(file));
       let size = -1;
       await until("auth is stored", async () => {
@@ -129,7 +156,7 @@ describe("database backups", function () {
 
     it("a dump that cannot be restored", async () => {
       await sql("auth", NOT_RESTORABLE);
-      await stopped(await world.up(), /the restore into a scratch database/, /Fix: /);
+      await stopped(await program(), /the restore into a scratch database/, /Fix: /);
       await sql("auth", "DROP TABLE bad; DROP FUNCTION counted;");
     });
 
@@ -152,6 +179,7 @@ describe("database backups", function () {
       await sql("sessions", "CREATE TABLE session AS SELECT generate_series(1, 7) AS id;");
       await sql("Old data", "CREATE TABLE t AS SELECT 1 AS id;");
       await sql("auth", PROPERTIES);
+      await sql("keycloak", LIQUIBASE);
     });
 
     it("is made and verified before the release changes, and only then", async () => {
@@ -162,7 +190,7 @@ describe("database backups", function () {
       const { backups: made } = (await world.outputs()) as { backups: Record<string, unknown>[] };
       expect(made.map(({ name, verified, rows, alembic }) => ({ name, verified, rows, alembic }))).to.deep.equal([
         { name: "auth", verified: true, rows: ROWS + 1, alembic: "4f1c2d7a9b03" },
-        { name: "keycloak", verified: true, rows: 500, alembic: null },
+        { name: "keycloak", verified: true, rows: 501, alembic: null },
         { name: "casa-postgres-auth-Old_data", verified: true, rows: 1, alembic: null },
         { name: "sessions", verified: true, rows: 7, alembic: null },
       ]);
@@ -220,12 +248,18 @@ describe("database backups", function () {
       await world.useVersion("0.3.0");
       mustSucceed(await world.up());
       await sql("auth", "UPDATE alembic_version SET version_num = 'made-by-0.3.0';");
+      await sql("keycloak", "INSERT INTO databasechangelog VALUES ('26.0.0-made', 'keycloak', 'META-INF', now(), 2);");
       const refused = await world.cli("rollback", "--yes");
       expect(refused.code, refused.text).to.equal(1);
       expect(refused.text).to.contain(
         `the auth database has schema revision made-by-0.3.0; that version ran with ${before}`,
       );
+      expect(refused.text).to.match(
+        /the keycloak database has .* 26.0.0-made in public.databasechangelog \(2 changes\); that version ran with 25.0.0-made/,
+      );
+      expect(refused.text).to.contain("casa-upgrade restore --database keycloak --from ");
       expect((await world.helmVersions()).at(-1)).to.equal("casa-runtime-0.3.0 deployed");
+      await sql("keycloak", "DELETE FROM databasechangelog WHERE orderexecuted = 2;");
 
       const backup = /casa-upgrade restore --database auth --from (\S+)/.exec(refused.text)?.[1] ?? "";
       const restored = await world.cli("restore", "--database", "auth", "--from", backup, "--yes");
@@ -291,6 +325,11 @@ INSERT INTO tokens SELECT i, 'owner ' || i % 977, timestamptz '2026-01-01' + i *
   FROM generate_series(1, ${ROWS}) i;
 CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY);
 INSERT INTO alembic_version VALUES ('4f1c2d7a9b03');
+`;
+
+const LIQUIBASE = `
+CREATE TABLE databasechangelog (id varchar(255), author varchar(255), filename varchar(255), dateexecuted timestamp, orderexecuted int);
+INSERT INTO databasechangelog VALUES ('25.0.0-made', 'keycloak', 'META-INF', now(), 1);
 `;
 
 /** What belongs to the database, and not to anything in it. */

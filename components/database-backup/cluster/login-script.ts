@@ -1,0 +1,57 @@
+/**
+ * Shell scripts that run where PostgreSQL's programs are: in the server's pod, or on this machine for an external
+ * server. Plain sh (dash and busybox have been used). Passwords come on the first line of stdin and are in no argument
+ * list.
+ *
+ * Arguments of all: database, user, file with the password (or empty), "pod" or "host", name that the server knows the
+ * sessions by; then the script's own. Lines on
+ * stderr that begin with {@link FACT} are facts in JSON, the rest is for people.
+ */
+export const FACT = "@casa ";
+
+/** Exit code for "could not log in". */
+export const NO_LOGIN = 71;
+
+/**
+ * Logs in over the pod's own address where that works: images trust connections over the socket and loopback, which
+ * would let a wrong password pass until the runtime itself uses it.
+ */
+export const LOGIN = `
+set -u
+PGDATABASE=$1 PGUSER=$2
+IFS= read -r PGPASSWORD || :
+if [ -n "$3" ]; then PGPASSWORD=$(cat "$3") || exit ${NO_LOGIN}; fi
+export PGDATABASE PGUSER PGPASSWORD PGCONNECT_TIMEOUT=10 PGAPPNAME=$5 PGCLIENTENCODING=UTF8 LC_ALL=C
+if [ -z "$PGPASSWORD" ]; then unset PGPASSWORD; fi
+sql() { psql -X -q -A -t -w -v ON_ERROR_STOP=1 "$@"; }
+# A pooler takes no options that it does not know, or keeps them to itself.
+straight() { [ "$(PGOPTIONS='-c casa_upgrade.straight=yes' sql -c 'SHOW casa_upgrade.straight' 2>/dev/null)" = yes ]; }
+around() {
+  at=$(sql -c "SELECT host(inet_server_addr()), inet_server_port(), pg_postmaster_start_time()") || return 1
+  case $at in "|"*) return 1 ;; esac
+  PGHOST=\${at%%|*} PGPORT=$(echo "$at" | cut -d '|' -f 2)
+  straight && [ "$(sql -c "SELECT host(inet_server_addr()), inet_server_port(), pg_postmaster_start_time()" 2>/dev/null)" = "$at" ]
+}
+login() {
+  given=\${PGHOST-}
+  if [ "$1" = pod ]; then
+    for address in $(hostname -i 2>/dev/null) 127.0.0.1; do
+      pg_isready -q -t 3 -h "$address" || continue
+      PGHOST=$address; export PGHOST
+      if refusal=$(sql -c 'SELECT 1' 2>&1 >/dev/null); then return 0; fi
+      case $refusal in *"no pg_hba.conf entry"*) continue ;; esac
+      if [ "\${lenient-}" = 1 ]; then break; fi
+      printf '%s\\n' "$refusal" >&2
+      exit ${NO_LOGIN}
+    done
+    if [ -n "$given" ]; then PGHOST=$given; else unset PGHOST; fi
+  fi
+  sql -c 'SELECT 1' >/dev/null || exit ${NO_LOGIN}
+  if [ "$1" = pod ] || straight; then return 0; fi
+  # pg_dump and pg_restore set what a pooler would hand on to others; the server itself is asked where it is.
+  if (around); then around; printf '${FACT}{"pooler":"%s:%s"}\\n' "$PGHOST" "$PGPORT" >&2; else echo '${FACT}{"pooler":""}' >&2; fi
+}
+login "$4"
+# Texts of a database without an encoding are taken as they are.
+if [ "$(sql -c 'SHOW server_encoding')" = SQL_ASCII ]; then PGCLIENTENCODING=SQL_ASCII; fi
+`;
