@@ -1,6 +1,6 @@
 /**
- * Times a backup and its proof beside plain `pg_dump | pg_restore`, and prints a table in Markdown: `make bench-backup`,
- * with `CASA_UPGRADE_BENCH_MB` for another size than 1 GB.
+ * Times a backup and its proof beside plain `pg_dump` and `pg_restore`, as a table in Markdown.
+ * `CASA_UPGRADE_BENCH_MB` asks for another size than 1 GB.
  */
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -41,7 +41,7 @@ async function main(): Promise<void> {
     await timed("`pg_dump` into a file", () => shell(`pg_dump -Fc large > ${dump}`));
     await timed("`pg_restore` of that file", () => shell(`pg_restore -d again < ${dump}`));
     await sql("postgres", "DROP DATABASE again; CREATE DATABASE again;");
-    await timed("`pg_dump | pg_restore`", () => shell("pg_dump -Fc large | pg_restore -d again"));
+    await timed("`pg_dump` into `pg_restore`", () => shell("pg_dump -Fc large | pg_restore -d again"));
     await sql("postgres", "DROP DATABASE again;");
     for (const choice of ["server", "database"] as const) {
       const where = choice === "server" ? "a throw-away server" : "a scratch database";
