@@ -49,7 +49,8 @@ export async function findInjectionProblem(
 ): Promise<InjectionProblem | undefined> {
   const problem = await (check.mode === "istio" ? sidecarProblem(client, check) : webhookProblem(client, check));
   if (problem !== undefined) return problem;
-  return (await injectorProblem(client, check)) ?? (check.mode === "cilium" ? silentWebhook(client, check) : undefined);
+  const silent = check.mode === "cilium" ? await silentWebhook(client, check) : undefined;
+  return silent ?? injectorProblem(client, check);
 }
 
 /** What the injector itself says of new pods: that it does not answer, or gives them nothing any more. */

@@ -6,12 +6,20 @@ import { text } from "node:stream/consumers";
 import execa from "execa";
 import { z } from "zod";
 
-const review = z.looseObject({ request: z.looseObject({ uid: z.string() }) });
+const review = z.looseObject({
+  request: z.looseObject({
+    uid: z.string(),
+    object: z.looseObject({ spec: z.looseObject({ containers: z.array(z.looseObject({ name: z.string() })) }) }),
+  }),
+});
+const NAME = "casa-proxy";
 
 /** A small injector as a process behind a webhook: adds one container to each pod that it is asked about. */
 export class SidecarInjector {
   /** What it injects; another one from the next pod on. */
   image = "registry.example/casa/sidecar:1";
+
+  private port = 0;
 
   private constructor(
     private readonly server: Server,
@@ -28,24 +36,36 @@ export class SidecarInjector {
     ]);
     const server = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (request, response) => {
       void text(request).then((body) => {
-        const { uid } = review.parse(JSON.parse(body)).request;
-        const value = { name: "casa-proxy", image: injector.image };
-        const patch = Buffer.from(JSON.stringify([{ op: "add", path: "/spec/containers/-", value }])).toString(
-          "base64",
-        );
+        const { uid, object } = review.parse(JSON.parse(body)).request;
+        // Asked again about a pod that it has changed already, when something else changed that afterwards.
+        const there = object.spec.containers.some(({ name }) => name === NAME);
+        const value = { name: NAME, image: injector.image };
+        const operations = there ? [] : [{ op: "add", path: "/spec/containers/-", value }];
+        const patch = Buffer.from(JSON.stringify(operations)).toString("base64");
         const answer = { uid, allowed: true, patchType: "JSONPatch", patch };
         response.setHeader("content-type", "application/json");
         response.end(JSON.stringify({ apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response: answer }));
       });
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const injector = new SidecarInjector(server, readFileSync(cert).toString("base64"));
+    await injector.startAgain();
     return injector;
+  }
+
+  /** Listens where it did before it was stopped. */
+  async startAgain(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.server.once("error", reject).listen(this.port, "127.0.0.1", resolve);
+    });
+    this.port = (this.server.address() as AddressInfo).port;
+  }
+
+  get url(): string {
+    return `https://127.0.0.1:${this.port}/inject`;
   }
 
   /** Its webhook, ignored where it does not answer, as the sample chart has it. */
   webhook(name: string, caBundle = this.caBundle): object {
-    const { port } = this.server.address() as AddressInfo;
     return {
       ...{ apiVersion: "admissionregistration.k8s.io/v1", kind: "MutatingWebhookConfiguration", metadata: { name } },
       webhooks: [
@@ -54,7 +74,7 @@ export class SidecarInjector {
           ...{ failurePolicy: "Ignore", timeoutSeconds: 2 },
           namespaceSelector: { matchLabels: { "casa.io/injection": "enabled" } },
           rules: [{ apiGroups: [""], apiVersions: ["v1"], resources: ["pods"], operations: ["CREATE"] }],
-          clientConfig: { caBundle, url: `https://127.0.0.1:${port}/inject` },
+          clientConfig: { caBundle, url: this.url },
         },
       ],
     };
