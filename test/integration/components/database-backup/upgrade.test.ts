@@ -71,8 +71,7 @@ describe("database backups", function () {
       ...{ stack: world.stack, cluster: "c", release, destination: { kind: "folder", path: destination } },
       ...{ keep: 2, timeoutSeconds: 60, databases, occasion: "test" },
     };
-    const path = "components/database-backup/cluster/backup-program.ts";
-    const args = ["--require", "esbuild-register", path, "--context", world.cluster.context];
+    const args = ["bundle/program.cjs", "backup", "--context", world.cluster.context];
     const env = { KUBECONFIG: world.cluster.kubeconfig, PATH: `${world.tools.binDir}:${process.env["PATH"] ?? ""}` };
     const run = await execa("node", args, { cwd: ROOT, env, input: JSON.stringify(job), reject: false, all: true });
     return { ok: run.exitCode === 0, text: run.all ?? "" };
