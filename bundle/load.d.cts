@@ -1,6 +1,6 @@
 /** The folder of the project. */
 export const ROOT: string;
-/** The file that says which state of the sources the bundles were made of. */
+/** The file that says what the bundles were made of. */
 export const MADE_OF: string;
 /** Where the bundle of an entry of entries.json is. */
 export function bundleOf(name: string): string;
@@ -8,3 +8,5 @@ export function bundleOf(name: string): string;
 export function ensureBundles(): void;
 /** Runs the bundle of an entry and returns what it exports. */
 export function load(name: string): unknown;
+/** Date and size of a source, by its path in the project. */
+export function stateOf(file: string): string;

@@ -42,17 +42,13 @@ export async function openClusterView(
 ): Promise<ClusterView> {
   const token = randomBytes(32).toString("hex");
   let failure: UnreachableError | undefined;
+  const look = onceForEach((path, accept) => lookUp(client, path, accept, crds));
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = request.url ?? "";
     if (!url.startsWith(`/${token}/`)) return refuse(response, 401, "Unauthorized");
     if (request.method !== "GET") return refuse(response, 405, "only reading is allowed here");
     try {
-      const { code, contentType, body } = await lookUp(
-        client,
-        url.slice(token.length + 1),
-        request.headers.accept,
-        crds,
-      );
+      const { code, contentType, body } = await look(url.slice(token.length + 1), request.headers.accept);
       response.writeHead(code, { "content-type": contentType }).end(body);
     } catch (error) {
       if (error instanceof UnreachableError) failure ??= error;
@@ -80,6 +76,28 @@ export async function openClusterView(
       return failure;
     },
     close: () => closeServer(server),
+  };
+}
+
+/** What a cluster serves, and how it describes that: megabytes, of which each run of helm asks for all it needs. */
+const SERVED = /^\/(?:version|api(?:\/v1)?|apis(?:\/[^/]+){0,2}|openapi\/v[23](?:\/.*)?)$/;
+
+type Look = (path: string, accept: string | undefined) => Promise<RawAnswer>;
+
+/** Asks once what the cluster serves, as long as the view is there; objects are looked up each time. */
+function onceForEach(look: Look): Look {
+  const known = new Map<string, Promise<RawAnswer>>();
+  return async (path, accept) => {
+    if (!SERVED.test(path.split("?")[0] ?? "")) return look(path, accept);
+    const key = `${accept ?? ""} ${path}`;
+    const asked = known.get(key) ?? look(path, accept);
+    known.set(key, asked);
+    const answer = await asked.catch((error: unknown) => {
+      known.delete(key);
+      throw error;
+    });
+    if (answer.code !== 200) known.delete(key);
+    return answer;
   };
 }
 

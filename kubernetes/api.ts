@@ -318,8 +318,9 @@ export class KubeApi {
 
   /** Plural name and scope of a kind; undefined when the server does not serve it (now). */
   async resource(apiVersion: string, kind: string): Promise<ServedResource | undefined> {
+    const asked = this.discovered.has(apiVersion);
     const known = (await this.kinds(apiVersion)).get(kind);
-    if (known) return known;
+    if (known || !asked) return known;
     this.discovered.delete(apiVersion); // a CRD created since may serve it
     return (await this.kinds(apiVersion)).get(kind);
   }
