@@ -35,14 +35,10 @@ describe("a first install", function () {
   });
 
   it("that was killed before it wrote its records still restarts the workloads", async () => {
-    await world.kubectl([
-      "delete",
-      "cm",
-      "casa-upgrade-casa-before",
-      "casa-upgrade-casa-after",
-      "-n",
-      RELEASE_NAMESPACE,
-    ]);
+    const records = ["casa-upgrade-casa-before", "casa-upgrade-casa-after"];
+    await world.kubectl(["delete", "cm", ...records, "-n", RELEASE_NAMESPACE]);
+    const targets = records.flatMap((name) => ["--target", `**::${name}`]);
+    await world.engine.pulumi(["refresh", "--yes", "--stack", world.stack, ...targets]);
     const stamp = "casa-upgrade.dev/config-stamp";
     const removal = [{ op: "remove", path: `/spec/template/metadata/annotations/${stamp.replace("/", "~1")}` }];
     await world.kubectl([

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { parseReview } from "../../../review/report/json";
@@ -22,8 +22,10 @@ export async function reviewedUpgrade(world: World): Promise<{ review: Review; p
 /** A preview and the review that its program left. */
 export async function previewed(world: World): Promise<{ review: Review; run: Run }> {
   const file = join(world.scratch, "review.json");
+  rmSync(file, { force: true });
   const result = await world.engine.preview(world.stack, [], { env: { CASA_UPGRADE_REPORT: file } });
   const run = { ok: result.exitCode === 0, text: result.all };
+  if (!existsSync(file)) throw new Error(`the preview left no review:\n${run.text}`);
   return { review: parseReview(readFileSync(file, "utf8")), run };
 }
 
