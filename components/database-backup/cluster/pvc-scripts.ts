@@ -35,8 +35,12 @@ rm -f "./$1.partial"
 exit 70
 `;
 
-/** Prints a file. Argument: its name. */
-export const READ = `${PRELUDE}${ENTER}exec cat "./$1"
+/**
+ * Prints the size of a file, and the file; ends with the end of stdin. A command that ends while its output is still on
+ * the way loses the rest of it, so it waits until all has arrived. Argument: name of the file.
+ */
+export const READ = `${PRELUDE}${ENTER}size=$(wc -c <"./$1") && echo $((size)) && cat "./$1" && cat >/dev/null && exit 0
+exit 70
 `;
 
 /**

@@ -83,7 +83,6 @@ export class PvcStore implements BackupStore {
 
   async read(file: string, unverified = false): Promise<Readable> {
     const running = await this.exec(READ, [`${base(file)}${unverified ? ".partial" : ""}`]);
-    running.child.stdin.end();
     // The end of a stream says nothing about how the program ended, so it is held back until that is known.
     return Readable.from(this.output(running), { objectMode: false });
   }
@@ -165,10 +164,25 @@ export class PvcStore implements BackupStore {
   }
 
   private async *output({ child, ended, messages }: Running): AsyncGenerator<Buffer> {
+    let head = "";
+    let left: number | undefined;
     try {
-      for await (const chunk of child.stdout as AsyncIterable<Buffer>) yield chunk;
+      for await (let chunk of child.stdout as AsyncIterable<Buffer>) {
+        if (left === undefined) {
+          const end = chunk.indexOf("\n");
+          head += chunk.subarray(0, end < 0 ? chunk.length : end).toString();
+          if (end < 0) continue;
+          left = Number(head);
+          chunk = chunk.subarray(end + 1);
+        }
+        left -= chunk.length;
+        if (left <= 0) child.stdin.end();
+        if (chunk.length > 0) yield chunk;
+      }
       if ((await ended) !== 0) throw this.refusal("cannot be read", kubectlProblem(await messages));
+      if (left !== 0) throw this.refusal("cannot be read", "the file breaks off on the way");
     } finally {
+      child.stdin.destroy();
       child.kill("SIGKILL");
     }
   }
