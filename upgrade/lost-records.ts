@@ -1,6 +1,6 @@
-import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { shellWord } from "../shared/shell-word";
+import { readStackState } from "../shared/stack-state";
 import { UserError } from "../shared/user-error";
 
 const answer = z.looseObject({ outputs: z.record(z.string(), z.unknown()) });
@@ -14,10 +14,7 @@ const answer = z.looseObject({ outputs: z.record(z.string(), z.unknown()) });
  */
 export async function refuseLostRecords(stack: string, namespace: string, missing: readonly string[]): Promise<void> {
   if (missing.length === 0) return;
-  const state: unknown = await pulumi.runtime
-    .invoke("pulumi:pulumi:readStackResourceOutputs", { stackName: stack })
-    .catch(() => undefined);
-  const lost = lostRecords(state, missing);
+  const lost = lostRecords(await readStackState(stack), missing);
   if (lost.length === 0) return;
   const targets = lost.map((name) => `--target ${shellWord(`**::${name}`)}`).join(" ");
   throw new UserError(

@@ -32,21 +32,27 @@ export function ownerHash({ stack, release, purpose }: HelperOwner): string {
 }
 
 /**
- * A pod that mounts the claim and does nothing until it is told to by `kubectl exec`. Fit for namespaces under the
- * strictest Pod Security Standard and with quotas; ends by itself, so that a run that was killed blocks the claim for a
- * while only.
+ * A pod that does nothing until it is told to by `kubectl exec`, and ends by itself.
  *
- * @param seconds after which it ends by itself.
+ * @param app     its `app.kubernetes.io/name`.
+ * @param seconds after which it ends.
+ * @param spec    what only this one has.
  */
-export function helperPod(to: ClaimDestination, owner: HelperOwner, seconds: number) {
+export function idlePod<Spec extends object>(
+  namespace: string,
+  app: string,
+  owner: HelperOwner,
+  seconds: number,
+  spec: Spec,
+) {
   return {
     apiVersion: "v1",
     kind: "Pod",
     metadata: {
       generateName: `casa-upgrade-${owner.purpose}-`,
-      namespace: to.namespace,
+      namespace,
       labels: {
-        "app.kubernetes.io/name": "casa-upgrade-backup-helper",
+        "app.kubernetes.io/name": app,
         "app.kubernetes.io/managed-by": "casa-upgrade",
         [OWNER_LABEL]: ownerHash(owner),
         // It needs no network, and a proxy beside it would not let it come to its end.
@@ -60,37 +66,50 @@ export function helperPod(to: ClaimDestination, owner: HelperOwner, seconds: num
       terminationGracePeriodSeconds: 1,
       automountServiceAccountToken: false,
       enableServiceLinks: false,
-      nodeSelector: { "kubernetes.io/os": "linux" },
-      securityContext: {
-        runAsNonRoot: true,
-        runAsUser: FILE_OWNER,
-        runAsGroup: FILE_OWNER,
-        fsGroup: FILE_OWNER,
-        // Else the kubelet goes through every file of the volume before each start.
-        fsGroupChangePolicy: "OnRootMismatch",
-        seccompProfile: { type: "RuntimeDefault" },
-      },
-      containers: [
-        {
-          name: CONTAINER,
-          image: to.image,
-          command: ["sleep", `${seconds}`],
-          workingDir: MOUNT,
-          resources: {
-            requests: { cpu: "50m", memory: "32Mi" },
-            limits: { cpu: "1", memory: "256Mi" },
-          },
-          securityContext: {
-            allowPrivilegeEscalation: false,
-            readOnlyRootFilesystem: true,
-            capabilities: { drop: ["ALL"] },
-          },
-          volumeMounts: [{ name: "backup", mountPath: MOUNT }],
-        },
-      ],
-      volumes: [{ name: "backup", persistentVolumeClaim: { claimName: to.claim } }],
+      ...spec,
     },
   };
+}
+
+/**
+ * A pod that mounts the claim and does nothing until it is told to by `kubectl exec`. Fit for namespaces under the
+ * strictest Pod Security Standard and with quotas; ends by itself, so that a run that was killed blocks the claim for a
+ * while only.
+ *
+ * @param seconds after which it ends by itself.
+ */
+export function helperPod(to: ClaimDestination, owner: HelperOwner, seconds: number) {
+  return idlePod(to.namespace, "casa-upgrade-backup-helper", owner, seconds, {
+    nodeSelector: { "kubernetes.io/os": "linux" },
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: FILE_OWNER,
+      runAsGroup: FILE_OWNER,
+      fsGroup: FILE_OWNER,
+      // Else the kubelet goes through every file of the volume before each start.
+      fsGroupChangePolicy: "OnRootMismatch",
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+    containers: [
+      {
+        name: CONTAINER,
+        image: to.image,
+        command: ["sleep", `${seconds}`],
+        workingDir: MOUNT,
+        resources: {
+          requests: { cpu: "50m", memory: "32Mi" },
+          limits: { cpu: "1", memory: "256Mi" },
+        },
+        securityContext: {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ["ALL"] },
+        },
+        volumeMounts: [{ name: "backup", mountPath: MOUNT }],
+      },
+    ],
+    volumes: [{ name: "backup", persistentVolumeClaim: { claimName: to.claim } }],
+  });
 }
 
 /** Reasons why a container does not start that waiting does not change. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type HelperOwner, OWNER_LABEL, ownerHash } from "./helper-pod-spec";
+import { type HelperOwner, idlePod } from "./helper-pod-spec";
 
 /** Name of the throw-away server's only container. */
 export const PROOF_CONTAINER = "casa-upgrade-proof";
@@ -40,51 +40,31 @@ export function proofPod(
   seconds: number,
 ) {
   const like = spec.containers.find(({ name }) => name === container);
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: {
-      generateName: "casa-upgrade-proof-",
-      namespace,
-      labels: {
-        "app.kubernetes.io/name": "casa-upgrade-backup-proof",
-        "app.kubernetes.io/managed-by": "casa-upgrade",
-        [OWNER_LABEL]: ownerHash(owner),
-        // It needs no network, and a proxy beside it would not let it come to its end.
-        "sidecar.istio.io/inject": "false",
-      },
-    },
-    spec: {
-      restartPolicy: "Never",
-      activeDeadlineSeconds: seconds,
-      terminationGracePeriodSeconds: 1,
-      automountServiceAccountToken: false,
-      enableServiceLinks: false,
-      ...known("serviceAccountName", spec.serviceAccountName),
-      ...known("imagePullSecrets", spec.imagePullSecrets),
-      ...known("nodeSelector", spec.nodeSelector),
-      ...known("tolerations", spec.tolerations),
-      ...known("runtimeClassName", spec.runtimeClassName),
-      ...known("securityContext", spec.securityContext),
-      containers: [
-        {
-          name: PROOF_CONTAINER,
-          image: like?.image ?? "",
-          imagePullPolicy: "IfNotPresent",
-          command: ["sleep", `${seconds}`],
-          // Commands start there, so they name their folder by a relative path.
-          workingDir: PROOF_FOLDER,
-          resources: {
-            requests: { cpu: "100m", memory: "256Mi" },
-            limits: { cpu: "2", memory: "1Gi" },
-          },
-          ...known("securityContext", like?.securityContext),
-          volumeMounts: [{ name: "proof", mountPath: PROOF_FOLDER }],
+  return idlePod(namespace, "casa-upgrade-backup-proof", owner, seconds, {
+    ...known("serviceAccountName", spec.serviceAccountName),
+    ...known("imagePullSecrets", spec.imagePullSecrets),
+    ...known("nodeSelector", spec.nodeSelector),
+    ...known("tolerations", spec.tolerations),
+    ...known("runtimeClassName", spec.runtimeClassName),
+    ...known("securityContext", spec.securityContext),
+    containers: [
+      {
+        name: PROOF_CONTAINER,
+        image: imageOf({ spec }, container),
+        imagePullPolicy: "IfNotPresent",
+        command: ["sleep", `${seconds}`],
+        // Commands start there, so they name their folder by a relative path.
+        workingDir: PROOF_FOLDER,
+        resources: {
+          requests: { cpu: "100m", memory: "256Mi" },
+          limits: { cpu: "2", memory: "1Gi" },
         },
-      ],
-      volumes: [{ name: "proof", emptyDir: {} }],
-    },
-  };
+        ...known("securityContext", like?.securityContext),
+        volumeMounts: [{ name: "proof", mountPath: PROOF_FOLDER }],
+      },
+    ],
+    volumes: [{ name: "proof", emptyDir: {} }],
+  });
 }
 
 /** The server's image, as its pod has it. */

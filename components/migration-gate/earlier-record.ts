@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { readStackState } from "../../shared/stack-state";
 import type { GateSettings } from "./settings";
 
 /**
@@ -24,10 +24,7 @@ const resourceOutputs = z.looseObject({
  * more.
  */
 export async function readEarlierRecord(stack: string, command: string): Promise<EarlierRecord | undefined> {
-  const answer: unknown = await pulumi.runtime
-    .invoke("pulumi:pulumi:readStackResourceOutputs", { stackName: stack })
-    .catch(() => undefined);
-  return findEarlierRecord(answer, command);
+  return findEarlierRecord(await readStackState(stack), command);
 }
 
 /** {@link readEarlierRecord} on the engine's answer. */

@@ -7,8 +7,6 @@ import { parseJobResult, RESULT_FILE, type JobResult } from "./result";
 /** No file takes a third of this; what runs longer hangs. */
 const LIMIT_MS = 20 * 60_000;
 
-const TRANSPILE_CACHE = join(__dirname, "transpile-cache.cjs");
-
 /** What became of one job. */
 export interface JobOutcome {
   job: Job;
@@ -33,8 +31,7 @@ export async function runJob(checkout: string, job: Job, scratch: string, id: nu
   const child = spawn(process.execPath, [mocha, "--forbid-only", ...job.files], {
     cwd: checkout,
     stdio: ["ignore", "pipe", "pipe"],
-    // Everything that the tests start translates TypeScript, and inherits this.
-    env: { ...process.env, NODE_OPTIONS: `--require "${TRANSPILE_CACHE}"`, [RESULT_FILE]: resultFile },
+    env: { ...process.env, [RESULT_FILE]: resultFile },
   });
   running.add(child);
   let output = "";

@@ -17,6 +17,7 @@ import { proofDir, runSql } from "../../../../sandbox/postgres";
 import { ensureTools, type Tools } from "../../../../sandbox/tools";
 import { S3Server } from "../../../fixtures/s3-server";
 import { type Process, processes } from "../../world/processes";
+import { BACKED_UP_RELEASE } from "../../../fixtures/backed-up-release";
 import { chartPath, RELEASE_NAMESPACE, ROOT } from "../../world/world";
 
 /** More make a run longer, and find more: 100 have been run. */
@@ -94,14 +95,7 @@ describe(`a fault at a random moment (${ROUNDS} rounds)`, function () {
   const target = (at: DatabaseTarget["at"]): DatabaseTarget => {
     return { name: "auth", database: [{ value: "auth" }], user: secret("username"), password: secret("password"), at };
   };
-  const release = {
-    name: "casa",
-    namespace: RELEASE_NAMESPACE,
-    chartVersion: "0.1.0",
-    revision: 1,
-    status: "deployed",
-  };
-  const owner = { stack: "test", cluster: "c", release };
+  const owner = { stack: "test", cluster: "c", release: BACKED_UP_RELEASE };
 
   /** @returns the error's text; empty when there is none. */
   async function backup(

@@ -12,6 +12,7 @@ import { type Cluster, startCluster } from "../../../../sandbox/cluster/cluster"
 import { Progress } from "../../../../sandbox/progress";
 import { runSql } from "../../../../sandbox/postgres";
 import { ensureTools, type Tools } from "../../../../sandbox/tools";
+import { BACKED_UP_RELEASE } from "../../../fixtures/backed-up-release";
 import { chartPath, RELEASE_NAMESPACE, ROOT } from "../../world/world";
 
 const PASSWORD = "planted-Pa55 w\\ord'$x";
@@ -99,17 +100,10 @@ describe("the backup program", function () {
   }
 
   async function backUp(databases: DatabaseTarget[], more: Partial<BackupJob> = {}, node: string[] = []) {
-    const release = {
-      name: "casa",
-      namespace: RELEASE_NAMESPACE,
-      chartVersion: "0.1.0",
-      revision: 1,
-      status: "deployed",
-    };
     const job: BackupJob = {
       stack: "test",
       cluster: "c",
-      release,
+      release: BACKED_UP_RELEASE,
       destination: { kind: "folder", path: destination },
       keep: 2,
       timeoutSeconds: 60,

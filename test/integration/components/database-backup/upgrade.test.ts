@@ -6,6 +6,7 @@ import { expect } from "chai";
 import execa from "execa";
 import type { BackupJob } from "../../../../components/database-backup/job";
 import { runSql } from "../../../../sandbox/postgres";
+import { BACKED_UP_RELEASE } from "../../../fixtures/backed-up-release";
 import { mustSucceed, RELEASE_NAMESPACE, ROOT, World } from "../../world/world";
 
 const ROWS = 100_000;
@@ -60,15 +61,13 @@ describe("database backups", function () {
         ...{ workload: `casa-postgres-${name}`, container: "postgres" },
       },
     }));
-    const release = {
-      name: "casa",
-      namespace: RELEASE_NAMESPACE,
-      chartVersion: "0.1.0",
-      revision: 1,
-      status: "deployed",
-    };
     const job: BackupJob = {
-      ...{ stack: world.stack, cluster: "c", release, destination: { kind: "folder", path: destination } },
+      ...{
+        stack: world.stack,
+        cluster: "c",
+        release: BACKED_UP_RELEASE,
+        destination: { kind: "folder", path: destination },
+      },
       ...{ keep: 2, timeoutSeconds: 60, databases, occasion: "test" },
     };
     const args = ["bundle/program.cjs", "backup", "--context", world.cluster.context];
