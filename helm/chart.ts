@@ -103,8 +103,12 @@ export async function loadChart(source: ChartSource, input: RenderInput): Promis
     const view = await openClusterView(input.client, planned, job.scratch);
     const rendering = renderReal(job, more, input, view);
     const refusal = rendering.then(async ({ first }) => {
-      const unserved = await brought(input.client, planned, objectsOf(first.objects));
-      return recordProblem(first) ?? checkByHelm(job, view, first, unserved);
+      const objects = objectsOf(first.objects);
+      const [leaveOut, withoutSchema] = await Promise.all([
+        brought(input.client, planned, objects),
+        serverJudgesFields(input.client, first.manifest, objects),
+      ]);
+      return recordProblem(first) ?? checkByHelm(job, view, first, { leaveOut, withoutSchema });
     });
     keepUntil(refusal.finally(() => view.close()));
     const real = await rendering;
@@ -140,6 +144,25 @@ async function brought(client: ClusterClient, crds: readonly KubeObject[], objec
   }
   if (unserved.size === 0) return undefined;
   return ({ apiVersion, kind }: KubeObject) => unserved.has(`${apiVersion} ${kind}`);
+}
+
+/**
+ * Tells whether helm leaves the fields of all these objects to the API server: it does where the server can judge them,
+ * which it takes from the parameter `fieldValidation` of its PATCH (in every server since Kubernetes 1.27). What cannot
+ * be patched, such as a List or a TokenReview, helm compares with the OpenAPI document itself.
+ */
+async function serverJudgesFields(
+  { api, serverVersion }: ClusterClient,
+  manifest: string,
+  objects: readonly KubeObject[],
+): Promise<boolean> {
+  if (serverVersion.major === 1 && serverVersion.minor < 27) return false;
+  // The objects are those in the List.
+  if (/\bkind["']?\s*:\s*["']?\w*List\b/.test(manifest)) return false;
+  const types = new Map(objects.map(({ apiVersion, kind }) => [`${apiVersion} ${kind}`, { apiVersion, kind }]));
+  const served = await Promise.all([...types.values()].map(({ apiVersion, kind }) => api.resource(apiVersion, kind)));
+  // A kind that comes with this upgrade is one of a CRD, or helm refuses it either way.
+  return served.every((one) => one === undefined || one.patchable);
 }
 
 /**

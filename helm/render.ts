@@ -67,15 +67,18 @@ export async function renderForReal(job: RenderJob, view: ClusterView): Promise<
  * Has helm check what it would install, as its upgrade does before it changes anything: every kind is served, every
  * object can be read, nothing belongs to somebody else.
  *
- * @param leaveOut objects that it cannot judge yet, because their CRD comes with this upgrade. Default none.
+ * @param options.withoutSchema helm leaves the fields to the API server and does not read its OpenAPI document, which
+ *   takes longer than all the rest.
+ * @param options.leaveOut objects that it cannot judge yet, because their CRD comes with this upgrade. Default none.
  * @returns helm's refusal; undefined when it has none.
  */
 export async function checkByHelm(
   job: RenderJob,
   view: ClusterView,
   { manifest }: Rendering,
-  leaveOut?: (object: SourcedObject["object"]) => boolean,
+  options: { withoutSchema: boolean; leaveOut?: (object: SourcedObject["object"]) => boolean },
 ): Promise<string | undefined> {
+  const { withoutSchema, leaveOut } = options;
   const file = join(job.scratch, `checked-${randomUUID()}.yaml`);
   const documents = manifest.split(/^---(?:[ \t].*)?$/m);
   const kept = leaveOut
@@ -83,7 +86,8 @@ export async function checkByHelm(
     : documents;
   await writeFile(file, `# checked\n${kept.map((text) => `---\n${text}\n`).join("")}`, { mode: 0o600 });
   try {
-    await helm(dryRunArgs(job, view, `cat >/dev/null; cat ${shellWord(file)}`), { env: view.env });
+    const args = dryRunArgs(job, view, `cat >/dev/null; cat ${shellWord(file)}`);
+    await helm([...args, ...(withoutSchema ? ["--disable-openapi-validation"] : [])], { env: view.env });
     return undefined;
   } catch (error) {
     if (!(error instanceof HelmError)) throw error;

@@ -4,6 +4,8 @@ import { z } from "zod";
 export interface ServedResource {
   plural: string;
   namespaced: boolean;
+  /** Whether its objects can be patched; helm takes that for the sign that the server judges their fields. */
+  patchable: boolean;
 }
 
 /** Kinds of one API version. */
@@ -31,6 +33,7 @@ const aggregated = z.looseObject({
               z.looseObject({
                 resource: z.string(),
                 scope: z.string(),
+                verbs: z.array(z.string()).nullish(),
                 responseKind: z.looseObject({ kind: z.string() }).nullish(),
               }),
             )
@@ -43,7 +46,12 @@ const aggregated = z.looseObject({
 const oneVersion = z.looseObject({
   kind: z.literal("APIResourceList"),
   groupVersion: z.string(),
-  resources: z.array(z.looseObject({ name: z.string(), kind: z.string(), namespaced: z.boolean() })),
+  resources: z.array(
+    z.looseObject({
+      ...{ name: z.string(), kind: z.string(), namespaced: z.boolean() },
+      verbs: z.array(z.string()).nullish(),
+    }),
+  ),
 });
 const groups = z.looseObject({
   kind: z.literal("APIGroupList"),
@@ -59,7 +67,10 @@ export function kindsByVersion(answer: unknown): Map<string, Kinds> | undefined 
   const single = oneVersion.safeParse(answer);
   if (single.success) {
     const own = single.data.resources.filter(({ name }) => !name.includes("/"));
-    const kinds = own.map(({ kind, name, namespaced }) => [kind, { plural: name, namespaced }] as const);
+    const kinds = own.map(
+      ({ kind, name, namespaced, verbs }) =>
+        [kind, { plural: name, namespaced, patchable: isPatchable(verbs) }] as const,
+    );
     return new Map([[single.data.groupVersion, new Map(kinds)]]);
   }
   const all = aggregated.safeParse(answer);
@@ -68,13 +79,19 @@ export function kindsByVersion(answer: unknown): Map<string, Kinds> | undefined 
   for (const { metadata, versions } of all.data.items) {
     for (const { version, resources } of versions) {
       const kinds: Kinds = new Map();
-      for (const { resource, scope, responseKind } of resources ?? []) {
-        if (responseKind) kinds.set(responseKind.kind, { plural: resource, namespaced: scope === "Namespaced" });
+      for (const { resource, scope, responseKind, verbs } of resources ?? []) {
+        if (!responseKind) continue;
+        const namespaced = scope === "Namespaced";
+        kinds.set(responseKind.kind, { plural: resource, namespaced, patchable: isPatchable(verbs) });
       }
       found.set(metadata.name ? `${metadata.name}/${version}` : version, kinds);
     }
   }
   return found;
+}
+
+function isPatchable(verbs: readonly string[] | null | undefined): boolean {
+  return verbs?.includes("patch") ?? false;
 }
 
 /** API versions in a plain list of versions; none in any other answer. */

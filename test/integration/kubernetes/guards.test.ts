@@ -1,8 +1,9 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { parse } from "yaml";
 import { type InjectionCheck, injectionProblem } from "../../../components/workload-restarts/cluster/injection";
+import { loadChart } from "../../../helm/chart";
 import { findConflicts, ownershipProblem } from "../../../helm/ownership";
 import { missingPermissions, neededPermissions, permissionProblem } from "../../../kubernetes/permissions";
 import { readRelease } from "../../../helm/release";
@@ -100,6 +101,52 @@ describe("guards before an upgrade", function () {
     const conflicts = await findConflicts(world.client, objects, [], other);
     expect(conflicts.length).to.equal(objects.length);
     expect(conflicts.every(({ owner }) => owner?.name === "casa")).to.equal(true);
+  });
+
+  describe("helm's own check", () => {
+    const deployment = (more: string) =>
+      "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec:\n  selector: {matchLabels: {a: b}}\n" +
+      `  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}\n${more}`;
+    const map = "{apiVersion: v1, kind: ConfigMap, metadata: {name: u}, dota: {}}";
+    const accepted: Record<string, string> = {
+      "nothing wrong": deployment(""),
+      "an unknown field": deployment("  replicaz: 3\n"),
+      "a value of the wrong type": deployment("  replicas: three\n"),
+      "an unknown field of a custom resource":
+        "apiVersion: casa.io/v1alpha1\nkind: MultiAgentSystem\nmetadata: {name: x}\nspec: {}\nnope: 1\n",
+    };
+    const refused: Record<string, string> = {
+      "an unknown kind": deployment("").replace("kind: Deployment", "kind: Deploymint"),
+      "an unknown field in a List": `apiVersion: v1\nkind: List\nitems: [${map}]\n`,
+      "an unknown field in a list of one kind": `{"apiVersion": "v1", "kind": "ConfigMapList", "items": [${map}]}`,
+      "an unknown field of what cannot be patched":
+        "apiVersion: authorization.k8s.io/v1\nkind: SelfSubjectAccessReview\nmetadata: {name: u}\nspac: {}\n",
+      "an object of another release":
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: view}\nrules: []\n",
+    };
+    const folder = () => join(world.scratch, "checked");
+
+    before(() => {
+      process.env["PATH"] = world.env["PATH"];
+      mkdirSync(join(folder(), "templates"), { recursive: true });
+      writeFileSync(join(folder(), "Chart.yaml"), "apiVersion: v2\nname: checked\nversion: 0.1.0\n");
+    });
+
+    for (const [what, manifest] of Object.entries({ ...accepted, ...refused })) {
+      it(`${what}: the same as \`helm install --dry-run=server\``, async () => {
+        writeFileSync(join(folder(), "templates/x.yaml"), manifest);
+        const install = world.helm(["install", "checked", folder(), "--namespace", "default", "--dry-run=server"]);
+        const byHand = await install.then(() => undefined, String);
+        const { refusal: said } = await loadChart(
+          { chart: folder() },
+          ...[{ release: "checked", namespace: "default", values: {}, client: world.client, isUpgrade: false }],
+        );
+        const found = await said;
+        expect(byHand === undefined).to.equal(what in accepted);
+        expect(found === undefined, `${found ?? ""} / ${byHand ?? ""}`).to.equal(byHand === undefined);
+        if (found !== undefined) expect(byHand).to.contain(found.split(": ").at(-1));
+      });
+    }
   });
 
   describe("injection", () => {

@@ -152,7 +152,7 @@ describe("API client", () => {
         kind: "APIResourceList",
         groupVersion: "v1",
         resources: [
-          { name: "pods", kind: "Pod", namespaced: true },
+          { name: "pods", kind: "Pod", namespaced: true, verbs: ["get", "patch"] },
           { name: "pods/log", kind: "Pod", namespaced: true },
         ],
       },
@@ -168,9 +168,10 @@ describe("API client", () => {
     };
     const found = await api.allKinds();
     expect([...found.keys()].sort()).to.deep.equal(["apps/v1", "metrics.k8s.io/v1", "v1"]);
-    expect(found.get("v1")).to.deep.equal(new Map([["Pod", { plural: "pods", namespaced: true }]]));
+    expect(found.get("v1")).to.deep.equal(new Map([["Pod", { plural: "pods", namespaced: true, patchable: true }]]));
     const before = api.requestCount;
-    expect(await api.resource("apps/v1", "Deployment")).to.deep.equal({ plural: "deployments", namespaced: true });
+    const deployments = { plural: "deployments", namespaced: true, patchable: false };
+    expect(await api.resource("apps/v1", "Deployment")).to.deep.equal(deployments);
     expect(api.requestCount).to.equal(before);
   });
 });

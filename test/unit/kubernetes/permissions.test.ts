@@ -3,9 +3,9 @@ import { type FindResource, type Permission, permissionProblem, permissionsFor }
 
 const find: FindResource = (_apiVersion, kind) =>
   ({
-    Deployment: { plural: "deployments", namespaced: true },
-    ClusterRole: { plural: "clusterroles", namespaced: false },
-    EnvoyFilter: { plural: "envoyfilters", namespaced: true },
+    Deployment: { plural: "deployments", namespaced: true, patchable: true },
+    ClusterRole: { plural: "clusterroles", namespaced: false, patchable: true },
+    EnvoyFilter: { plural: "envoyfilters", namespaced: true, patchable: true },
   })[kind];
 const text = ({ verb, resource, group, namespace }: Permission) =>
   `${verb} ${resource}${group ? `.${group}` : ""} ${namespace ?? "*"}`;
