@@ -5,6 +5,7 @@ import { CasaUpgrade } from "./upgrade/casa-upgrade";
 import { loadConfig } from "./config/config-load";
 import { showUserErrors } from "./config/show-errors";
 import { planUpgrade, previewLines } from "./upgrade/plan";
+import { startPlugins } from "./upgrade/start-plugins";
 
 /**
  * The upgrade of a CASA runtime, for `pulumi preview` and `pulumi up` alike: config -> pre-flight and plan -> verified
@@ -13,6 +14,7 @@ import { planUpgrade, previewLines } from "./upgrade/plan";
 export = async () => {
   // A wrong key or value stops here, with the line that fixes it.
   const loaded = await showUserErrors(loadConfig);
+  startPlugins();
 
   // Reads chart and cluster and changes nothing. What cannot work is refused now, in the preview too.
   const plan = await planUpgrade(loaded);

@@ -40,6 +40,7 @@ for (const [name, entry] of Object.entries(entries)) {
   }
   fs.mkdirSync(path.dirname(outfile), { recursive: true });
   for (const { path: file, contents } of outputFiles) write(file, contents);
+  removeCode(outfile);
 }
 const sources = Object.fromEntries([...inputs].sort().map((file) => [file, sureStateOf(file)]));
 write(MADE_OF, JSON.stringify({ node: process.version, sources }, null, 2));
@@ -48,6 +49,13 @@ write(MADE_OF, JSON.stringify({ node: process.version, sources }, null, 2));
 function sureStateOf(file) {
   const { mtimeMs } = fs.statSync(path.join(ROOT, file));
   return mtimeMs < begun ? stateOf(file) : "changed meanwhile";
+}
+
+/** Code that was made of an earlier form of the bundle. */
+function removeCode(outfile) {
+  const [folder, name] = [path.dirname(outfile), path.basename(outfile)];
+  const isCode = (file) => file.startsWith(`${name}.v`) && file.includes(".code");
+  for (const file of fs.readdirSync(folder).filter(isCode)) fs.rmSync(path.join(folder, file), { force: true });
 }
 
 /** In one step: other processes may read, or make the same, at this moment. */

@@ -78,7 +78,6 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     reviewTemplatedCrds(client, objects, input.crds.overrides),
   ]);
   const allCrds = [...crds.crds, ...templatedCrds];
-  const refusals = byServer.length > 0 || !input.newRevision ? byServer : refusalByHelm(chart, await chart.refusal);
   const predicted = objects.flatMap(({ after }) => after ?? []);
   const state = {
     objects: input.newRevision ? predicted : chart.rendered,
@@ -87,6 +86,8 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     autoscalers,
   };
   const runtime = await runtimeFacts(input, state, redactor);
+  // Last, because it takes the longest.
+  const refusals = byServer.length > 0 || !input.newRevision ? byServer : refusalByHelm(chart, await chart.refusal);
   const breaking = breakingChanges(input);
   const sections = redacted(
     {

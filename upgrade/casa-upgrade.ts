@@ -1,4 +1,5 @@
-import * as k8s from "@pulumi/kubernetes";
+// The modules of what is used: the whole package takes a tenth of a second to load.
+import { Provider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
 import type { UpgradePlan } from "./plan";
 import { CrdSet } from "../components/crd-set/component";
@@ -47,7 +48,7 @@ export class CasaUpgrade extends pulumi.ComponentResource {
       { cluster: plan.cluster, before: plan.versions.before, after: plan.versions.after },
       opts,
     );
-    const provider = new k8s.Provider(
+    const provider = new Provider(
       `${name}-cluster`,
       {
         kubeconfig: plan.access.kubeconfig,

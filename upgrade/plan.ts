@@ -108,13 +108,17 @@ async function review(
   const { config } = loaded;
   const { stack, installed, chart, liveCrds } = snapshot;
   const { crds, newRevision, gate } = decisions;
+  const { digest, rendered } = chart;
+  const backupIf = (releaseWillChange: boolean) =>
+    planBackup({ client, config, stack, installed, digest, rendered, releaseWillChange });
+  // A new revision is a change for certain, so the databases are asked beside the cluster, which has the first word.
+  const early = newRevision ? backupIf(true) : undefined;
+  early?.catch(() => undefined);
   const withoutBackup = await buildReview(reviewInput(client, loaded, snapshot, decisions, gateWarnings));
   preflight.refuseRejected(withoutBackup);
   const crdsChange = withoutBackup.objects.some(({ writer }) => writer === "crds");
-  const releaseWillChange = newRevision || crdsChange;
-  const { digest, rendered } = chart;
-  const backup = await planBackup({ client, config, stack, installed, digest, rendered, releaseWillChange });
-  const reviewed = withBackup(withoutBackup, backup);
+  const backup = await (early ?? backupIf(crdsChange));
+  const reviewed = { ...withBackup(withoutBackup, backup), requests: client.requestCount };
   writeReport(reviewed);
   refuseUnlessReviewed(reviewed);
 

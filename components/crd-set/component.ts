@@ -1,4 +1,7 @@
-import * as k8s from "@pulumi/kubernetes";
+import {
+  CustomResourceDefinition,
+  type CustomResourceDefinitionArgs,
+} from "@pulumi/kubernetes/apiextensions/v1/customResourceDefinition";
 import * as pulumi from "@pulumi/pulumi";
 import { shortDigest } from "../../shared/digest";
 import { helperCommand, isInRun } from "../helper-command";
@@ -57,10 +60,10 @@ export class CrdSet extends pulumi.ComponentResource {
 
     const applied = args.crds.map(
       (crd) =>
-        new k8s.apiextensions.v1.CustomResourceDefinition(
+        new CustomResourceDefinition(
           crd.name,
           // The schema of a CRD is free-form JSON that the provider's input type spells out; zod has checked its frame.
-          manifestOf(crd) as unknown as k8s.apiextensions.v1.CustomResourceDefinitionArgs,
+          manifestOf(crd) as unknown as CustomResourceDefinitionArgs,
           { parent: this, retainOnDelete: true, import: crd.exists ? crd.name : undefined },
         ),
     );

@@ -1,4 +1,4 @@
-import * as k8s from "@pulumi/kubernetes";
+import { Release } from "@pulumi/kubernetes/helm/v3/release";
 import * as pulumi from "@pulumi/pulumi";
 
 /** What {@link RuntimeRelease} installs. */
@@ -88,7 +88,7 @@ export class RuntimeRelease extends pulumi.ComponentResource {
       if (!stopped) await pulumi.log.error(await args.explain(), this);
       return false; // the user fixes the cause and runs up again; a blind retry would only wait once more
     });
-    const release = new k8s.helm.v3.Release(
+    const release = new Release(
       name,
       {
         name: args.release,

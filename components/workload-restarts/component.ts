@@ -1,4 +1,7 @@
-import * as k8s from "@pulumi/kubernetes";
+import { DaemonSetPatch } from "@pulumi/kubernetes/apps/v1/daemonSetPatch";
+import { DeploymentPatch } from "@pulumi/kubernetes/apps/v1/deploymentPatch";
+import { StatefulSetPatch } from "@pulumi/kubernetes/apps/v1/statefulSetPatch";
+import { ConfigMap } from "@pulumi/kubernetes/core/v1/configMap";
 import * as pulumi from "@pulumi/pulumi";
 import { restartPatch } from "./restart-patch";
 import type { RecordedStamp, RestartPlan, RestartTarget } from "./restarts";
@@ -154,7 +157,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
   }
 
   /** Written last: from then on a workload without a stamp is known to run under this configuration. */
-  private record(args: WorkloadRestartsArgs, gates: pulumi.Resource[]): k8s.core.v1.ConfigMap {
+  private record(args: WorkloadRestartsArgs, gates: pulumi.Resource[]): ConfigMap {
     return restartRecord(
       args.record,
       args.injection.namespace,
@@ -176,8 +179,8 @@ export function restartRecord(
   namespace: string,
   recorded: RecordedStamp,
   opts: pulumi.CustomResourceOptions,
-): k8s.core.v1.ConfigMap {
-  return new k8s.core.v1.ConfigMap(
+): ConfigMap {
+  return new ConfigMap(
     at.name,
     {
       metadata: { name: at.name, namespace },
@@ -216,10 +219,10 @@ function patchResource(target: RestartTarget, stamp: string, opts: pulumi.Custom
   const name = workloadId(target);
   switch (target.kind) {
     case "Deployment":
-      return new k8s.apps.v1.DeploymentPatch(name, args, opts);
+      return new DeploymentPatch(name, args, opts);
     case "StatefulSet":
-      return new k8s.apps.v1.StatefulSetPatch(name, args, opts);
+      return new StatefulSetPatch(name, args, opts);
     case "DaemonSet":
-      return new k8s.apps.v1.DaemonSetPatch(name, args, opts);
+      return new DaemonSetPatch(name, args, opts);
   }
 }
