@@ -107,6 +107,7 @@ export type ApiReader = Pick<
   | "list"
   | "count"
   | "eachPage"
+  | "remembering"
 >;
 
 /**
@@ -120,6 +121,7 @@ export class KubeApi {
   private credentialsUntil = 0;
   private agent: { agent: http.Agent; tls: object } | undefined;
   private readonly discovered = new Map<string, Promise<Kinds>>();
+  private remembered: Map<string, Promise<unknown>> | undefined;
 
   /** @param timeoutSeconds longest wait for one answer, or between two parts of one. */
   constructor(
@@ -376,10 +378,32 @@ export class KubeApi {
     return `${apiRoot(object.apiVersion)}${scope}/${served.plural}${name === undefined ? "" : `/${name}`}`;
   }
 
+  /**
+   * Reads each object and each list at most once while the work goes on, so that all of it sees the same. Not for work
+   * that waits for a change.
+   */
+  async remembering<T>(work: () => Promise<T>): Promise<T> {
+    this.remembered = new Map();
+    try {
+      return await work();
+    } finally {
+      this.remembered = undefined;
+    }
+  }
+
+  private once<T>(key: string, read: () => Promise<T>): Promise<T> {
+    const { remembered } = this;
+    const found = (remembered?.get(key) as Promise<T> | undefined) ?? read();
+    remembered?.set(key, found);
+    found.catch(() => remembered?.delete(key));
+    return found;
+  }
+
   /** Reads an object; undefined when it (or its kind) does not exist. */
   async get(object: { apiVersion: string; kind: string }, namespace: string, name: string): Promise<unknown> {
     try {
-      return await this.request("GET", await this.path(object, namespace, name));
+      const path = await this.path(object, namespace, name);
+      return await this.once(path, () => this.request("GET", path));
     } catch (error) {
       if (error instanceof ApiError && error.code === 404) return undefined;
       throw error;
@@ -401,16 +425,21 @@ export class KubeApi {
     const scope = served.namespaced && namespace !== undefined ? `/namespaces/${namespace}` : "";
     const path = `${apiRoot(object.apiVersion)}${scope}/${served.plural}`;
     const query = typeof select === "string" ? { labelSelector: select } : { ...select };
+    const items = await this.once(`${path} ${JSON.stringify(query)}`, () => this.items(path, query));
+    // Items of a list carry no kind of their own.
+    return items.map((item) => ({ ...item, apiVersion: object.apiVersion, kind: object.kind }));
+  }
+
+  private async items(path: string, query: Record<string, string | undefined>): Promise<object[]> {
     let items: object[] = [];
     try {
       await this.pages(path, query, (page) => (items = items.concat(page)));
+      return items;
     } catch (error) {
       // The rest of a list that took too long is gone from etcd's history: take it in one piece.
       if (!isExpired(error)) throw error;
-      items = (await this.page(path, query)).items;
+      return (await this.page(path, query)).items;
     }
-    // Items of a list carry no kind of their own.
-    return items.map((item) => ({ ...item, apiVersion: object.apiVersion, kind: object.kind }));
   }
 
   /** How many objects of a kind there are in all namespaces, in one request; 0 when the kind is not served. */

@@ -67,10 +67,12 @@ export async function planFor(loaded: LoadedConfig, stack: string): Promise<Upgr
   const { config } = loaded;
   const [client] = await Promise.all([connect(config), preflight.checkTools()]);
 
-  const snapshot = await readSnapshot(client, loaded, stack);
-  const decisions = decide(loaded, snapshot);
-  const gateWarnings = await refuseWhatCannotWork(client, loaded, snapshot, decisions);
-  return review(client, loaded, snapshot, decisions, gateWarnings);
+  return client.api.remembering(async () => {
+    const snapshot = await readSnapshot(client, loaded, stack);
+    const decisions = decide(loaded, snapshot);
+    const gateWarnings = await refuseWhatCannotWork(client, loaded, snapshot, decisions);
+    return review(client, loaded, snapshot, decisions, gateWarnings);
+  });
 }
 
 async function connect(config: LoadedConfig["config"]): Promise<ClusterClient> {

@@ -174,4 +174,28 @@ describe("API client", () => {
     expect(await api.resource("apps/v1", "Deployment")).to.deep.equal(deployments);
     expect(api.requestCount).to.equal(before);
   });
+
+  it("reads an object and a list once while it remembers, and anew after that, or after a failure", async () => {
+    let count = 0;
+    let works = true;
+    handler = (request, response) => {
+      const { pathname } = new URL(request.url ?? "", "http://x");
+      const resources = [{ name: "pods", kind: "Pod", namespaced: true }];
+      if (pathname === "/api/v1") return json(response, { kind: "APIResourceList", groupVersion: "v1", resources });
+      count++;
+      json(response, works ? { items: [{ n: count }], n: count } : { message: "no" }, works ? 200 : 403);
+    };
+    const pod = { apiVersion: "v1", kind: "Pod" };
+    const both = () => Promise.all([api.get(pod, "a", "x"), api.list(pod, "a", "l=1")]);
+    const seen = await api.remembering(async () => {
+      works = false;
+      await Promise.allSettled([api.get(pod, "a", "x"), api.list(pod, "a", "l=1")]);
+      works = true;
+      return [await both(), await both(), await api.list(pod, "a"), await api.get(pod, "b", "x")];
+    });
+    expect(count).to.equal(6);
+    expect(seen[0]).to.deep.equal(seen[1]);
+    await both();
+    expect(count).to.equal(8);
+  });
 });
