@@ -7,7 +7,7 @@ import { coerceEmbedded } from "./object-meta";
 import { prune } from "./prune";
 import { scaleProblems } from "./scale";
 import { foldedPathOf, pathOf, type SchemaNode } from "./structural";
-import { valueValidator } from "./values";
+import { type ValueValidator, valueValidator } from "./values";
 
 /** What a schema would do to an object. */
 export interface CheckResult {
@@ -48,10 +48,11 @@ export function compileSchema(
   { keepsAll = false, scale }: CheckerOptions = {},
 ): CustomResourceChecker {
   const root: SchemaNode = isMap(schema) ? schema : {};
-  const valuesOf = valueValidator(root);
-  const cel = new CelRules(root);
+  // Many kinds have no object, and a large schema takes seconds.
+  let compiled: { valuesOf: ValueValidator; cel: CelRules } | undefined;
   return {
     check(object) {
+      const { valuesOf, cel } = (compiled ??= { valuesOf: valueValidator(root), cel: new CelRules(root) });
       const copy = structuredClone(object) as Record<string, unknown>;
       const lost = keepsAll ? [] : prune(copy, root);
       if (!keepsAll) dropNulls(copy, root);

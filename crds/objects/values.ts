@@ -8,6 +8,10 @@ const SAME = [
   ...["maxLength", "minLength", "maxItems", "minItems", "uniqueItems", "maxProperties", "minProperties", "required"],
 ];
 const BRANCHES = ["allOf", "anyOf", "oneOf"] as const;
+/** Nodes that one function checks, about: what Ajv takes to make one grows with the square of that. */
+const PER_FUNCTION = 60;
+/** Nodes that are worth a function of their own. */
+const WORTH_A_FUNCTION = 3;
 /** Our own keyword, for what the server judges in its own way; its value is a list of {@link PlacedRule}. */
 const RULES = "casa-rules";
 /** Marks a node that null fits without a look at its branches. */
@@ -31,11 +35,13 @@ export type ValueValidator = (object: unknown) => ValueFindings;
 /** Translates a CRD's schema (OpenAPI 3.0, with Kubernetes' extensions) to JSON Schema, and compiles it. */
 export function valueValidator(schema: SchemaNode): ValueValidator {
   let undecided = new Set<string>();
-  const ajv = new Ajv({ strict: false, allErrors: true, messages: false, ownProperties: true, logger: false });
+  const options = { strict: false, allErrors: true, messages: false, ownProperties: true, inlineRefs: false };
+  // The code that is made runs for a moment only; to optimize it takes longer.
+  const ajv = new Ajv({ ...options, logger: false, code: { optimize: false } });
   ajv.addKeyword({ keyword: RULES, errors: true, compile: (rules: PlacedRule[]) => judge(rules, () => undecided) });
   let validate: ValidateFunction;
   try {
-    validate = ajv.compile(translate(schema, ""));
+    validate = ajv.compile(inParts(translate(schema, "")));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     const unchecked = [`the schema cannot be compiled, so no value was checked: ${why}`];
@@ -60,6 +66,51 @@ function judge(rules: readonly PlacedRule[], undecided: () => Set<string>): Sche
     return broken.length === 0;
   };
   return validate;
+}
+
+/** A translated schema, and how many nodes one function checks for it. */
+interface Sized {
+  schema: unknown;
+  size: number;
+}
+
+/** The same schema with its larger parts by reference, so that each is checked by a function of its own. */
+function inParts(schema: object): object {
+  const parts: unknown[] = [];
+  const root = withParts(schema, parts).schema as object;
+  return { ...root, $defs: Object.fromEntries(parts.map((part, i) => [i, part])) };
+}
+
+/** Branches stay where they are: where an error comes from says whether it is inside of one. */
+function withParts(schema: unknown, parts: unknown[]): Sized {
+  if (!isMap(schema)) return { schema, size: 0 };
+  const { properties, items, additionalProperties, ...rest } = schema;
+  const rows = isMap(properties) ? Object.entries(properties) : [];
+  const inner = Object.entries({ items, additionalProperties }).filter(([, below]) => below !== undefined);
+  const sizedOf = (entries: [string, unknown][]) =>
+    entries.map(([key, below]) => [key, withParts(below, parts)] as [string, Sized]);
+  const around = sizedOf(inner);
+  const rowsIn = sizedOf(rows);
+  const whole = sum(rowsIn) + sum(around);
+  const placed =
+    whole > PER_FUNCTION ? rowsIn.map(([key, row]) => [key, apart(row, parts)] as [string, Sized]) : rowsIn;
+  const found: Record<string, unknown> = { ...rest, ...schemasOf(around) };
+  if (placed.length > 0) found["properties"] = schemasOf(placed);
+  return { schema: found, size: 1 + sum(placed) + sum(around) };
+}
+
+function apart({ schema, size }: Sized, parts: unknown[]): Sized {
+  return size < WORTH_A_FUNCTION
+    ? { schema, size }
+    : { schema: { $ref: `#/$defs/${parts.push(schema) - 1}` }, size: 1 };
+}
+
+function sum(entries: readonly [string, Sized][]): number {
+  return entries.reduce((size, [, below]) => size + below.size, 0);
+}
+
+function schemasOf(entries: readonly [string, Sized][]): Record<string, unknown> {
+  return Object.fromEntries(entries.map(([key, { schema }]) => [key, schema]));
 }
 
 function translate(node: SchemaNode, path: string): object {
