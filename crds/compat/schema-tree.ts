@@ -24,15 +24,17 @@ const schemaMap =
     isMap(value) && Object.keys(value).length > 0
       ? Object.fromEntries(Object.entries(value).map(([name, one]) => [name, each(one)]))
       : undefined;
-const keywordsOf =
-  (table: Record<string, Normalize>): Normalize =>
-  (value) => {
-    const entries = Object.entries(table).map(([keyword, normalize]) => [
-      keyword,
-      normalize(isMap(value) ? value[keyword] : undefined),
-    ]);
-    return Object.fromEntries(entries.filter(([, at]) => at !== undefined)) as SchemaNode;
+const keywordsOf = (table: Record<string, Normalize>): Normalize => {
+  const rows = Object.entries(table);
+  return (value) => {
+    const kept: SchemaNode = {};
+    for (const [keyword, normalize] of rows) {
+      const at = normalize(isMap(value) ? value[keyword] : undefined);
+      if (at !== undefined) kept[keyword] = at;
+    }
+    return kept;
   };
+};
 
 const celRule = keywordsOf({
   rule: unlessZero,
