@@ -15,7 +15,15 @@ import { type ChartMeta, type ChartSource, isLocalChart, localPath, pull, readMe
 import { helm } from "./helm";
 import { chartAtOtherTime, rendersTheSame, valuesAtOtherTime } from "./other-time";
 import { apiVersionsWith } from "./planned-apis";
-import { checkByHelm, LARGEST_RECORD, renderFixed, renderForReal, type Rendering, type RenderJob } from "./render";
+import {
+  checkByHelm,
+  isHook,
+  LARGEST_RECORD,
+  renderFixed,
+  renderForReal,
+  type Rendering,
+  type RenderJob,
+} from "./render";
 import { findUnstable, joinUnstable, maskUnstable, type UnstableFields } from "./unstable";
 
 /** What the chart is rendered with. */
@@ -323,7 +331,6 @@ function fixedOf({ first, others }: Compared, namespace: string) {
   const objects = (all: SourcedObject[]) => objectsOf(all.filter((doc) => !isCrdFile(doc)));
   const all = objects(first);
   const unstable = joinUnstable(others.map((one) => findUnstable(all, objects(one), namespace)));
-  const isHook = ({ metadata }: KubeObject) => metadata.annotations?.["helm.sh/hook"] !== undefined;
   return { all, objects: all.filter((object) => !isHook(object)), unstable };
 }
 

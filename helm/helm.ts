@@ -25,6 +25,32 @@ export async function helm(
   return result.stdout;
 }
 
+/** A version of helm. */
+export interface HelmVersion {
+  major: number;
+  minor: number;
+  /** As helm says it, such as `v3.22.0`. */
+  text: string;
+}
+
+/** By PATH. */
+const asked = new Map<string, Promise<HelmVersion>>();
+
+/** The version of the helm on PATH, asked for once. @throws HelmError when it does not start or does not tell. */
+export function helmVersion(): Promise<HelmVersion> {
+  const path = process.env["PATH"] ?? "";
+  const version = asked.get(path) ?? readVersion();
+  asked.set(path, version);
+  return version;
+}
+
+async function readVersion(): Promise<HelmVersion> {
+  const text = (await helm(["version", "--short"])).trim();
+  const [, major, minor] = /^v(\d+)\.(\d+)/.exec(text) ?? [];
+  if (major === undefined || minor === undefined) throw new HelmError(`helm version --short says "${text}"`);
+  return { major: Number(major), minor: Number(minor), text: text.split("+")[0] ?? text };
+}
+
 /** Drops warnings and the advice to use `--debug` from helm's stderr, keeps the error itself. */
 function cleanHelmError(stderr: string): string {
   const lines = stderr.split("\n").filter((line) => !/^(WARNING:|Use --debug flag|walk\.go)|^\s*$/.test(line));

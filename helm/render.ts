@@ -7,7 +7,7 @@ import { ManifestError, parseManifest, type SourcedObject } from "../kubernetes/
 import { UserError } from "../shared/user-error";
 import { shellWord } from "../shared/shell-word";
 import type { ClusterView } from "./cluster-view";
-import { helm, HelmError } from "./helm";
+import { helm, HelmError, helmVersion } from "./helm";
 
 /** A chart on disk and what it is rendered with. */
 export interface RenderJob {
@@ -34,9 +34,17 @@ export interface Rendering {
   /** The objects of the release, hooks left out. */
   objects: SourcedObject[];
   hooks: SourcedObject[];
+  /** Why helm 4 refuses the objects, which it says before it shows them; they are then as of a first revision. */
+  refused?: string;
+}
+
+/** Whether helm carries an object out as a hook. */
+export function isHook({ metadata }: SourcedObject["object"]): boolean {
+  return metadata.annotations?.["helm.sh/hook"] !== undefined;
 }
 
 const dryRun = z.looseObject({
+  manifest: z.string().default(""),
   hooks: z.array(z.looseObject({ path: z.string(), manifest: z.string() })).nullish(),
 });
 
@@ -44,23 +52,49 @@ const dryRun = z.looseObject({
  * Has helm render the chart as its upgrade (or install) would at this moment: with the number of the next revision,
  * with `lookup`, with what the cluster serves. helm carries nothing out, and the view lets it read only.
  *
- * What was rendered is taken at the place of a post-renderer, which passes nothing on: helm then still checks that it
- * can read the installed manifest, and the new objects are for the caller to check.
+ * What helm 3 rendered is taken at the place of a post-renderer, which passes nothing on: helm then still checks that
+ * it can read the installed manifest, and the new objects are for the caller to check. helm 4 writes the manifest anew
+ * for a post-renderer, so there it is taken from what helm prints, which it does only if it has no objection.
  *
  * @throws UserError when it cannot be rendered, or helm cannot go on from the installed revision.
  */
 export async function renderForReal(job: RenderJob, view: ClusterView): Promise<Rendering> {
   const file = join(job.scratch, `rendered-${randomUUID()}.yaml`);
+  const isTaken = (await helmVersion()).major < 4;
   // helm takes a post-renderer that prints nothing for a broken one.
-  const output = await run(job, view, `cat > ${shellWord(file)} && echo '# taken'`);
-  const manifest = await readFile(file, "utf8");
+  const how = isTaken ? postRenderer(`cat > ${shellWord(file)} && echo '# taken'`) : WITHOUT_SCHEMA;
+  let output: string;
+  try {
+    output = await run(job, view, how);
+  } catch (error) {
+    if (isTaken || !(error instanceof HelmError)) throw renderProblem(job, error);
+    return renderRefused(job, view, error);
+  }
   const release = dryRun.parse(JSON.parse(output));
+  const manifest = isTaken ? await readFile(file, "utf8") : release.manifest;
   return parsed(job, () => ({
     manifest,
     recordBytes: output.length + manifest.length < LARGEST_RECORD / 4 ? undefined : recordBytes(release, manifest),
     objects: parseManifest(manifest),
     hooks: (release.hooks ?? []).flatMap((hook) => parseManifest(`# Source: ${hook.path}\n${hook.manifest}`)),
   }));
+}
+
+/** What helm 4 refuses to install, rendered nevertheless. @throws UserError where the chart itself is what is wrong. */
+async function renderRefused(job: RenderJob, view: ClusterView, refusal: HelmError): Promise<Rendering> {
+  const problem = renderProblem(job, refusal);
+  if (problem instanceof UserError && problem.code === "release") throw problem;
+  const args = ["template", job.release, job.path, "--namespace", job.namespace, "--values", job.valuesFile];
+  if (job.isUpgrade) args.push("--is-upgrade");
+  try {
+    // Not with the server, or helm refuses again.
+    const manifest = await helm(args, { env: view.env });
+    const all = parseManifest(manifest);
+    const [hooks, objects] = [all.filter(({ object }) => isHook(object)), all.filter(({ object }) => !isHook(object))];
+    return { manifest, objects, hooks, refused: refusal.message };
+  } catch {
+    throw problem;
+  }
 }
 
 /**
@@ -75,19 +109,25 @@ export async function renderForReal(job: RenderJob, view: ClusterView): Promise<
 export async function checkByHelm(
   job: RenderJob,
   view: ClusterView,
-  { manifest }: Rendering,
+  { manifest, refused }: Rendering,
   options: { withoutSchema: boolean; leaveOut?: (object: SourcedObject["object"]) => boolean },
 ): Promise<string | undefined> {
   const { withoutSchema, leaveOut } = options;
+  const more = withoutSchema ? WITHOUT_SCHEMA : [];
+  if ((await helmVersion()).major >= 4)
+    return refused ?? (withoutSchema ? undefined : await refusalOf(job, view, more));
   const file = join(job.scratch, `checked-${randomUUID()}.yaml`);
   const documents = manifest.split(/^---(?:[ \t].*)?$/m);
   const kept = leaveOut
     ? documents.filter((text) => !parseManifest(text).some(({ object }) => leaveOut(object)))
     : documents;
   await writeFile(file, `# checked\n${kept.map((text) => `---\n${text}\n`).join("")}`, { mode: 0o600 });
+  return refusalOf(job, view, [...postRenderer(`cat >/dev/null; cat ${shellWord(file)}`), ...more]);
+}
+
+async function refusalOf(job: RenderJob, view: ClusterView, more: readonly string[]): Promise<string | undefined> {
   try {
-    const args = dryRunArgs(job, view, `cat >/dev/null; cat ${shellWord(file)}`);
-    await helm([...args, ...(withoutSchema ? ["--disable-openapi-validation"] : [])], { env: view.env });
+    await helm([...dryRunArgs(job, view), ...more], { env: view.env });
     return undefined;
   } catch (error) {
     if (!(error instanceof HelmError)) throw error;
@@ -132,22 +172,29 @@ function recordBytes(release: object, manifest: string): number {
   return Math.ceil(gzipSync(JSON.stringify({ ...release, manifest }), { level: 9 }).length / 3) * 4;
 }
 
-async function run(job: RenderJob, view: ClusterView, postRenderer: string): Promise<string> {
+async function run(job: RenderJob, view: ClusterView, more: readonly string[]): Promise<string> {
   try {
-    return await helm(dryRunArgs(job, view, postRenderer), { env: view.env });
+    return await helm([...dryRunArgs(job, view), ...more], { env: view.env });
   } catch (error) {
     refuseIfUnreachable(view);
-    throw renderProblem(job, error);
+    throw error;
   }
 }
 
-function dryRunArgs(job: RenderJob, view: ClusterView, postRenderer: string): string[] {
+/** helm leaves the fields of objects to the server. */
+const WITHOUT_SCHEMA = ["--disable-openapi-validation"];
+
+/** Flags that have helm 3 send what it rendered through a shell command. */
+function postRenderer(command: string): string[] {
+  return ["--post-renderer", "sh", "--post-renderer-args", "-c", "--post-renderer-args", command];
+}
+
+function dryRunArgs(job: RenderJob, view: ClusterView): string[] {
   return [
     ...(job.isUpgrade ? ["upgrade", "--reset-values"] : ["install"]),
     ...[job.release, job.path, "--namespace", job.namespace, "--values", job.valuesFile],
     // CRDs are applied by a step of their own.
     ...["--skip-crds", "--dry-run=server", "--output", "json", ...view.args],
-    ...["--post-renderer", "sh", "--post-renderer-args", "-c", "--post-renderer-args", postRenderer],
   ];
 }
 

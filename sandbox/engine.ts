@@ -206,6 +206,7 @@ export class Engine {
       PULUMI_DEBUG_COMMANDS: "true",
       // The embedded plugins are given by path; nothing may be fetched.
       ...(this.plugins.mode === "embedded" ? { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" } : {}),
+      CASA_UPGRADE_EMBEDDED_HELM: tools.path("helm"),
       ...env,
     };
   }

@@ -65,13 +65,13 @@ export function planUpgrade(loaded: LoadedConfig): Promise<UpgradePlan> {
 /** {@link planUpgrade} without an engine around it. @throws UserError. */
 export async function planFor(loaded: LoadedConfig, stack: string): Promise<UpgradePlan> {
   const { config } = loaded;
-  const [client] = await Promise.all([connect(config), preflight.checkTools()]);
+  const [client, ofTools] = await Promise.all([connect(config), preflight.checkTools()]);
 
   return client.api.remembering(async () => {
     const snapshot = await readSnapshot(client, loaded, stack);
     const decisions = decide(loaded, snapshot);
     const gateWarnings = await refuseWhatCannotWork(client, loaded, snapshot, decisions);
-    return review(client, loaded, snapshot, decisions, gateWarnings);
+    return review(client, loaded, snapshot, decisions, [...ofTools, ...gateWarnings]);
   });
 }
 

@@ -3,6 +3,7 @@ import { type InjectionCheck, injectionProblem } from "../components/workload-re
 import type { RestartPlan } from "../components/workload-restarts/restarts";
 import type { UpgradeConfig } from "../config/config";
 import type { LoadedChart } from "../helm/chart";
+import { type HelmVersion, helmVersion } from "../helm/helm";
 import { findConflicts, findOwnMarks, lostRecordProblem, ownershipProblem } from "../helm/ownership";
 import { type ClusterClient, type ClusterWriter, connectForWriting } from "../kubernetes/connect";
 import type { KubeObject } from "../kubernetes/objects";
@@ -11,15 +12,35 @@ import { writeReport } from "../review/handover";
 import type { Review } from "../review/report/schema";
 import { UserError } from "../shared/user-error";
 
-/** Checks the command line tools that the upgrade itself runs. */
-export async function checkTools(): Promise<void> {
-  const tools = [
-    ["helm", ["version", "--short"], "https://helm.sh/docs/intro/install/ (3.14 or newer)"],
-    ["kubectl", ["version", "--client"], "https://kubernetes.io/docs/tasks/tools/"],
-  ] as const;
-  const runs = await Promise.all(tools.map(([tool, args]) => execa(tool, args, { reject: false })));
-  const [tool, , install] = tools.find((_tool, i) => runs[i]?.failed) ?? [];
-  if (tool) throw new UserError("tool-missing", `${tool} is not on PATH, or does not start`, `install it: ${install}`);
+/** Where helm is got, and which one. */
+const GET_HELM = "install it: https://helm.sh/docs/intro/install/ (3.14 or newer)";
+
+/**
+ * Checks the command line tools that the upgrade itself runs.
+ *
+ * @returns what a reviewer should know of them, in words.
+ * @throws UserError when one is missing, does not start, or is too old.
+ */
+export async function checkTools(): Promise<string[]> {
+  const [helm, kubectl] = await Promise.all([
+    helmVersion().catch(() => undefined),
+    execa("kubectl", ["version", "--client"], { reject: false }),
+  ]);
+  const missing = (tool: string, fix: string) =>
+    new UserError("tool-missing", `${tool} is not on PATH, or does not start`, fix);
+  if (!helm) throw missing("helm", GET_HELM);
+  if (kubectl.failed) throw missing("kubectl", "install it: https://kubernetes.io/docs/tasks/tools/");
+  if (helm.major < 3 || (helm.major === 3 && helm.minor < 14))
+    throw new UserError("tool-missing", `helm on PATH is ${helm.text}, and 3.14 or newer is needed`, GET_HELM);
+  return helm.major === 3 ? [] : [otherHelm(helm)];
+}
+
+/** The kubernetes provider 4 has helm 3 in it (helm.sh/helm/v3 in its go.mod). */
+function otherHelm({ text }: HelmVersion): string {
+  return (
+    `helm on PATH is ${text}: the review is what it renders, and the kubernetes provider upgrades with its own helm 3. They differ ` +
+    "where a chart asks for helm's version (.Capabilities.HelmVersion); with helm 3 on PATH both are the same"
+  );
 }
 
 /** Connects and makes sure that it is the cluster this stack is for. What it returns cannot write. */

@@ -14,6 +14,7 @@ export const TOOL_NAMES = [
   "kwokctl",
   "crdify",
   "pilot-discovery",
+  "helm4",
 ] as const;
 export type ToolName = (typeof TOOL_NAMES)[number];
 
@@ -210,6 +211,20 @@ export const ISTIOD: ToolSpec = {
   module: "istio.io/istio",
   package: "istio.io/istio/pilot/cmd/pilot-discovery",
   linkerVariables: () => [],
+};
+
+/**
+ * The next major version of helm, which users may have on PATH or have installed their release with. Made for those
+ * only who say so, as {@link ISTIOD} is.
+ */
+export const HELM4: ToolSpec = {
+  name: "helm4",
+  versionArgs: ["version", "--short"],
+  fits: exactly,
+  moduleDir: "helm4",
+  module: "helm.sh/helm/v4",
+  package: "helm.sh/helm/v4/cmd/helm",
+  linkerVariables: (version) => [`helm.sh/helm/v4/internal/version.version=${version}`],
 };
 
 /** The folder with the tool's go.mod. */

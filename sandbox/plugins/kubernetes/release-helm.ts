@@ -141,7 +141,8 @@ export class HelmSession {
    * @throws HelmError with helm's message when it fails; Error when there is no helm.
    */
   async run(args: string[], { input, signal }: RunOptions = {}): Promise<string> {
-    const helm = execa("helm", args, {
+    // The official plugin has its own helm in it, whatever is on PATH.
+    const helm = execa(process.env["CASA_UPGRADE_EMBEDDED_HELM"] ?? "helm", args, {
       cwd: this.scratch,
       env: this.#environment,
       extendEnv: false,

@@ -19,11 +19,11 @@ export async function reviewedUpgrade(world: World): Promise<{ review: Review; p
   return { review, preview: run };
 }
 
-/** A preview and the review that its program left. */
-export async function previewed(world: World): Promise<{ review: Review; run: Run }> {
+/** A preview and the review that its program left. @param env what is different in the user's environment. */
+export async function previewed(world: World, env: NodeJS.ProcessEnv = {}): Promise<{ review: Review; run: Run }> {
   const file = join(world.scratch, "review.json");
   rmSync(file, { force: true });
-  const result = await world.engine.preview(world.stack, [], { env: { CASA_UPGRADE_REPORT: file } });
+  const result = await world.engine.preview(world.stack, [], { env: { ...env, CASA_UPGRADE_REPORT: file } });
   const run = { ok: result.exitCode === 0, text: result.all };
   if (!existsSync(file)) throw new Error(`the preview left no review:\n${run.text}`);
   return { review: parseReview(readFileSync(file, "utf8")), run };
