@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { shortDigest } from "../../shared/digest";
 import { helperCommand, isInRun } from "../helper-command";
+import type { ChildNames } from "../child-names";
 import type { PlannedCrd } from "../../crds/crds";
 import { type ClusterAccess, kubectl } from "../../shared/shell";
 
@@ -18,6 +19,8 @@ export interface CrdSetArgs {
   readonly dropped: readonly string[];
   /** No CRD changes, and all are Established already. */
   readonly established: boolean;
+  /** What the CRDs' resources are called. */
+  readonly called: ChildNames;
   /** How the wait for `Established` reaches the cluster. */
   readonly access: ClusterAccess;
   /** Longest wait for all CRDs to be Established, in seconds. */
@@ -58,7 +61,7 @@ export class CrdSet extends pulumi.ComponentResource {
     const applied = args.crds.map(
       (crd) =>
         new k8s.apiextensions.v1.CustomResourceDefinition(
-          crd.name,
+          args.called(crd.name),
           // The schema of a CRD is free-form JSON that the provider's input type spells out; zod has checked its frame.
           manifestOf(crd) as unknown as k8s.apiextensions.v1.CustomResourceDefinitionArgs,
           { parent: this, retainOnDelete: true, import: crd.exists ? crd.name : undefined },
