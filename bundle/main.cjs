@@ -1,3 +1,5 @@
-// The Pulumi program.
+// The entry of this folder: of the Pulumi program, or of the plugin when the engine starts it as one.
 "use strict";
-module.exports = require("./load.cjs").load("index");
+const { load } = require("./load.cjs");
+if (/[\\/]cmd[\\/]run-plugin\b/.test(require.main?.filename ?? "")) load("plugin").serve(load("component").CasaUpgrade);
+else module.exports = load("index");

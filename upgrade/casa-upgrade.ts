@@ -174,5 +174,18 @@ async function planAfter(
   inWords: (text: string) => string,
 ): Promise<UpgradePlan> {
   await finished(opts?.dependsOn);
-  return showUserErrors(async () => planFor(await loadArguments(args), pulumi.getStack(), name), inWords);
+  try {
+    return await showUserErrors(async () => planFor(await loadArguments(args), pulumi.getStack(), name), inWords);
+  } catch (error) {
+    throw error instanceof Error ? withItsOwnMessage(error) : error;
+  }
+}
+
+/**
+ * The component's inputs come of the plan, and the SDK puts the name of an input in front of the message of an error
+ * that it gets in the place of one. The error must stay the same object, or it would be told more than once.
+ */
+function withItsOwnMessage(error: Error): Error {
+  const { message } = error;
+  return Object.defineProperty(error, "message", { get: () => message, set: () => undefined });
 }
