@@ -15,7 +15,7 @@ const TYPE = "casa-upgrade:index:CasaUpgrade";
  *
  * @param Component the component; its bundle is the one that TypeScript programs load.
  */
-export function serve(Component: typeof CasaUpgrade): Promise<void> {
+export async function serve(Component: typeof CasaUpgrade): Promise<void> {
   const plugin: pulumi.provider.Provider = {
     version: schema.version,
     schema: JSON.stringify(schema),
@@ -29,5 +29,12 @@ export function serve(Component: typeof CasaUpgrade): Promise<void> {
       return Promise.resolve({ urn, state: { ...results, workloadsRestarted, workloadsSkipped } });
     },
   };
-  return pulumi.provider.main(plugin, process.argv.slice(2));
+  await pulumi.provider.main(plugin, process.argv.slice(2));
+  // What a user can repair is the answer to the engine's call. The SDK would tell it again for each output that
+  // waited for the plan, with a stack trace.
+  const others = process.listeners("unhandledRejection");
+  process.removeAllListeners("unhandledRejection");
+  process.on("unhandledRejection", (reason, promise) => {
+    if (!pulumi.RunError.isInstance(reason)) for (const listener of others) listener(reason, promise);
+  });
 }
