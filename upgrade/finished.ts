@@ -29,9 +29,10 @@ async function whole(resource: pulumi.Resource, seen: Set<pulumi.Resource>): Pro
   seen.add(resource);
   await promiseOf(pulumi.CustomResource.isInstance(resource) ? resource.id : resource.urn);
   if (!pulumi.ComponentResource.isInstance(resource)) return;
-  const { __data, __childResources = [] } = resource as unknown as ComponentState;
-  await __data;
-  await Promise.all([...__childResources].map((child) => whole(child, seen)));
+  const component = resource as unknown as ComponentState;
+  // A component may declare its children late, as ours does; they are all there then.
+  await component.__data;
+  await Promise.all([...(component.__childResources ?? [])].map((child) => whole(child, seen)));
 }
 
 /** The value of an input. Unlike `apply` it also ends when a preview does not know it, and when the output failed. */

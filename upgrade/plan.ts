@@ -63,7 +63,7 @@ export async function planFor(loaded: LoadedConfig, stack: string, upgrade = "ca
   const snapshot = await readSnapshot(client, loaded, { stack, upgrade });
   const decisions = decide(loaded, snapshot);
   const gateWarnings = await refuseWhatCannotWork(client, loaded, snapshot, decisions);
-  return review(client, loaded, snapshot, decisions, gateWarnings);
+  return review(client, loaded, snapshot, decisions, gateWarnings, upgrade);
 }
 
 async function connect(config: LoadedConfig["config"]): Promise<ClusterClient> {
@@ -97,18 +97,19 @@ async function review(
   snapshot: Snapshot,
   decisions: Decisions,
   gateWarnings: readonly string[],
+  upgrade: string,
 ): Promise<UpgradePlan> {
   const { config } = loaded;
   const { stack, installed, chart, liveCrds } = snapshot;
   const { crds, newRevision, gate } = decisions;
   const withoutBackup = await buildReview(reviewInput(client, loaded, snapshot, decisions, gateWarnings));
-  preflight.refuseRejected(withoutBackup);
+  preflight.refuseRejected(withoutBackup, upgrade);
   const crdsChange = withoutBackup.objects.some(({ writer }) => writer === "crds");
   const releaseWillChange = newRevision || crdsChange;
   const { digest, rendered } = chart;
   const backup = await planBackup({ client, config, stack, installed, digest, rendered, releaseWillChange });
   const reviewed = withBackup(withoutBackup, backup);
-  writeReport(reviewed);
+  writeReport(reviewed, upgrade);
   refuseUnlessReviewed(reviewed);
 
   const names = recordNames(config.release);
