@@ -26,7 +26,8 @@ for (const [name, entry] of Object.entries(entries)) {
     target: "node20",
     format: "cjs",
     external: EXTERNAL,
-    banner: { js: FIRST },
+    // A package that others load must leave how they load modules alone.
+    banner: name === "component" ? {} : { js: FIRST },
     // Without a link to the map, or the SDK would read it for the place of each resource in the program.
     sourcemap: "external",
     sourcesContent: false,

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { parseConfig, type UpgradeConfig } from "./config";
 import { schemaAt } from "./config-schema";
+import { isMap } from "../kubernetes/objects";
 import { hasNulls, markSecretLeaves, mergeValues, readValueFiles, type Values } from "./values";
 
 /** The configuration of the stack, ready for the plan. */
@@ -17,39 +18,66 @@ export interface LoadedConfig {
   readonly hasNullValues: boolean;
 }
 
-/**
- * Reads the whole configuration of this project's stack.
- *
- * @throws UserError listing every problem.
- */
-export function loadConfig(): LoadedConfig {
-  const secretKeys = parseSecretKeys(process.env["PULUMI_CONFIG_SECRET_KEYS"]);
-  return prepareConfig(pulumi.getProject(), pulumi.runtime.allConfig(), secretKeys);
+/** A stack's configuration as it was given: values by key, without the project's name. */
+export interface RawConfig {
+  readonly raw: Readonly<Record<string, unknown>>;
+  /** Keys whose value is stored encrypted, in part or as a whole. */
+  readonly secretKeys: readonly string[];
 }
 
 /**
- * {@link loadConfig} on given input: full keys (`project:key`) to the text the engine hands over, and the full keys
- * that are stored encrypted.
+ * Reads the configuration of this project's stack.
  *
  * @throws UserError listing every problem.
  */
+export function stackConfig(): RawConfig {
+  const secretKeys = parseSecretKeys(process.env["PULUMI_CONFIG_SECRET_KEYS"]);
+  const given = rawConfig(pulumi.getProject(), pulumi.runtime.allConfig(), secretKeys);
+  parseConfig(given.raw, given.secretKeys);
+  return given;
+}
+
+/**
+ * Checks a whole configuration and reads its value files.
+ *
+ * @param project the prefix of its keys.
+ * @param all full keys (`project:key`) to the text the engine hands over.
+ * @param secrets the full keys that are stored encrypted.
+ * @throws UserError listing every problem.
+ */
 export function prepareConfig(project: string, all: Record<string, string>, secrets: readonly string[]): LoadedConfig {
-  const { config, secretKeys } = configOf(project, all, secrets);
-  const values = mergeValues(...readValueFiles(config.valueFiles), config.values, config.secretValues);
+  const { raw, secretKeys } = rawConfig(project, all, secrets);
   // The engine says which top-level keys hold a secret, not where in them it is: all of `values` is hidden then.
-  const hidden = mergeValues(secretKeys.includes("values") ? config.values : {}, config.secretValues);
+  return prepare(raw, secretKeys, secretKeys.includes("values") && isMap(raw["values"]) ? raw["values"] : {});
+}
+
+/**
+ * Checks what was given and reads the value files.
+ *
+ * @param secretKeys keys with something secret in their value.
+ * @param secretValues the part of `values` that is secret.
+ * @throws UserError listing every problem.
+ */
+export function prepare(raw: RawConfig["raw"], secretKeys: readonly string[], secretValues: Values): LoadedConfig {
+  const config = parseConfig(raw, secretKeys);
+  const values = mergeValues(...readValueFiles(config.valueFiles), config.values, config.secretValues);
+  const hidden = mergeValues(secretValues, config.secretValues);
   const programValues = markSecretLeaves(values, hidden, (value) => pulumi.secret(value));
   return { config, values, secretPart: hidden, programValues, hasNullValues: hasNulls(values) };
 }
 
 /** The configuration alone, without the value files. @throws UserError listing every problem. */
 export function configOf(project: string, all: Record<string, string>, secrets: readonly string[]) {
+  const { raw, secretKeys } = rawConfig(project, all, secrets);
+  return { config: parseConfig(raw, secretKeys), secretKeys };
+}
+
+function rawConfig(project: string, all: Record<string, string>, secrets: readonly string[]): RawConfig {
   const ownKey = (full: string) => (full.startsWith(`${project}:`) ? [full.slice(project.length + 1)] : []);
   const raw = Object.fromEntries(
     Object.entries(all).flatMap(([full, text]) => ownKey(full).map((key) => [key, fromText(key, text)] as const)),
   );
-  const secretKeys = secrets.flatMap(ownKey);
-  return { config: parseConfig(raw, secretKeys), secretKeys };
+  return { raw, secretKeys: secrets.flatMap(ownKey) };
 }
 
 /** Keys stored encrypted, as the language host puts them into the environment; the SDK has no public way to ask. */

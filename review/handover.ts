@@ -10,9 +10,26 @@ export const REPORT_VARIABLE = "CASA_UPGRADE_REPORT";
 /** Environment variable with the path of the review that an update is bound to; `casa-upgrade up --plan` sets it. */
 export const PLAN_VARIABLE = "CASA_UPGRADE_PLAN";
 
-/** Hands the review to who asked for it. @throws UserError when the file cannot be written. */
-export function writeReport(review: Review, file = process.env[REPORT_VARIABLE]): void {
+/** Which upgrade of this program has written which report. */
+const written = new Map<string, string>();
+
+/**
+ * Hands the review to who asked for it.
+ *
+ * @param upgrade what the upgrade is called in its program.
+ * @throws UserError when the file cannot be written, or would take the place of another upgrade's review.
+ */
+export function writeReport(review: Review, upgrade: string, file = process.env[REPORT_VARIABLE]): void {
   if (!file) return;
+  const other = written.get(file);
+  if (other !== undefined && other !== upgrade) {
+    throw new UserError(
+      "plan-file",
+      `this program has several upgrades, ${other} and ${upgrade} among them, and a plan is of one`,
+      "pulumi preview --diff shows all; or have a program for each",
+    );
+  }
+  written.set(file, upgrade);
   try {
     writeFileSync(file, renderJson(review));
   } catch (error) {

@@ -11,8 +11,9 @@ import {
   type PreviewSummary,
   type StackState,
 } from "./engine/output";
-import { choosePlugins, userPluginDirectory, type PluginChoice } from "./engine/plugins";
+import { choosePlugins, installEmbeddedProviders, userPluginDirectory, type PluginChoice } from "./engine/plugins";
 import { defaultProject, leaves, writePlainConfig, writeProject } from "./engine/project";
+import { CHECKOUT } from "./paths";
 import { ensurePluginsBuilt } from "./plugins/build";
 import type { Tools } from "./tools";
 
@@ -36,6 +37,8 @@ export interface RunOptions {
   reject?: boolean;
   /** Environment for this command only. */
   env?: NodeJS.ProcessEnv;
+  /** Folder it runs in. Default: the project's. */
+  cwd?: string;
 }
 
 export interface CommandResult {
@@ -104,6 +107,14 @@ export class Engine {
       throw new PulumiError(`pulumi ${args.slice(0, 2).join(" ")}`, result);
     }
     return result;
+  }
+
+  /** Adds a Pulumi package to the project of a folder, as `pulumi package add` does there. */
+  async packageAdd(source: string, folder: string): Promise<void> {
+    if (this.plugins.mode === "embedded") installEmbeddedProviders(this.#home);
+    const bin = path.join(CHECKOUT, "sandbox/plugins/bin");
+    const env = this.plugins.mode === "embedded" ? { PATH: [bin, this.environment.PATH].join(path.delimiter) } : {};
+    await this.pulumi(["package", "add", source], { cwd: folder, env });
   }
 
   async stackInit(stack: string): Promise<void> {
@@ -213,7 +224,7 @@ export class Engine {
 
   #start(args: string[], options: RunOptions): execa.ExecaChildProcess {
     return execa(this.#options.tools.path("pulumi"), [...args, "--non-interactive", "--color", "never"], {
-      cwd: this.projectDirectory,
+      cwd: options.cwd ?? this.projectDirectory,
       env: { ...this.environment, ...options.env },
       extendEnv: false,
       input: options.input ?? "",

@@ -34,7 +34,7 @@ interface Found {
 
 /** Looks for the tool on PATH, leaving out our own links. */
 async function onPath(spec: ToolSpec): Promise<{ file: string; step: string } | { reason: string }> {
-  if (spec.corrections) return { reason: "not taken from PATH" };
+  if (spec.corrections ?? spec.ownSources) return { reason: "not taken from PATH" };
   const pinned = parseVersion(pinnedVersion(spec));
   let reason = "not on PATH";
   for (const dir of (process.env.PATH ?? "").split(path.delimiter)) {

@@ -1,3 +1,4 @@
+import { launcher } from "./launcher";
 import { shellWord } from "./shell-word";
 
 /** How a command line reaches the cluster of the stack. */
@@ -14,12 +15,12 @@ export function kubectl(access: ClusterAccess, ...args: string[]): string {
 }
 
 /**
- * One of this project's helper programs as a command line; the working directory of a command is the project's.
+ * One of this package's helper programs as a command line; the working directory of a command is the Pulumi program's.
  *
  * @param name as bundle/entries.json has it.
  */
 export function program(name: ProgramName, access: ClusterAccess): string {
-  return ["node", "bundle/program.cjs", name, "--context", access.context].map(shellWord).join(" ");
+  return ["node", launcher(), ...[name, "--context", access.context].map(shellWord)].join(" ");
 }
 
 /** The helper programs. */

@@ -1,4 +1,3 @@
-import { getStack } from "@pulumi/pulumi";
 import type { CrdSetArgs } from "../components/crd-set/component";
 import type { CustomResourceMigrationArgs } from "../components/custom-resource-migration/component";
 import { refuseUnlessMigratable } from "../components/custom-resource-migration/jobs";
@@ -15,7 +14,6 @@ import { pendingGroups, type RecordedStamp } from "../components/workload-restar
 import { placesFor } from "../components/workload-restarts/stages";
 import type { LoadedConfig } from "../config/config-load";
 import { parseDescription } from "../history/recorded-texts";
-import { showUserErrors } from "../config/show-errors";
 import type { ClusterClient } from "../kubernetes/connect";
 import { isEstablished } from "../kubernetes/crds";
 import { buildReview } from "../review/build";
@@ -40,12 +38,12 @@ export interface UpgradePlan {
   readonly before: { readonly name: string; readonly exists: boolean; readonly recorded: RecordedStamp };
   readonly backup: BackupPlan;
   readonly customResources: Omit<CustomResourceMigrationArgs, "access">;
-  readonly crds: Omit<CrdSetArgs, "access">;
+  readonly crds: Omit<CrdSetArgs, "access" | "called">;
   readonly release: RuntimeReleaseArgs;
   /** Undefined when `migrationGate.enabled` is false. */
   readonly migrationGate?: Omit<MigrationGateArgs, "access" | "revision" | "backups">;
   /** Undefined when `restarts.enabled` is false. */
-  readonly restarts?: Omit<WorkloadRestartsArgs, "access">;
+  readonly restarts?: Omit<WorkloadRestartsArgs, "access" | "called">;
   /** What a reviewer should know although it stops nothing. */
   readonly warnings: readonly string[];
   /** Everything that changes, and what comes of it. */
@@ -55,23 +53,18 @@ export interface UpgradePlan {
 /**
  * Reads chart and cluster, decides what the upgrade does, and refuses what cannot work. Changes nothing anywhere.
  *
- * @throws RunError, which the engine shows without a stack trace: the problem and its fix.
+ * @param upgrade what the upgrade is called in its program.
+ * @throws UserError.
  */
-export function planUpgrade(loaded: LoadedConfig): Promise<UpgradePlan> {
-  const stack = getStack();
-  return showUserErrors(() => planFor(loaded, stack));
-}
-
-/** {@link planUpgrade} without an engine around it. @throws UserError. */
-export async function planFor(loaded: LoadedConfig, stack: string): Promise<UpgradePlan> {
+export async function planFor(loaded: LoadedConfig, stack: string, upgrade = "casa"): Promise<UpgradePlan> {
   const { config } = loaded;
   const [client, ofTools] = await Promise.all([connect(config), preflight.checkTools()]);
 
   return client.api.remembering(async () => {
-    const snapshot = await readSnapshot(client, loaded, stack);
+    const snapshot = await readSnapshot(client, loaded, { stack, upgrade });
     const decisions = decide(loaded, snapshot);
     const gateWarnings = await refuseWhatCannotWork(client, loaded, snapshot, decisions);
-    return review(client, loaded, snapshot, decisions, [...ofTools, ...gateWarnings]);
+    return review(client, loaded, snapshot, decisions, [...ofTools, ...gateWarnings], upgrade);
   });
 }
 
@@ -106,6 +99,7 @@ async function review(
   snapshot: Snapshot,
   decisions: Decisions,
   gateWarnings: readonly string[],
+  upgrade: string,
 ): Promise<UpgradePlan> {
   const { config } = loaded;
   const { stack, installed, chart, liveCrds } = snapshot;
@@ -117,11 +111,11 @@ async function review(
   const early = newRevision ? backupIf(true) : undefined;
   early?.catch(() => undefined);
   const withoutBackup = await buildReview(reviewInput(client, loaded, snapshot, decisions, gateWarnings));
-  preflight.refuseRejected(withoutBackup);
+  preflight.refuseRejected(withoutBackup, upgrade);
   const crdsChange = withoutBackup.objects.some(({ writer }) => writer === "crds");
   const backup = await (early ?? backupIf(crdsChange));
   const reviewed = { ...withBackup(withoutBackup, backup), requests: client.requestCount };
-  writeReport(reviewed);
+  writeReport(reviewed, upgrade);
   refuseUnlessReviewed(reviewed);
 
   const names = recordNames(config.release);

@@ -121,10 +121,10 @@ export async function refuseUnlessInjectionReady(
 }
 
 /** What the API server refused as a dry-run it would refuse half-way through the upgrade. */
-export function refuseRejected(review: Review): void {
+export function refuseRejected(review: Review, upgrade: string): void {
   const { refusals } = review;
   if (refusals.length === 0) return;
-  writeReport(review);
+  writeReport(review, upgrade);
   const lines = refusals.map(({ object, problem, fix }) => `    ${object}: ${problem}\n      Fix: ${fix}`);
   throw new UserError(
     "refused",

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { childNames } from "../components/child-names";
 import { type EarlierRecord, readEarlierRecord } from "../components/migration-gate/earlier-record";
 import { readMigrations } from "../components/custom-resource-migration/file";
 import type { MigrationEntry } from "../components/custom-resource-migration/rules";
@@ -66,9 +67,15 @@ export interface Snapshot {
 /**
  * Reads the snapshot: all that is read before anything is decided.
  *
+ * @param where the stack, and what the upgrade is called in its program.
  * @throws UserError when something cannot be read, or the release cannot be upgraded at all.
  */
-export async function readSnapshot(client: ClusterClient, loaded: LoadedConfig, stack: string): Promise<Snapshot> {
+export async function readSnapshot(
+  client: ClusterClient,
+  loaded: LoadedConfig,
+  where: { readonly stack: string; readonly upgrade: string },
+): Promise<Snapshot> {
+  const { stack, upgrade } = where;
   const { config } = loaded;
   const installed = await readRelease(client, config.namespace, config.release);
   // Without a release that can be upgraded the rest need not be read.
@@ -82,13 +89,13 @@ export async function readSnapshot(client: ClusterClient, loaded: LoadedConfig, 
     readRestartRecords(client, config),
     readMasWorkloads(client, config),
     // Reads the whole state: only where no new revision makes the gate run anyway.
-    isInstalled(installed, chart, loaded.values) ? readEarlierRecord(stack, "casa-migration-passed") : undefined,
+    isInstalled(installed, chart, loaded.values) ? readEarlierRecord(stack, `${upgrade}-migration-passed`) : undefined,
   ]);
   const names = recordNames(config.release);
   const wanted = config.restarts.enabled ? (["before", "after"] as const) : (["before"] as const);
   const missing = wanted.filter((which) => !records.exists[which]).map((which) => names[which]);
   // Of a release that is not there nothing is recorded, and its records are to be made anew.
-  if (installed) await refuseLostRecords(stack, config.namespace, missing);
+  if (installed) await refuseLostRecords(stack, config.namespace, missing, childNames(upgrade));
   return {
     stack,
     cluster: { context: config.context, id: client.uid ?? "unknown", version: client.gitVersion },

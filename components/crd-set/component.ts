@@ -5,6 +5,7 @@ import {
 import * as pulumi from "@pulumi/pulumi";
 import { shortDigest } from "../../shared/digest";
 import { helperCommand, isInRun } from "../helper-command";
+import type { ChildNames } from "../child-names";
 import type { PlannedCrd } from "../../crds/crds";
 import { type ClusterAccess, kubectl } from "../../shared/shell";
 
@@ -21,6 +22,8 @@ export interface CrdSetArgs {
   readonly dropped: readonly string[];
   /** No CRD changes, and all are Established already. */
   readonly established: boolean;
+  /** What the CRDs' resources are called. */
+  readonly called: ChildNames;
   /** How the wait for `Established` reaches the cluster. */
   readonly access: ClusterAccess;
   /** Longest wait for all CRDs to be Established, in seconds. */
@@ -61,7 +64,7 @@ export class CrdSet extends pulumi.ComponentResource {
     const applied = args.crds.map(
       (crd) =>
         new CustomResourceDefinition(
-          crd.name,
+          args.called(crd.name),
           // The schema of a CRD is free-form JSON that the provider's input type spells out; zod has checked its frame.
           manifestOf(crd) as unknown as CustomResourceDefinitionArgs,
           { parent: this, retainOnDelete: true, import: crd.exists ? crd.name : undefined },

@@ -6,6 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { restartPatch } from "./restart-patch";
 import type { RecordedStamp, RestartPlan, RestartTarget } from "./restarts";
 import { pendingGroups } from "./restarts";
+import type { ChildNames } from "../child-names";
 import { workloadId } from "../../kubernetes/workload";
 import { helperCommand } from "../helper-command";
 import type { GateJob } from "./gate-job";
@@ -34,6 +35,8 @@ export interface WorkloadRestartsArgs {
   /** The check that new pods will really get the new configuration, run before the first restart. */
   readonly injection: Omit<InjectionJob, "stamp">;
   readonly access: ClusterAccess;
+  /** What the resources of workloads and of the record are called. */
+  readonly called: ChildNames;
   /** ConfigMap that remembers for which configuration all workloads were restarted. */
   readonly record: { readonly name: string; readonly exists: boolean };
 }
@@ -135,8 +138,8 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
   }
 
   private restart(target: RestartTarget, args: WorkloadRestartsArgs, after: After): pulumi.Resource {
-    const id = workloadId(target);
-    const patch = patchResource(target, args.stamp, {
+    const id = args.called(workloadId(target));
+    const patch = patchResource(id, target, args.stamp, {
       parent: this,
       dependsOn: after,
       retainOnDelete: true,
@@ -159,6 +162,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
   /** Written last: from then on a workload without a stamp is known to run under this configuration. */
   private record(args: WorkloadRestartsArgs, gates: pulumi.Resource[]): ConfigMap {
     return restartRecord(
+      args.called(args.record.name),
       args.record,
       args.injection.namespace,
       { stamp: args.stamp, stale: args.plan.stale, reason: args.plan.reason },
@@ -175,13 +179,14 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
  * how it is read.
  */
 export function restartRecord(
+  name: string,
   at: { readonly name: string; readonly exists: boolean },
   namespace: string,
   recorded: RecordedStamp,
   opts: pulumi.CustomResourceOptions,
 ): ConfigMap {
   return new ConfigMap(
-    at.name,
+    name,
     {
       metadata: { name: at.name, namespace },
       data: {
@@ -213,10 +218,14 @@ function gateJobOf(target: RestartTarget, { stamp, timeoutSeconds, injection }: 
   return { kind, namespace, name, stamp, again, reason, brokenBefore, mode: injection.mode, timeoutSeconds };
 }
 
-function patchResource(target: RestartTarget, stamp: string, opts: pulumi.CustomResourceOptions): pulumi.Resource {
+function patchResource(
+  name: string,
+  target: RestartTarget,
+  stamp: string,
+  opts: pulumi.CustomResourceOptions,
+): pulumi.Resource {
   const { metadata, spec } = restartPatch(stamp, target);
   const args = { metadata: { ...metadata, name: target.name, namespace: target.namespace }, spec };
-  const name = workloadId(target);
   switch (target.kind) {
     case "Deployment":
       return new DeploymentPatch(name, args, opts);

@@ -36,6 +36,20 @@ export function userPluginDirectory(env: NodeJS.ProcessEnv): string {
   return path.join(env.PULUMI_HOME ?? path.join(os.homedir(), ".pulumi"), "plugins");
 }
 
+/**
+ * Puts the embedded providers where the engine keeps installed plugins: it looks nowhere else when it works on a
+ * package (`pulumi package add`), and would download them.
+ */
+export function installEmbeddedProviders(pulumiHome: string): void {
+  for (const name of ["kubernetes", "command"]) {
+    const folder = path.join(pulumiHome, "plugins", `resource-${name}-v${sdkVersion(name)}`);
+    fs.mkdirSync(folder, { recursive: true });
+    const program = path.join(CHECKOUT, "sandbox/plugins/bin", `pulumi-resource-${name}`);
+    const text = `#!/bin/sh\nexec '${program}' "$@"\n`;
+    fs.writeFileSync(path.join(folder, `pulumi-resource-${name}`), text, { mode: 0o755 });
+  }
+}
+
 function missingOfficialPlugins(env: NodeJS.ProcessEnv, pulumi: string): string[] {
   const onPath = [...(env.PATH ?? "").split(path.delimiter), path.dirname(realPath(pulumi))];
   const installed = userPluginDirectory(env);

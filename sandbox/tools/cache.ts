@@ -10,6 +10,7 @@ import { buildArguments, currentPlatform, moduleDir, pinnedVersion, type ToolSpe
 function cacheKey(spec: ToolSpec): string {
   const hash = createHash("sha256");
   for (const file of ["go.mod", "go.sum"]) hash.update(fs.readFileSync(path.join(moduleDir(spec), file)));
+  for (const file of spec.ownSources ?? []) hash.update(fs.readFileSync(path.join(moduleDir(spec), file)));
   for (const correction of spec.corrections ?? []) {
     if ("add" in correction) hash.update(fs.readFileSync(path.join(moduleDir(spec), correction.add)));
   }

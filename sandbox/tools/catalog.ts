@@ -13,6 +13,8 @@ export const TOOL_NAMES = [
   "kwok",
   "kwokctl",
   "crdify",
+  "pulumi-language-yaml",
+  "pulumi-language-python",
   "pilot-discovery",
   "helm4",
 ] as const;
@@ -38,6 +40,8 @@ export interface ToolSpec {
    * downloaded.
    */
   corrections?: readonly Correction[];
+  /** Files of a program of our own, in the folder of its go.mod; it is neither taken from PATH nor downloaded. */
+  ownSources?: readonly string[];
   /** The project's own release; undefined where none with a published SHA-256 exists. */
   download?(version: string, platform: Platform): Download;
 }
@@ -196,6 +200,29 @@ export const TEST_TOOLS: readonly ToolSpec[] = [
     module: "sigs.k8s.io/crdify",
     package: "sigs.k8s.io/crdify",
     linkerVariables: () => [],
+  },
+];
+
+/** Language hosts by which the tests run programs that use the package; Node's is among the embedded plugins. */
+export const LANGUAGE_HOSTS: readonly ToolSpec[] = [
+  {
+    name: "pulumi-language-yaml",
+    versionArgs: ["-version"],
+    fits: exactly,
+    moduleDir: "pulumi-yaml",
+    module: "github.com/pulumi/pulumi-yaml",
+    package: "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml",
+    linkerVariables: (version) => [`github.com/pulumi/pulumi-yaml/pkg/version.Version=${version}`],
+  },
+  {
+    name: "pulumi-language-python",
+    versionArgs: [],
+    fits: exactly,
+    moduleDir: "pulumi",
+    module: "github.com/pulumi/pulumi/pkg/v3",
+    package: "./python",
+    ownSources: ["python/main.go", "python/run.py"],
+    linkerVariables: (version) => [`github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=${version}`],
   },
 ];
 

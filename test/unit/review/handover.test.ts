@@ -1,13 +1,27 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { UserError } from "../../../shared/user-error";
 import { expect } from "chai";
 import type { ReleaseState } from "../../../helm/release";
 import { parseCommand } from "../../../cli/arguments";
-import { differencesFrom } from "../../../review/handover";
+import { sampleReview } from "../../fixtures/review";
+import { differencesFrom, writeReport } from "../../../review/handover";
 import { recordChanges, type RecordInput } from "../../../review/records";
 import { reviewedDifferences, reviewedHashes } from "../../../review/reviewed";
 import type { Review } from "../../../review/report/schema";
 
 const KEY = Buffer.from("key of this release");
+
+describe("a report", () => {
+  it("is of one upgrade: another one of the same program is refused, by name", () => {
+    const file = join(mkdtempSync(join(tmpdir(), "report-")), "plan.json");
+    writeReport(sampleReview(), "casa", file);
+    writeReport(sampleReview(), "casa", file);
+    expect(() => writeReport(sampleReview(), "casa-two", file)).to.throw(UserError, "casa and casa-two");
+    rmSync(dirname(file), { recursive: true });
+  });
+});
 
 describe("what a review is bound to", () => {
   const identity: Review["identity"] = {
