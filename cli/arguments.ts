@@ -40,7 +40,7 @@ interface CommonOptions {
 
 /** Options that one command has; the others say whose they are. */
 const OPTIONS = {
-  plan: [new Option("--out <dir>", "folder for plan.md, plan.json and plan.svg (default: here)")],
+  plan: [new Option("--out <dir>", "folder for plan.md, plan.html, plan.json and plan.svg (default: here)")],
   up: [new Option("--plan <file>", "plan.json: only what was reviewed")],
   history: [
     new Option("--all", "all updates, not only the newest 20").default(false),
@@ -59,7 +59,7 @@ const OPTIONS = {
 } as const;
 
 const SUMMARIES: Readonly<Record<keyof typeof OPTIONS, string>> = {
-  plan: "review the upgrade; writes plan.md, plan.json and plan.svg. Exit code 0: nothing to do, 2: there are changes, 1: refused",
+  plan: "review the upgrade; writes plan.md, plan.html, plan.json and plan.svg. Exit code 0: nothing to do, 2: there are changes, 1: refused",
   up: "upgrade; with --plan only what was reviewed: refused when cluster, chart or config differ from it",
   history: "updates of this stack: time, result, chart version, who",
   rollback:

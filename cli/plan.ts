@@ -5,6 +5,7 @@ import * as path from "node:path";
 import { parseReview, renderJson } from "../review/report/json";
 import { renderMarkdown } from "../review/report/markdown";
 import type { Violation } from "../review/report/markdown-policies";
+import { renderPage } from "../review/report/page/page";
 import type { Review } from "../review/report/schema";
 import { summarize } from "../review/report/summary";
 import { renderTimeline } from "../review/report/timeline";
@@ -15,8 +16,8 @@ import { openStack, preview } from "./engine";
 export const EXIT = { unchanged: 0, refused: 1, changes: 2 } as const;
 
 /**
- * Previews the upgrade and writes the review as plan.md, plan.json and plan.svg into a folder. A refused upgrade is
- * written, too, as far as it was reviewed.
+ * Previews the upgrade and writes the review as plan.md, plan.html, plan.json and plan.svg into a folder. A refused
+ * upgrade is written, too, as far as it was reviewed.
  *
  * @returns the exit code.
  * @throws UserError when there is no review because the upgrade was refused early, with the reasons.
@@ -65,6 +66,7 @@ export async function makeReview(
 function writeReview(review: Review, violations: readonly Violation[], out: string): string[] {
   const contents = {
     "plan.md": renderMarkdown(review, violations),
+    "plan.html": renderPage(review, violations),
     "plan.json": renderJson(review),
     "plan.svg": renderTimeline(review),
   };

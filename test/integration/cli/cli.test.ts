@@ -53,11 +53,12 @@ describe("casa-upgrade plan and up --plan", function () {
       .and.to.contain("0.2.0")
       .and.to.contain("casa-keycloak");
     expect(readFileSync(join(out, "plan.svg"), "utf8")).to.match(/^<svg|^<\?xml/);
+    expect(readFileSync(join(out, "plan.html"), "utf8")).to.contain("Deployment casa-runtime/casa-keycloak");
     expect(review().verdict).to.equal("changes");
   });
 
   it("shows a changed password nowhere, and says that it changes", () => {
-    for (const file of ["plan.md", "plan.json", "plan.svg"]) {
+    for (const file of ["plan.md", "plan.html", "plan.json", "plan.svg"]) {
       expect(readFileSync(join(out, file), "utf8"), file).not.to.contain(planted);
     }
     const secret = review().objects.find(({ kind, name }) => kind === "Secret" && name === "casa-postgres-auth");
