@@ -1,6 +1,7 @@
 import { Command as Program, CommanderError, InvalidArgumentError, Option } from "commander";
 import { distance } from "fastest-levenshtein";
 import { UserError } from "../shared/user-error";
+import { type Role, ROLES } from "../upgrade/roles";
 
 /** What the user typed. */
 export type Command =
@@ -10,7 +11,8 @@ export type Command =
   | { name: "up"; target: Target; plan?: string; yes: boolean }
   | { name: "history"; target: Target; all: boolean; json: boolean }
   | { name: "rollback"; target: Target; to?: number; acceptDataLoss: boolean; yes: boolean }
-  | { name: "restore"; target: Target; database: string; from: string; yes: boolean };
+  | { name: "restore"; target: Target; database: string; from: string; yes: boolean }
+  | { name: "permissions"; target: Target; role: Role; json: boolean };
 
 /** Which stack of which project, and what else the engine is told. */
 export interface Target {
@@ -56,6 +58,10 @@ const OPTIONS = {
     new Option("--database <name>", "which database"),
     new Option("--from <file>", "which backup").default("latest"),
   ],
+  permissions: [
+    new Option("--role <role>", "review: previews and changes nothing; upgrade: all of it").choices(ROLES),
+    new Option("--json", "as JSON").default(false),
+  ],
 } as const;
 
 const SUMMARIES: Readonly<Record<keyof typeof OPTIONS, string>> = {
@@ -65,6 +71,8 @@ const SUMMARIES: Readonly<Record<keyof typeof OPTIONS, string>> = {
   rollback:
     "go back to an earlier update's configuration: previews it, refuses what would lose data, asks, then upgrades to it",
   restore: "put a backup in the place of a database",
+  permissions:
+    "the Kubernetes account (roles and bindings) that reviewing or upgrading this stack needs, for kubectl apply",
 };
 
 /** @throws UserError for anything that is not understood; the message ends with what to type. */
@@ -112,6 +120,10 @@ function programFor(done: (command: Command) => void): Program {
   add<{ database?: string; from: string }>("restore", ({ database, from }, common) => {
     if (database === undefined) throw new UserError("usage", "which database? casa-upgrade restore --database auth");
     return { name: "restore", target: targetOf(common), database, from, yes: common.yes };
+  });
+  add<{ role?: Role; json: boolean }>("permissions", ({ role, json }, common) => {
+    if (role === undefined) throw new UserError("usage", "which role? casa-upgrade permissions --role review");
+    return { name: "permissions", target: targetOf(common), role, json };
   });
   return program;
 }

@@ -4,6 +4,7 @@ import "../shared/stack-traces";
 import { type Command, parseCommand } from "./arguments";
 
 import { historyCommand } from "./history";
+import { permissionsCommand } from "./permissions";
 import { planCommand } from "./plan";
 import { rollbackCommand } from "./rollback";
 import { restoreCommand } from "./restore";
@@ -24,6 +25,8 @@ async function run(command: Command): Promise<number> {
       return rollbackCommand(command);
     case "restore":
       return restoreCommand(command);
+    case "permissions":
+      return permissionsCommand(command.target, command.role, command.json);
   }
 }
 

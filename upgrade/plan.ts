@@ -1,4 +1,4 @@
-import { getStack } from "@pulumi/pulumi";
+import { getStack, runtime } from "@pulumi/pulumi";
 import type { CrdSetArgs } from "../components/crd-set/component";
 import type { CustomResourceMigrationArgs } from "../components/custom-resource-migration/component";
 import { refuseUnlessMigratable } from "../components/custom-resource-migration/jobs";
@@ -75,7 +75,7 @@ export async function planFor(loaded: LoadedConfig, stack: string): Promise<Upgr
 
 async function connect(config: LoadedConfig["config"]): Promise<ClusterClient> {
   const client = await preflight.connectTo(config);
-  await preflight.refuseWithoutBasicPermissions(client, config);
+  await preflight.refuseWithoutBasicPermissions(client, config, runtime.isDryRun());
   return client;
 }
 
@@ -94,7 +94,7 @@ async function refuseWhatCannotWork(
   const warnings = settings ? await checkGatePermissions(client, settings) : [];
   if (onlyRestarts)
     await preflight.refuseUnlessInjectionReady(client, config, injectionCheck(config, decisions, injection));
-  return warnings;
+  return [...preflight.readOnlyWarning(client), ...warnings];
 }
 
 /** Asks the API server what comes of the decisions, and puts the plan together. */
