@@ -7,22 +7,24 @@ import { type Role, type RoleInput, roleManifests } from "../upgrade/roles";
 import { readSnapshot } from "../upgrade/snapshot";
 import type { Target } from "./arguments";
 import { openStack } from "./engine";
+import { type Outcome, say } from "./output";
+import { withProgress } from "./progress";
 import { loadedConfig, programFolder } from "./stack-config";
 
 /**
  * Prints the Kubernetes objects of an account that reviews or upgrades this stack: what this chart version, the
  * installed one, and the MAS workloads of this moment need. Changes nothing; whoever asks must be able to read it all.
  *
- * @returns the exit code.
  * @throws UserError
  */
-export async function permissionsCommand(target: Target, role: Role, json: boolean): Promise<number> {
+export async function permissionsCommand(target: Target, role: Role): Promise<Outcome> {
   const stack = await openStack(target);
   process.chdir(await programFolder(stack));
   const loaded = await loadedConfig(stack);
   const { config } = loaded;
   const client = await connectTo(config);
-  const { chart, installed, systems, policies } = await readSnapshot(client, loaded, stack.name);
+  const read = () => readSnapshot(client, loaded, stack.name);
+  const { chart, installed, systems, policies } = await withProgress("reading cluster and chart", read);
   // helm's own check goes on in the background, and its folder is removed when it ends.
   await chart.refusal;
   const before = installed ? parseManifest(installed.latest.manifest).map(({ object }) => object) : [];
@@ -48,12 +50,8 @@ export async function permissionsCommand(target: Target, role: Role, json: boole
     migrates: config.customResourceMigrations !== undefined,
   };
   const manifests = roleManifests(role, input, (apiVersion, kind) => served.get(`${apiVersion} ${kind}`));
-  console.log(
-    json
-      ? JSON.stringify({ apiVersion: "v1", kind: "List", items: manifests }, null, 2)
-      : manifests.map(toYaml).join("---\n").trimEnd(),
-  );
-  return 0;
+  if (!target.json) say(manifests.map(toYaml).join("---\n").trimEnd());
+  return { code: 0, result: { apiVersion: "v1", kind: "List", items: manifests } };
 }
 
 /** As people write it: lists of words in one line. */

@@ -29,8 +29,8 @@ describe("accounts that review and that upgrade, as the API server's RBAC sees t
     for (const role of ["review", "upgrade"]) {
       const run = await world.cli("permissions", "--role", role);
       if (run.code !== 0) throw new Error(run.text);
-      printed[role] = run.text;
-      await world.kubectl(["apply", "-f", "-"], run.text);
+      printed[role] = run.stdout;
+      await world.kubectl(["apply", "-f", "-"], run.stdout);
       kubeconfigs[role] = await login(`casa-upgrade-casa-${role}`);
     }
   });
@@ -186,7 +186,8 @@ describe("accounts that review and that upgrade, as the API server's RBAC sees t
     expect(run.code, run.text).to.equal(0);
     expect(await world.helmVersions()).to.deep.equal(["casa-runtime-0.1.0 superseded", "casa-runtime-0.2.0 deployed"]);
     await become("review");
-    const left = await world.cli("plan", "--out", join(world.scratch, "left"));
+    const left = await world.cli("plan", "--json", "--out", join(world.scratch, "left"));
     expect(left.code, left.text).to.equal(0);
+    expect(JSON.parse(left.stdout)).to.include({ verdict: "unchanged" });
   });
 });
