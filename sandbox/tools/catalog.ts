@@ -14,6 +14,7 @@ export const TOOL_NAMES = [
   "kwokctl",
   "crdify",
   "pilot-discovery",
+  "actionlint",
 ] as const;
 export type ToolName = (typeof TOOL_NAMES)[number];
 
@@ -197,6 +198,17 @@ export const TEST_TOOLS: readonly ToolSpec[] = [
     linkerVariables: () => [],
   },
 ];
+
+/** Checks the example workflows; built in 10 s. */
+export const ACTIONLINT: ToolSpec = {
+  name: "actionlint",
+  versionArgs: ["-version"],
+  fits: exactly,
+  moduleDir: "actionlint",
+  module: "github.com/rhysd/actionlint",
+  package: "github.com/rhysd/actionlint/cmd/actionlint",
+  linkerVariables: () => [],
+};
 
 /**
  * Istio's control plane, whose injector the tests of the restarts ask. A build takes 7 minutes of processor time, so it

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
@@ -10,9 +10,11 @@ import { parseReview } from "../../../review/report/json";
 import type { Review } from "../../../review/report/schema";
 import { planFor } from "../../../upgrade/plan";
 import { demoObjects, toYaml } from "../../fixtures/mas";
+import { commentsIn, FAKE_GH, githubStep, gitlabScript, Notes, Runner } from "../world/pipeline";
 import { chartPath, RELEASE_NAMESPACE, ROOT, World } from "../world/world";
 
 const ROLE = "casa-upgrade-casa-runtime-casa-upgrade";
+const NEXT_MONTH = new Date(Date.now() + 30 * 24 * 3600 * 1000).toISOString().slice(0, 10);
 const EXAMPLES = join(ROOT, "docs/examples/rbac");
 
 describe("accounts that review and that upgrade, as the API server's RBAC sees them", function () {
@@ -25,7 +27,11 @@ describe("accounts that review and that upgrade, as the API server's RBAC sees t
     world = await World.open({ postgres: true });
     await world.helmInstall("0.1.0");
     await world.kubectl(["apply", "-f", "-"], toYaml(demoObjects({ policies: false, readyAfter: "0s" })));
-    await world.useVersion("0.2.0");
+    // As in a pipeline: which account it is, KUBECONFIG says.
+    await world.useVersion("0.2.0", {
+      kubeconfig: undefined,
+      acknowledge: { "keycloak-highly-available": `${NEXT_MONTH} a sample has one replica` },
+    });
     for (const role of ["review", "upgrade"]) {
       const run = await world.cli("permissions", "--role", role);
       if (run.code !== 0) throw new Error(run.text);
@@ -48,8 +54,8 @@ describe("accounts that review and that upgrade, as the API server's RBAC sees t
     return file;
   }
 
-  const become = (role: string) => world.config({ kubeconfig: kubeconfigs[role] });
-  const planFile = () => join(world.scratch, "reviewed", "plan.json");
+  const planFile = () => join(world.engine.projectDirectory, "review", "plan.json");
+  const become = (role: string) => ({ KUBECONFIG: kubeconfigs[role] });
 
   /** Takes verbs of a resource away, asks for the plan of an update, and gives them back. */
   async function planWithout(kind: string, namespace: string | undefined, resource: string, verbs: string[]) {
@@ -122,10 +128,13 @@ describe("accounts that review and that upgrade, as the API server's RBAC sees t
   });
 
   it("a review without write permissions says what could not be asked, and refuses nothing", async () => {
-    await become("review");
     const before = await world.fingerprint();
-    const run = await world.cli("plan", "--out", join(world.scratch, "reviewed"));
-    expect(run.code, run.text).to.equal(2);
+    const runner = new Runner(world, "github-plan", { GITHUB_REPOSITORY: "o/r", NUMBER: "7" });
+    const text = readFileSync(kubeconfigs["review"] ?? "", "utf8");
+    const login = await runner.run(githubStep("plan.yml", "plan", "Log in"), { KUBECONFIG_TEXT: text });
+    expect(login, login.text).to.include({ code: 0, text: "" });
+    const run = await runner.run(githubStep("plan.yml", "plan", "Plan"));
+    expect(run.code, run.text).to.equal(0);
     expect(run.text).to.contain("not asked: this user may only read");
     const review = parseReview(readFileSync(planFile(), "utf8"));
     expect(review.refusals).to.deep.equal([]);
@@ -137,9 +146,20 @@ describe("accounts that review and that upgrade, as the API server's RBAC sees t
       "StatefulSet ledger",
     ]);
     expect(review.warnings.join("\n")).to.contain("may only read").and.to.contain("database servers were not asked");
-    const preview = await world.preview();
-    expect(preview.ok, preview.text).to.equal(true);
-    expect(preview.text).to.contain("may only read");
+    const preview = await world.engine.preview(world.stack, [], { env: become("review") });
+    expect(preview.exitCode, preview.all).to.equal(0);
+    expect(preview.all).to.contain("may only read");
+
+    const comments = join(runner.temporary, "comments.json");
+    mkdirSync(join(runner.temporary, "bin"));
+    writeFileSync(join(runner.temporary, "bin", "gh"), FAKE_GH, { mode: 0o755 });
+    runner.putOnPath(join(runner.temporary, "bin"));
+    for (const round of ["a comment is made", "and changed in its place"]) {
+      const comment = await runner.run(githubStep("plan.yml", "plan", "Comment"), { COMMENTS: comments });
+      expect(comment, `${round}: ${comment.text}`).to.include({ code: 0, text: "" });
+      expect(commentsIn(comments), round).to.have.length(1);
+    }
+    expect(commentsIn(comments)[0]).to.match(/^<!-- casa-upgrade plan test -->\n## Upgrade of `casa-runtime`/);
     expect(await world.fingerprint()).to.deep.equal(before);
   });
 
@@ -180,14 +200,51 @@ describe("accounts that review and that upgrade, as the API server's RBAC sees t
     });
   }
 
-  it("the account that upgrades carries out exactly what the other one reviewed", async () => {
-    await become("upgrade");
-    const run = await world.cli("up", "--plan", planFile(), "--yes");
+  it("GitLab: the plan becomes a note that is changed in its place", async () => {
+    const notes = await Notes.open();
+    try {
+      const runner = new Runner(world, "gitlab-plan", { ...notes.environment, ...become("review") });
+      const run = await runner.run(gitlabScript("plan"));
+      expect(run.code, run.text).to.equal(0);
+      expect(notes.bodies).to.have.length(1);
+      notes.bodies[0] = `${notes.bodies[0]?.split("\n")[0] ?? ""} as it was before`;
+      // The review is there already.
+      writeFileSync(join(runner.temporary, "npx"), "#!/bin/sh\nexit 2\n", { mode: 0o755 });
+      runner.putOnPath(runner.temporary);
+      const again = await runner.run(gitlabScript("plan"));
+      expect(again.code, again.text).to.equal(0);
+      expect(notes.bodies).to.have.length(1);
+      expect(notes.bodies[0]).to.match(/^<!-- casa-upgrade plan test -->\n## Upgrade of `casa-runtime`/);
+    } finally {
+      notes.close();
+    }
+  });
+
+  it("after the merge: planned again, then the account that upgrades carries out exactly that, once", async () => {
+    const reviewer = new Runner(world, "merge-plan", become("review"));
+    const again = await reviewer.run(gitlabScript("plan-again"));
+    expect(again.code, again.text).to.equal(0);
+    const planned = await reviewer.run(githubStep("upgrade.yml", "plan", "Plan"));
+    expect(planned.code, planned.text).to.equal(0);
+    expect(reviewer.left("GITHUB_OUTPUT")).to.equal("code=2\n");
+    expect(reviewer.left("GITHUB_STEP_SUMMARY")).to.contain("changes to review");
+
+    const upgrader = new Runner(world, "merge-upgrade", become("upgrade"));
+    const run = await upgrader.run(githubStep("upgrade.yml", "upgrade", "Upgrade"));
     expect(run.code, run.text).to.equal(0);
     expect(await world.helmVersions()).to.deep.equal(["casa-runtime-0.1.0 superseded", "casa-runtime-0.2.0 deployed"]);
-    await become("review");
-    const left = await world.cli("plan", "--json", "--out", join(world.scratch, "left"));
-    expect(left.code, left.text).to.equal(0);
-    expect(JSON.parse(left.stdout)).to.include({ verdict: "unchanged" });
+    // The release moved meanwhile, by the first of the two.
+    const moved = await upgrader.run(gitlabScript("upgrade"));
+    expect(moved.code, moved.text).to.equal(1);
+    expect(moved.text).to.contain("installed revision: reviewed 1, now 2");
+  });
+
+  it("at night: nothing is told as long as all is as the stack has it, then what drifted", async () => {
+    const runner = new Runner(world, "drift", become("review"));
+    const clean = await runner.run(githubStep("drift.yml", "drift", "Compare"));
+    expect(clean.code, clean.text).to.equal(0);
+    await world.kubectl(["delete", "crd", "casapolicies.casa.io"]);
+    const drifted = await runner.run(gitlabScript("drift"));
+    expect(drifted.code, drifted.text).to.equal(2);
   });
 });
