@@ -1,16 +1,23 @@
-import { Command as Program, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, Command as Program, CommanderError, InvalidArgumentError, Option } from "commander";
 import { distance } from "fastest-levenshtein";
 import { UserError } from "../shared/user-error";
+import { type CommandLine, completionScript, type OptionWords, type Shell, SHELLS } from "./completion";
+import { type Role, ROLES } from "../upgrade/roles";
 
 /** What the user typed. */
 export type Command =
   /** `text`: the help that was asked for. */
   | { name: "help"; text: string }
+  | { name: "completion"; text: string }
   | { name: "plan"; target: Target; out?: string }
   | { name: "up"; target: Target; plan?: string; yes: boolean }
-  | { name: "history"; target: Target; all: boolean; json: boolean }
+  | { name: "history"; target: Target; all: boolean }
   | { name: "rollback"; target: Target; to?: number; acceptDataLoss: boolean; yes: boolean }
-  | { name: "restore"; target: Target; database: string; from: string; yes: boolean };
+  | { name: "restore"; target: Target; database: string; from: string; yes: boolean }
+  | { name: "permissions"; target: Target; role: Role };
+
+/** A command that does something, for a stack. */
+export type Task = Exclude<Command, { text: string }>;
 
 /** Which stack of which project, and what else the engine is told. */
 export interface Target {
@@ -24,6 +31,8 @@ export interface Target {
   ownPolicies: boolean;
   /** JSON file with settings for the project's own pack. */
   policyConfig?: string;
+  /** The result is printed for programs. */
+  json: boolean;
 }
 
 const HELP = "see casa-upgrade --help";
@@ -36,16 +45,14 @@ interface CommonOptions {
   policies: boolean;
   policyConfig?: string;
   yes: boolean;
+  json: boolean;
 }
 
 /** Options that one command has; the others say whose they are. */
 const OPTIONS = {
-  plan: [new Option("--out <dir>", "folder for plan.md, plan.json and plan.svg (default: here)")],
+  plan: [new Option("--out <dir>", "folder for plan.md, plan.html, plan.json and plan.svg (default: here)")],
   up: [new Option("--plan <file>", "plan.json: only what was reviewed")],
-  history: [
-    new Option("--all", "all updates, not only the newest 20").default(false),
-    new Option("--json", "as JSON").default(false),
-  ],
+  history: [new Option("--all", "all updates, not only the newest 20").default(false)],
   rollback: [
     new Option("--to <update>", "number of the update (default: the last good one before the latest)").argParser(
       updateNumber,
@@ -56,15 +63,20 @@ const OPTIONS = {
     new Option("--database <name>", "which database"),
     new Option("--from <file>", "which backup").default("latest"),
   ],
+  permissions: [new Option("--role <role>", "review: previews and changes nothing; upgrade: all of it").choices(ROLES)],
+  completion: [],
 } as const;
 
 const SUMMARIES: Readonly<Record<keyof typeof OPTIONS, string>> = {
-  plan: "review the upgrade; writes plan.md, plan.json and plan.svg. Exit code 0: nothing to do, 2: there are changes, 1: refused",
+  plan: "review the upgrade; writes plan.md, plan.html, plan.json and plan.svg. Exit code 0: nothing to do, 2: there are changes, 1: refused",
   up: "upgrade; with --plan only what was reviewed: refused when cluster, chart or config differ from it",
   history: "updates of this stack: time, result, chart version, who",
   rollback:
     "go back to an earlier update's configuration: previews it, refuses what would lose data, asks, then upgrades to it",
   restore: "put a backup in the place of a database",
+  permissions:
+    "the Kubernetes account (roles and bindings) that reviewing or upgrading this stack needs, for kubectl apply",
+  completion: "what makes bash, zsh or fish complete these commands; casa-upgrade completion --help says how",
 };
 
 /** @throws UserError for anything that is not understood; the message ends with what to type. */
@@ -94,18 +106,17 @@ function programFor(done: (command: Command) => void): Program {
     .option("--policy-pack <dir>", "a further policy pack to enforce; may be repeated", collect, [])
     .option("--no-policies", "do not enforce this project's policies")
     .option("-y, --yes", "do not ask (up, rollback, restore)", false)
+    .option("--json", "the result as JSON on stdout; what people read goes to stderr", false)
     .configureHelp({ showGlobalOptions: true })
     .helpCommand("help [command]", "show this, or the help of a command");
-  const add = <Own extends object>(name: keyof typeof OPTIONS, make: (own: Own, common: CommonOptions) => Command) => {
+  const add = <Own extends object>(name: Task["name"], make: (own: Own, common: CommonOptions) => Command) => {
     const command = program.command(name).description(SUMMARIES[name]).allowExcessArguments(false);
     for (const option of OPTIONS[name]) command.addOption(option);
     command.action(() => done(make(command.opts<Own>(), program.opts<CommonOptions>())));
   };
   add<{ out?: string }>("plan", ({ out }, common) => ({ name: "plan", target: targetOf(common), out }));
   add<{ plan?: string }>("up", ({ plan }, common) => ({ name: "up", target: targetOf(common), plan, yes: common.yes }));
-  add<{ all: boolean; json: boolean }>("history", ({ all, json }, common) => ({
-    ...{ name: "history", target: targetOf(common), all, json },
-  }));
+  add<{ all: boolean }>("history", ({ all }, common) => ({ name: "history", target: targetOf(common), all }));
   add<{ to?: number; acceptDataLoss: boolean }>("rollback", ({ to, acceptDataLoss }, common) => ({
     ...{ name: "rollback", target: targetOf(common), to, acceptDataLoss, yes: common.yes },
   }));
@@ -113,14 +124,54 @@ function programFor(done: (command: Command) => void): Program {
     if (database === undefined) throw new UserError("usage", "which database? casa-upgrade restore --database auth");
     return { name: "restore", target: targetOf(common), database, from, yes: common.yes };
   });
+  add<{ role?: Role }>("permissions", ({ role }, common) => {
+    if (role === undefined) throw new UserError("usage", "which role? casa-upgrade permissions --role review");
+    return { name: "permissions", target: targetOf(common), role };
+  });
+  program
+    .command("completion")
+    .description(SUMMARIES.completion)
+    .addArgument(new Argument("<shell>").choices(SHELLS))
+    .allowExcessArguments(false)
+    .addHelpText("after", COMPLETION_HELP)
+    .action((shell: Shell) => done({ name: "completion", text: completionScript(shell, commandLine(program)) }));
   return program;
 }
 
-function targetOf({ cwd, stack, policyPack, policies, policyConfig }: CommonOptions): Target {
+const COMPLETION_HELP = `
+bash:  echo 'eval "$(casa-upgrade completion bash)"' >> ~/.bashrc
+zsh:   echo 'source <(casa-upgrade completion zsh)' >> ~/.zshrc   (after compinit)
+fish:  casa-upgrade completion fish > ~/.config/fish/completions/casa-upgrade.fish`;
+
+/** Commands and options as they are, so that completion cannot be older than they are. */
+function commandLine(program: Program): CommandLine {
+  const optionsOf = ({ options }: Program): OptionWords[] =>
+    options.map(({ short, long, description, required, argChoices }) => ({
+      flags: [short, long].flatMap((flag) => flag ?? []),
+      summary: description,
+      takesValue: required,
+      ...(argChoices === undefined ? {} : { choices: argChoices }),
+    }));
+  return {
+    name: program.name(),
+    options: [...optionsOf(program), { flags: ["-h", "--help"], summary: "help", takesValue: false }],
+    commands: program.commands.map((command) => {
+      const choices = command.registeredArguments[0]?.argChoices;
+      return {
+        name: command.name(),
+        summary: command.description(),
+        options: optionsOf(command),
+        ...(choices === undefined ? {} : { choices }),
+      };
+    }),
+  };
+}
+
+function targetOf({ cwd, stack, policyPack, policies, policyConfig, json }: CommonOptions): Target {
   if (!policies && policyConfig !== undefined) {
     throw new UserError("usage", "--policy-config and --no-policies do not go together");
   }
-  return { cwd, stack, policyPacks: policyPack, ownPolicies: policies, policyConfig };
+  return { cwd, stack, policyPacks: policyPack, ownPolicies: policies, policyConfig, json };
 }
 
 /** The help of the command that is named, else of all. */

@@ -1,4 +1,5 @@
 import { UserError } from "../shared/user-error";
+import { peopleStream } from "./output";
 import { createInterface } from "node:readline/promises";
 
 /**
@@ -10,7 +11,7 @@ import { createInterface } from "node:readline/promises";
 export async function confirmed(question: string, instead: string): Promise<boolean> {
   if (!process.stdin.isTTY)
     throw new UserError("no-terminal", "this needs an answer, and there is no terminal to ask on", instead);
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const terminal = createInterface({ input: process.stdin, output: peopleStream() });
   try {
     return /^y(es)?$/i.test((await terminal.question(`\n${question} [y/N] `)).trim());
   } finally {

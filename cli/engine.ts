@@ -5,6 +5,7 @@ import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/aut
 import type { Violation } from "../review/report/markdown-policies";
 import { PLAN_VARIABLE, REPORT_VARIABLE } from "../review/handover";
 import type { Target } from "./arguments";
+import { engineColor, peopleStream } from "./output";
 
 /** What a run of the engine told. */
 export interface EngineRun {
@@ -67,8 +68,10 @@ export function update(
   configFile?: string,
 ): Promise<EngineRun> {
   stack.workspace.envVars = { ...stack.workspace.envVars, [PLAN_VARIABLE]: path.resolve(plan) };
-  const onOutput = (text: string) => void process.stdout.write(text);
-  return run((onEvent) => stack.up({ onEvent, onOutput, message, color: "never", configFile, ...policies(target) }));
+  const onOutput = (text: string) => void peopleStream().write(text);
+  return run((onEvent) =>
+    stack.up({ onEvent, onOutput, message, color: engineColor(), configFile, ...policies(target) }),
+  );
 }
 
 /** This project, seen from its bundle. */

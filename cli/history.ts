@@ -6,6 +6,8 @@ import { manualChange } from "../history/manual";
 import { historyRows, historyTable } from "../history/table";
 import type { Command } from "./arguments";
 import { openStack } from "./engine";
+import { type Outcome, say } from "./output";
+import { withProgress } from "./progress";
 import { readHistory, readRevisions } from "./read-history";
 import { connectStack } from "./stack-config";
 
@@ -16,23 +18,22 @@ const NEWEST = 20;
  * Prints the updates of the stack, the newest first. Which chart version an update brought is told by its
  * configuration, or by the revision of helm that it made; a cluster that cannot be reached leaves that open.
  *
- * @returns the exit code, always 0.
+ * @returns exit code 0, always.
  */
-export async function historyCommand({ target, all, json }: Extract<Command, { name: "history" }>): Promise<number> {
+export async function historyCommand({ target, all }: Extract<Command, { name: "history" }>): Promise<Outcome> {
   const stack = await openStack(target);
-  const updates = await readHistory(stack);
-  const { release, revisions, problem } = await revisionsOrWhyNot(stack);
+  const [updates, { release, revisions, problem }] = await withProgress("reading the history", async () => {
+    return [await readHistory(stack), await revisionsOrWhyNot(stack)] as const;
+  });
   const rows = historyRows(all ? updates : updates.slice(0, NEWEST), revisions);
-  if (json) {
-    console.log(JSON.stringify(rows, undefined, 2));
-    return 0;
-  }
-  console.log(rows.length === 0 ? "this stack was never updated" : historyTable(rows));
-  if (rows.length < updates.length) console.log(`… and ${updates.length - rows.length} older ones (--all)`);
+  const outcome = { code: 0, result: rows };
+  if (target.json) return outcome;
+  say(rows.length === 0 ? "this stack was never updated" : historyTable(rows));
+  if (rows.length < updates.length) say(`… and ${updates.length - rows.length} older ones (--all)`);
   const manual = manualChange(release, revisions);
-  if (manual !== undefined) console.log(`\nnote: ${manual}`);
+  if (manual !== undefined) say(`\nnote: ${manual}`);
   if (problem !== undefined) console.error(`\nnote: helm's revisions are not shown: ${problem}`);
-  return 0;
+  return outcome;
 }
 
 async function revisionsOrWhyNot(stack: Stack): Promise<{ release: string; revisions: Revision[]; problem?: string }> {

@@ -5,34 +5,35 @@ import * as path from "node:path";
 import { parseReview, renderJson } from "../review/report/json";
 import { renderMarkdown } from "../review/report/markdown";
 import type { Violation } from "../review/report/markdown-policies";
+import { renderPage } from "../review/report/page/page";
 import type { Review } from "../review/report/schema";
 import { summarize } from "../review/report/summary";
 import { renderTimeline } from "../review/report/timeline";
 import type { Target } from "./arguments";
 import { openStack, preview } from "./engine";
+import { colored, type Outcome, say, styled } from "./output";
+import { withProgress } from "./progress";
 
-/** Exit codes of `casa-upgrade plan`. */
-export const EXIT = { unchanged: 0, refused: 1, changes: 2 } as const;
+/** Exit codes of `casa-upgrade plan`; docs/cli.md has all. */
+const EXIT = { unchanged: 0, refused: 1, changes: 2 } as const;
 
 /**
- * Previews the upgrade and writes the review as plan.md, plan.json and plan.svg into a folder. A refused upgrade is
- * written, too, as far as it was reviewed.
+ * Previews the upgrade and writes the review as plan.md, plan.html, plan.json and plan.svg into a folder. A refused
+ * upgrade is written, too, as far as it was reviewed.
  *
- * @returns the exit code.
  * @throws UserError when there is no review because the upgrade was refused early, with the reasons.
  */
-export async function planCommand(target: Target, out = "."): Promise<number> {
+export async function planCommand(target: Target, out = "."): Promise<Outcome> {
   const { review, errors, violations } = await makeReview(target);
   const files = writeReview(review, violations, out);
-  console.log(summarize(review));
-  for (const { policy, mandatory, text } of violations)
-    if (!mandatory) console.log(`\nadvice: policy ${policy}: ${text}`);
-  console.log(`\nwritten: ${files.join(", ")}`);
-  if (review.verdict === "refused" || errors.length > 0) {
-    for (const error of errors) console.error(`\nerror: ${error}`);
-    return EXIT.refused;
-  }
-  return EXIT[review.verdict];
+  say(colored(summarize(review)));
+  const advice = violations.filter(({ mandatory }) => !mandatory).map(({ policy, text }) => ({ policy, text }));
+  for (const { policy, text } of advice) say(`\nadvice: policy ${policy}: ${text}`);
+  say(`\nwritten: ${files.join(", ")}`);
+  for (const error of errors) console.error(`\n${styled("red", "error:", process.stderr)} ${error}`);
+  const verdict = errors.length > 0 ? "refused" : review.verdict;
+  const { identity, risks, refusals, warnings } = review;
+  return { code: EXIT[verdict], result: { verdict, identity, risks, refusals, errors, advice, warnings, files } };
 }
 
 /**
@@ -48,7 +49,9 @@ export async function makeReview(
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "casa-upgrade-plan-"));
   try {
     const report = path.join(scratch, "review.json");
-    const run = await preview(await openStack(target), target, report, configFile);
+    const run = await withProgress("previewing the upgrade", async () =>
+      preview(await openStack(target), target, report, configFile),
+    );
     if (!fs.existsSync(report)) {
       throw new UserError(
         "no-review",
@@ -65,6 +68,7 @@ export async function makeReview(
 function writeReview(review: Review, violations: readonly Violation[], out: string): string[] {
   const contents = {
     "plan.md": renderMarkdown(review, violations),
+    "plan.html": renderPage(review, violations),
     "plan.json": renderJson(review),
     "plan.svg": renderTimeline(review),
   };

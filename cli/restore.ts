@@ -13,16 +13,18 @@ import type { UpgradeConfig } from "../config/config";
 import type { Command } from "./arguments";
 import { confirmed } from "./confirm";
 import { openStack } from "./engine";
+import { type Outcome, say } from "./output";
+import { withProgress } from "./progress";
 import { connectStackForWriting } from "./stack-config";
 
 /**
  * Puts a verified backup in the place of a database. The stored dump is restored into a new database and compared with
  * its manifest first; only then the two change places, in one transaction. The old one is kept under another name.
  *
- * @returns the exit code: 0 done, 1 not wanted.
+ * @returns exit code 0: done, 1: not wanted.
  * @throws UserError naming what is wrong and its fix; the database is as it was, unless the message says otherwise.
  */
-export async function restoreCommand(command: Extract<Command, { name: "restore" }>): Promise<number> {
+export async function restoreCommand(command: Extract<Command, { name: "restore" }>): Promise<Outcome> {
   const stack = await openStack(command.target);
   const { config, client } = await connectStackForWriting(stack);
   return restore(command, stack.name, config, client);
@@ -33,11 +35,11 @@ async function restore(
   stack: string,
   config: UpgradeConfig,
   client: ClusterWriter,
-): Promise<number> {
+): Promise<Outcome> {
   const installed = await readRelease(client, config.namespace, config.release);
   if (!installed)
     throw new UserError("not-installed", `release ${config.namespace}/${config.release} is not installed`);
-  const targets = await findDatabases(client, config, installed);
+  const targets = await withProgress("asking the servers", () => findDatabases(client, config, installed));
   const target = targets.find(({ name }) => name === database);
   if (!target) {
     const names = targets.map(({ name }) => name).join(", ") || "none";
@@ -58,18 +60,21 @@ async function restore(
   );
 
   const { at, release, cluster } = manifest;
-  console.log(`${location}: ${at}, chart ${release.chartVersion}, ${rowsOf(manifest)} rows`);
-  if (cluster !== owner.cluster) console.log(`made on another cluster (${cluster})`);
-  console.log(`goes into database ${manifest.database} of ${whereIs(target)}, whose connections are ended`);
-  if (!yes && !(await confirmed("Replace the database?", "casa-upgrade restore --yes"))) return 1;
+  say(`${location}: ${at}, chart ${release.chartVersion}, ${rowsOf(manifest)} rows`);
+  if (cluster !== owner.cluster) say(`made on another cluster (${cluster})`);
+  say(`goes into database ${manifest.database} of ${whereIs(target)}, whose connections are ended`);
+  if (!yes && !(await confirmed("Replace the database?", "casa-upgrade restore --yes"))) {
+    return { code: 1, result: { outcome: "not-wanted" } };
+  }
   const session = await DatabaseSession.open(client, target);
   const replaced = async () => replaceDatabase(session, manifest, await read(), owner, timeoutSeconds);
-  const { kept, left } = await replaced().finally(() => closeStore(store, console.error));
-  console.log(`restored and compared: ${manifest.tables.length} tables, ${rowsOf(manifest)} rows`);
+  const restored = withProgress(`restoring ${database}`, replaced);
+  const { kept, left } = await restored.finally(() => closeStore(store, console.error));
+  say(`restored and compared: ${manifest.tables.length} tables, ${rowsOf(manifest)} rows`);
   if (left.length > 0) {
-    console.log("warning: this user may not set what also belongs to the database; as a superuser:");
-    for (const statement of left) console.log(`  ${statement}`);
+    say("warning: this user may not set what also belongs to the database; as a superuser:");
+    for (const statement of left) say(`  ${statement}`);
   }
-  console.log(`the database as it was is kept as ${kept}; drop it when it is no longer needed`);
-  return 0;
+  say(`the database as it was is kept as ${kept}; drop it when it is no longer needed`);
+  return { code: 0, result: { outcome: "done", database, backup: location, kept, left } };
 }

@@ -11,13 +11,17 @@ import { UserError } from "../shared/user-error";
 import type { Command } from "./arguments";
 import { confirmed } from "./confirm";
 import { openStack, update } from "./engine";
+import { colored, type Outcome, say } from "./output";
 import { makeReview } from "./plan";
+import { withProgress } from "./progress";
 import { readHistory, readRevisions } from "./read-history";
 import { schemasOnTheWay } from "./schema-on-the-way";
 import { connectStack } from "./stack-config";
 import { StackFile } from "./stack-file";
 import { takeBackFailed } from "./take-back";
 import { messageFor, userName } from "./user";
+
+const NOT_WANTED: Outcome = { code: 1, result: { outcome: "not-wanted" } };
 
 type Rollback = Extract<Command, { name: "rollback" }>;
 
@@ -27,10 +31,10 @@ type Rollback = Extract<Command, { name: "rollback" }>;
  * newest revision failed is asked about first, apart); from then on that is the old one, so an update that stops
  * half-way goes on with `pulumi up`.
  *
- * @returns the exit code: 0 done, 1 failed or not wanted.
+ * @returns exit code 0: done, 1: failed or not wanted.
  * @throws UserError naming what is wrong and its fix.
  */
-export async function rollbackCommand(command: Rollback): Promise<number> {
+export async function rollbackCommand(command: Rollback): Promise<Outcome> {
   const stack = await openStack(command.target);
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "casa-upgrade-rollback-"));
   try {
@@ -40,9 +44,13 @@ export async function rollbackCommand(command: Rollback): Promise<number> {
   }
 }
 
-async function rollback({ target, to, acceptDataLoss, yes }: Rollback, stack: Stack, scratch: string): Promise<number> {
+async function rollback(
+  { target, to, acceptDataLoss, yes }: Rollback,
+  stack: Stack,
+  scratch: string,
+): Promise<Outcome> {
   // Read: the stack's history and file, and the release.
-  const updates = await readHistory(stack);
+  const updates = await withProgress("reading the history", () => readHistory(stack));
   const file = await StackFile.of(stack);
   const connected = await connectStack(stack);
   const { namespace, release } = connected.config;
@@ -52,47 +60,48 @@ async function rollback({ target, to, acceptDataLoss, yes }: Rollback, stack: St
   // Decide: where it goes.
   const snapshot = { updates, revisions, present, defaults, release: `${namespace}/${release}` };
   const { goal, acknowledge, lines } = decideRollback(snapshot, to, new Date());
-  for (const line of lines) console.log(line);
+  for (const line of lines) say(line);
 
   // Review: what it does and what it would lose.
-  if (!(await takeBackFailed(connected.config, revisions, yes))) return 1;
+  if (!(await takeBackFailed(connected.config, revisions, yes))) return NOT_WANTED;
   // What is acknowledged counts for this run only, so the stack's file never holds it: it would let a breaking change
   // pass on the way forward, too.
   const config = await file.withConfigOf(goal, acknowledge, fs.mkdtempSync(path.join(scratch, "for-this-run-")));
   const lasting = await file.withConfigOf(goal, {}, fs.mkdtempSync(path.join(scratch, "lasting-")));
   const policies = Object.keys(acknowledge);
   if (policies.length > 0) {
-    console.log(`acknowledges for this run what policies say of going back: ${policies.join(", ")}`);
+    say(`acknowledges for this run what policies say of going back: ${policies.join(", ")}`);
   }
   const review = await reviewed(target, config);
   const warning = inputsWarning(goal, revisions, review);
-  if (warning !== undefined) console.log(`\nwarning: ${warning}`);
+  if (warning !== undefined) say(`\nwarning: ${warning}`);
   refuseLosses(lossesOf(review, await schemasOnTheWay(stack.name, connected, review)), acceptDataLoss);
 
   // Carry out, once the user agreed.
   const what = `casa-upgrade rollback --to ${goal.number} --yes`;
-  if (!yes && !(await confirmed(`Go back to update ${goal.number}?`, what))) return 1;
+  if (!yes && !(await confirmed(`Go back to update ${goal.number}?`, what))) return NOT_WANTED;
   const plan = path.join(scratch, "review.json");
   fs.writeFileSync(plan, renderJson(review), { mode: 0o600 });
   file.replaceBy(lasting);
-  console.log(`the configuration of stack ${stack.name} is that of update ${goal.number} again (${file.path})`);
+  say(`the configuration of stack ${stack.name} is that of update ${goal.number} again (${file.path})`);
   const message = messageFor(review, userName(), goal.number);
-  const { ok } = await update(await openStack({ ...target, stack: stack.name }), target, plan, message, config);
+  const { ok, errors } = await update(await openStack({ ...target, stack: stack.name }), target, plan, message, config);
   if (!ok) {
     console.error(
       "\nThe rollback stopped half-way. When the cause is repaired: " +
         `casa-upgrade rollback --to ${goal.number}, or pulumi up; it goes on with this configuration.`,
     );
   }
-  return ok ? 0 : 1;
+  const result = { outcome: ok ? "done" : "failed", update: goal.number, errors };
+  return { code: ok ? 0 : 1, result };
 }
 
 /** The review of going back. @throws UserError when the preview or the cluster refuses it. */
 async function reviewed(target: Rollback["target"], config: string): Promise<Review> {
   const { review, errors, violations } = await makeReview(target, config);
-  console.log(`\n${summarize(review)}`);
+  say(`\n${colored(summarize(review))}`);
   for (const { policy, mandatory, text } of violations) {
-    if (!mandatory) console.log(`\nadvice: policy ${policy}: ${text}`);
+    if (!mandatory) say(`\nadvice: policy ${policy}: ${text}`);
   }
   if (errors.length > 0) throw new UserError("refused", errors.join("\n"));
   if (review.verdict === "refused") {
@@ -102,10 +111,10 @@ async function reviewed(target: Rollback["target"], config: string): Promise<Rev
 }
 
 function refuseLosses({ refused, warnings }: Losses, accepted: boolean): void {
-  for (const warning of warnings) console.log(`\nwarning: ${warning}`);
+  for (const warning of warnings) say(`\nwarning: ${warning}`);
   if (refused.length === 0) return;
   const list = refused.map((text) => `    ${text}`).join("\n");
-  if (accepted) return console.log(`\naccepted (--accept-data-loss):\n${list}`);
+  if (accepted) return say(`\naccepted (--accept-data-loss):\n${list}`);
   throw new UserError(
     "data-loss",
     `going back would lose data:\n${list}`,

@@ -1,7 +1,9 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";
 import type { ClusterClient, ClusterWriter } from "../kubernetes/connect";
 import type { UpgradeConfig } from "../config/config";
-import { configOf } from "../config/config-load";
+import { configOf, type LoadedConfig, prepareConfig } from "../config/config-load";
 import { connectForWritingTo, connectTo } from "../upgrade/preflight";
 
 /** The stack's configuration as it is now, and its cluster. */
@@ -23,8 +25,24 @@ export async function connectStackForWriting(stack: Stack): Promise<ConnectedSta
 }
 
 async function stackConfig(stack: Stack): Promise<UpgradeConfig> {
+  return configOf(...(await textsOf(stack))).config;
+}
+
+/** The same with the values that helm gets. @throws UserError */
+export async function loadedConfig(stack: Stack): Promise<LoadedConfig> {
+  return prepareConfig(...(await textsOf(stack)));
+}
+
+/** The folder that the engine runs the program in, which relative paths of the config start from. */
+export async function programFolder(stack: Stack): Promise<string> {
+  const { main = "." } = await stack.workspace.projectSettings();
+  const program = path.resolve(stack.workspace.workDir, main);
+  return fs.statSync(program).isDirectory() ? program : path.dirname(program);
+}
+
+async function textsOf(stack: Stack): Promise<Parameters<typeof configOf>> {
   const [project, all] = await Promise.all([stack.workspace.projectSettings(), stack.getAllConfig()]);
   const texts = Object.fromEntries(Object.entries(all).map(([key, { value }]) => [key, value]));
   const secrets = Object.entries(all).flatMap(([key, { secret }]) => (secret ? [key] : []));
-  return configOf(project.name, texts, secrets).config;
+  return [project.name, texts, secrets];
 }

@@ -6,6 +6,8 @@ import type { ReleaseRevision } from "../history/updates";
 import { helmRollbackArgs } from "../helm/rollback-line";
 import { shellWord } from "../shared/shell-word";
 import { confirmed } from "./confirm";
+import { say } from "./output";
+import { withProgress } from "./progress";
 
 /**
  * Takes a failed revision of the release back by `helm rollback`, before anything is previewed: an upgrade from here
@@ -26,15 +28,13 @@ export async function takeBackFailed(
   const { failed, good } = found;
   const args = [...helmRollbackArgs(config, good.revision), "--timeout", `${timeouts.release}s`];
   const line = `helm ${args.map(shellWord).join(" ")}`;
-  console.log(
+  say(
     `revision ${failed.revision} failed; what only it added would stay, so it is taken back to revision ${good.revision} ` +
       `(${good.chartVersion}) first:\n  ${line}`,
   );
   if (!yes && !(await confirmed("Take it back?", `${line}, or casa-upgrade rollback --yes`))) return false;
-  const run = await execa("helm", args, {
-    env: kubeconfig === undefined ? {} : { KUBECONFIG: kubeconfig },
-    reject: false,
-  });
+  const env = kubeconfig === undefined ? {} : { KUBECONFIG: kubeconfig };
+  const run = await withProgress("taking it back", () => execa("helm", args, { env, reject: false }));
   if (!run.failed) return true;
   throw new UserError(
     "release",

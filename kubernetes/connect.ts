@@ -21,6 +21,12 @@ const named = z.looseObject({ metadata: z.looseObject({ uid: z.string() }) });
  * The cluster of the stack. Reading and writing are two types: pre-flight and review hold this one, and cannot write.
  */
 export class ClusterClient<Api extends ApiReader = ApiReader> {
+  /**
+   * Its user may change nothing of what an upgrade changes, and only a preview is wanted: no dry-runs are sent, which
+   * the API server refuses to such a user, and only permissions to read are asked for.
+   */
+  readOnly = false;
+
   constructor(
     readonly api: Api,
     readonly context: string,

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { checkOfRefusal } from "./rejections";
 import { kubeObject, type KubeObject } from "./objects";
-import type { ObjectCheck } from "./object-check";
+import { ONLY_READS, type ObjectCheck } from "./object-check";
 import { ApiError } from "./api";
 import type { ClusterClient } from "./connect";
 
@@ -60,6 +60,7 @@ async function ask(
   namespace: string,
   send: (collection: string, name: string) => Promise<unknown>,
 ): Promise<DryRun> {
+  if (client.readOnly) return { check: { result: "unchecked", message: ONLY_READS } };
   const { name = "" } = object.metadata;
   const at = object.metadata.namespace ?? namespace;
   try {

@@ -8,3 +8,6 @@ export const checkSchema = z.strictObject({
 });
 
 export type ObjectCheck = z.infer<typeof checkSchema>;
+
+/** Said of what only those may ask who may write, dry-runs too. */
+export const ONLY_READS = "it was not asked, because the user of this preview may only read";

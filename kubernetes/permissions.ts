@@ -106,11 +106,20 @@ export function podStream(subresource: "exec" | "portforward", namespace: string
   return ["get", "create"].map((verb) => ({ verb, group: "", resource: "pods", subresource, namespace }));
 }
 
+/** Whether it lets its holder look and nothing more; `get` of a stream to a pod runs commands there. */
+export function isRead({ verb, subresource }: Permission): boolean {
+  return (
+    ["get", "list", "watch"].includes(verb) && (subresource === undefined || ["log", "status"].includes(subresource))
+  );
+}
+
 /**
- * The permissions that the cluster denies; asked of the API server, which knows all authorizers. Users who may do
- * everything cost one request. None where even asking is denied: then the API server's own refusal has to do.
+ * The permissions that the cluster denies; of those of a client that only reads, what it needs for that. Asked of the
+ * API server, which knows all authorizers. Users who may do everything cost one request. None where even asking is
+ * denied: then the API server's own refusal has to do.
  */
-export async function missingPermissions(client: ClusterClient, needed: Permission[]): Promise<Permission[]> {
+export async function missingPermissions(client: ClusterClient, wanted: Permission[]): Promise<Permission[]> {
+  const needed = client.readOnly ? wanted.filter(isRead) : wanted;
   try {
     if (await isAllowed(client, { verb: "*", group: "*", resource: "*" })) return [];
     const allowed = await Promise.all(needed.map((permission) => isAllowed(client, permission)));
@@ -162,6 +171,7 @@ export function permissionProblem(missing: Permission[], context: string): UserE
       "kind: ClusterRole",
       "metadata: {name: casa-upgrade}",
       `rules:\n${rules.join("\n")}`,
+      "to see all that an upgrade needs: npx casa-upgrade permissions --role upgrade",
       `to check one: kubectl --context ${context} auth can-i ${first.verb} ${qualified(first.group, first.resource)}${at}`,
     ].join("\n    "),
   );

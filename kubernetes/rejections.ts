@@ -47,6 +47,13 @@ function fixFor(object: CheckedObject, { code, message }: DryRunRefusal, context
   if (/exceeded quota|must specify (limits|requests)/.test(message)) {
     return `lower the requests in the values, or raise the quota: ${kubectl} describe resourcequota`;
   }
+  if (/attempting to grant RBAC permissions not currently held/.test(message)) {
+    const [role, resource] = object.kind.startsWith("Cluster") ? ["ClusterRole", "clusterroles"] : ["Role", "roles"];
+    return (
+      `the user gives away rights that he does not have: let him escalate and bind ${resource}.rbac.authorization.k8s.io ` +
+      `(casa-upgrade permissions --role upgrade names each ${role}), or have an administrator apply the object`
+    );
+  }
   if (code === 403) {
     return `have an administrator grant it, or use a context that may: kubectl --context ${shellWord(context)} auth can-i --list${object.namespace ? ` --namespace ${shellWord(object.namespace)}` : ""}`;
   }

@@ -94,7 +94,7 @@ async function reviewCrd(
     ? await dryRunMigration(client, live, planned, migration)
     : await dryRunReplace(client, replacement, "");
   const installed = input.installed.find((crd) => crd.metadata.name === name);
-  const versions = { live: live.object, after: result.after ?? manifest, installed, target: manifest };
+  const versions = { live: live.object, after: result.after ?? withDefaults(manifest), installed, target: manifest };
   const { fields, folded } = fieldChanges(versions, redactor);
   if (fields.length + folded === 0 && !migration) {
     const customResources = noObjects(await countOf(client, live.object));
@@ -126,6 +126,13 @@ async function reviewCrd(
     },
     change: { ...common, action: "update", fields, folded, check },
   };
+}
+
+/** As the API server would keep it, where it cannot be asked. */
+function withDefaults(manifest: Crd): KubeObject {
+  const { names } = manifest.spec;
+  const named = { singular: names.kind.toLowerCase(), listKind: `${names.kind}List`, ...names };
+  return { ...manifest, spec: { conversion: { strategy: "None" }, ...manifest.spec, names: named } };
 }
 
 function beingDeleted(name: string, context: string): ObjectChange["check"] {

@@ -1,3 +1,4 @@
+import { runtime } from "@pulumi/pulumi";
 import type { CrdSetArgs } from "../components/crd-set/component";
 import type { CustomResourceMigrationArgs } from "../components/custom-resource-migration/component";
 import { refuseUnlessMigratable } from "../components/custom-resource-migration/jobs";
@@ -70,7 +71,7 @@ export async function planFor(loaded: LoadedConfig, stack: string, upgrade = "ca
 
 async function connect(config: LoadedConfig["config"]): Promise<ClusterClient> {
   const client = await preflight.connectTo(config);
-  await preflight.refuseWithoutBasicPermissions(client, config);
+  await preflight.refuseWithoutBasicPermissions(client, config, runtime.isDryRun());
   return client;
 }
 
@@ -89,7 +90,7 @@ async function refuseWhatCannotWork(
   const warnings = settings ? await checkGatePermissions(client, settings) : [];
   if (onlyRestarts)
     await preflight.refuseUnlessInjectionReady(client, config, injectionCheck(config, decisions, injection));
-  return warnings;
+  return [...preflight.readOnlyWarning(client), ...warnings];
 }
 
 /** Asks the API server what comes of the decisions, and puts the plan together. */

@@ -7,7 +7,13 @@ import { type HelmVersion, helmVersion } from "../helm/helm";
 import { findConflicts, findOwnMarks, lostRecordProblem, ownershipProblem } from "../helm/ownership";
 import { type ClusterClient, type ClusterWriter, connectForWriting } from "../kubernetes/connect";
 import type { KubeObject } from "../kubernetes/objects";
-import { missingPermissions, neededPermissions, permissionProblem, permissionsFor } from "../kubernetes/permissions";
+import {
+  isRead,
+  missingPermissions,
+  neededPermissions,
+  permissionProblem,
+  permissionsFor,
+} from "../kubernetes/permissions";
 import { writeReport } from "../review/handover";
 import type { Review } from "../review/report/schema";
 import { UserError } from "../shared/user-error";
@@ -67,12 +73,34 @@ export async function connectForWritingTo(config: UpgradeConfig): Promise<Cluste
   return client;
 }
 
-/** Refuses before anything is read: the release and the CRDs cannot even be looked at without these permissions. */
-export async function refuseWithoutBasicPermissions(client: ClusterClient, config: UpgradeConfig): Promise<void> {
+/**
+ * Refuses before anything is read: the release and the CRDs cannot even be looked at without these permissions.
+ *
+ * A user who may write nothing of it reviews only, which a preview is good for; one who may write some of it and lacks
+ * the rest is to upgrade, and is told.
+ *
+ * @param isPreview nothing is changed in this run.
+ */
+export async function refuseWithoutBasicPermissions(
+  client: ClusterClient,
+  config: UpgradeConfig,
+  isPreview: boolean,
+): Promise<void> {
   const options = { namespace: config.namespace, hasCrds: true, workloadNamespaces: [] };
   const basic = permissionsFor([], () => undefined, options);
-  const problem = permissionProblem(await missingPermissions(client, basic), config.context);
+  const missing = await missingPermissions(client, basic);
+  client.readOnly = isPreview && basic.every((one) => isRead(one) || missing.includes(one));
+  const problem = permissionProblem(client.readOnly ? missing.filter(isRead) : missing, config.context);
   if (problem) throw problem;
+}
+
+/** What a review by somebody who may only read does not say; none otherwise. */
+export function readOnlyWarning({ readOnly, context }: ClusterClient): string[] {
+  if (!readOnly) return [];
+  return [
+    `the user of context "${context}" may only read, so this preview is made without dry-runs: nothing was asked of ` +
+      "admission webhooks, quotas, the injector and the database servers, and the upgrade needs a user who may write",
+  ];
 }
 
 /** Refuses what the API server or helm would refuse half-way: missing permissions, objects of others, in one error. */

@@ -71,8 +71,10 @@ export async function planBackup(input: BackupInput): Promise<BackupPlan> {
   const known = installed || releaseWillChange ? await knownDatabases(client, config, objects) : [];
   const found = enabled ? known : [];
   const willRun = releaseWillChange && found.length > 0;
-  const last = willRun ? await refuseUnlessPossible(client, config, stack, found) : "none";
-  const { all, kinds, warnings } = willRun
+  // Servers are asked within their pods, which is more than reading.
+  const canAsk = willRun && !client.readOnly;
+  const last = canAsk ? await refuseUnlessPossible(client, config, stack, found) : "none";
+  const { all, kinds, warnings } = canAsk
     ? await askAll(client, config, stack, found).catch(asNoBackup)
     : { all: { targets: found, missing: [], copies: [], standbys: [] }, kinds: {}, warnings: [] };
   const databases = all.targets;
@@ -105,6 +107,7 @@ export async function planBackup(input: BackupInput): Promise<BackupPlan> {
     ...(willRun ? { proof: kinds } : {}),
     warnings: [
       ...warnings,
+      ...(willRun && !canAsk ? [NOT_ASKED] : []),
       ...(enabled && installed && databases.length === 0 ? [none] : []),
       ...(all.copies.length > 0
         ? [`kept by earlier restores and not backed up (drop what is not needed): ${all.copies.join(", ")}`]
@@ -122,6 +125,9 @@ function asNoBackup(error: unknown): never {
   if (!(error instanceof UserError)) throw error;
   throw new UserError(error.code, `no verified backup, so nothing was upgraded: ${error.problem}`, error.fix);
 }
+
+const NOT_ASKED =
+  "the database servers were not asked what is on them, and how backups are made and tried: the user of this preview may only read";
 
 const NONE_ELSEWHERE = { missing: [], problems: [] };
 

@@ -1,6 +1,6 @@
 /**
  * Text from charts, clusters and config may hold anything, for example what an attacker wrote into a changelog. These
- * functions make it fit for terminals, Markdown and XML.
+ * functions make it fit for terminals, Markdown, HTML and XML.
  */
 
 /** Characters that are not seen, or that change how others are seen: controls, bidirectional overrides, zero widths. */
@@ -52,6 +52,13 @@ export function markdownCode(text: string): string {
 /** Text for XML, as content and in attributes. What XML cannot hold at all is invisible, and so shows as its code. */
 export function xmlText(text: string): string {
   return visibleLine(text).replace(/[&<>"']/g, entity);
+}
+
+/** Text for HTML, as content and in attributes: lines and blanks stay, what is invisible shows as its code. */
+export function htmlText(text: string): string {
+  return text
+    .replace(INVISIBLE, (character) => (/[\n\t]/.test(character) ? character : codeName(character)))
+    .replace(/[&<>"']/g, entity);
 }
 
 function entity(character: string): string {

@@ -1,4 +1,5 @@
 import { keepsOldPods, type SkipCode } from "../../components/workload-restarts/skipped";
+import { ONLY_READS } from "../../kubernetes/object-check";
 import { crdRisks } from "./crd-risks";
 import { atMost, named, risk, type RiskSections } from "./risk";
 import type { Breaking, DatabaseFinding, ImageFinding, ObjectChange, Risk, Roll, ValuesFinding } from "./schema";
@@ -230,7 +231,9 @@ function objectRisks({ objects, claims }: RiskSections): Risk[] {
       "low",
       "unchecked",
       `${count(unchecked.length, "change")} could not be tried as a dry-run`,
-      unchecked.map((object) => `${objectName(object)}: ${object.check.message ?? "not asked"}`),
+      unchecked.every(({ check }) => check.message === ONLY_READS)
+        ? unchecked.slice(0, 1).map(() => "the user of this preview may only read, so nothing was tried")
+        : unchecked.map((object) => `${objectName(object)}: ${object.check.message ?? "not asked"}`),
     ),
   ];
 }

@@ -1,3 +1,4 @@
+import { ONLY_READS } from "../../kubernetes/object-check";
 import { shorten, visibleLine } from "./escape";
 import type { CrdReview, Review, Roll } from "./schema";
 import { actionCounts, count, duration, ownChanges, pendingRestarts, versionStep } from "./words";
@@ -16,6 +17,7 @@ export function summarize(review: Review): string {
     `${review.verdict === "refused" ? "Refused" : "Review"}: ${what}`,
     ...some("refused: ", refusalLines(review), MOST.refusals),
     `objects: ${actionCounts(ownChanges(review.objects))}`,
+    ...onlyReadLine(review),
     ...rollLines(review.rolls),
     ...some("CRD ", crdLines(review.crds), MOST.crds),
     restartsLine(review),
@@ -26,6 +28,12 @@ export function summarize(review: Review): string {
   ]
     .map(line)
     .join("\n");
+}
+
+/** That nothing was tried, because whoever reviewed may only read. */
+function onlyReadLine({ objects }: Review): string[] {
+  const number = objects.filter(({ check }) => check.message === ONLY_READS).length;
+  return number === 0 ? [] : [`dry-runs: none, ${count(number, "change")} not asked: this user may only read`];
 }
 
 function refusalLines({ refusals }: Review): string[] {

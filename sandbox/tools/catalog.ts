@@ -17,6 +17,7 @@ export const TOOL_NAMES = [
   "pulumi-language-python",
   "pilot-discovery",
   "helm4",
+  "actionlint",
 ] as const;
 export type ToolName = (typeof TOOL_NAMES)[number];
 
@@ -225,6 +226,17 @@ export const LANGUAGE_HOSTS: readonly ToolSpec[] = [
     linkerVariables: (version) => [`github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=${version}`],
   },
 ];
+
+/** Checks the example workflows; built in 10 s. */
+export const ACTIONLINT: ToolSpec = {
+  name: "actionlint",
+  versionArgs: ["-version"],
+  fits: exactly,
+  moduleDir: "actionlint",
+  module: "github.com/rhysd/actionlint",
+  package: "github.com/rhysd/actionlint/cmd/actionlint",
+  linkerVariables: () => [],
+};
 
 /**
  * Istio's control plane, whose injector the tests of the restarts ask. A build takes 7 minutes of processor time, so it

@@ -1,5 +1,6 @@
 import { ApiError, UnreachableError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
+import { ONLY_READS } from "../../../kubernetes/object-check";
 import { dig, digList, isMap } from "../../../kubernetes/objects";
 import { workloadId } from "../../../kubernetes/workload";
 import type { LiveWorkload } from "../../../kubernetes/workloads";
@@ -16,6 +17,7 @@ export async function askInjector(
   mode: InjectionMode,
   workload: Templated,
 ): Promise<InjectorAnswer> {
+  if (client.readOnly) return { problem: "not-asked", message: ONLY_READS };
   const path = `/api/v1/namespaces/${workload.namespace}/pods`;
   try {
     const answer = await client.api.dryRun("POST", path, { body: podOf(workload) });

@@ -74,7 +74,7 @@ export class World {
   }
 
   /** Runs `casa-upgrade` as its user does, for this stack. */
-  async cli(...args: string[]): Promise<{ code: number; text: string }> {
+  async cli(...args: string[]): Promise<{ code: number; text: string; stdout: string }> {
     const { environment, projectDirectory } = this.engine;
     const command = [
       join(ROOT, "cli/bin.cjs"),
@@ -87,7 +87,7 @@ export class World {
     ];
     const options = { cwd: this.scratch, env: environment, extendEnv: false, reject: false, all: true } as const;
     const run = await execa("node", command, options);
-    return { code: run.exitCode, text: run.all ?? "" };
+    return { code: run.exitCode, text: run.all ?? "", stdout: run.stdout };
   }
 
   async outputs(): Promise<Record<string, unknown>> {

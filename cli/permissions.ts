@@ -1,0 +1,62 @@
+import { Document, isScalar, visit } from "yaml";
+import { nameWorkloads } from "../components/workload-restarts/targets";
+import { parseCrds } from "../crds/crds";
+import { parseManifest } from "../kubernetes/objects";
+import { connectTo } from "../upgrade/preflight";
+import { type Role, type RoleInput, roleManifests } from "../upgrade/roles";
+import { readSnapshot } from "../upgrade/snapshot";
+import type { Target } from "./arguments";
+import { openStack } from "./engine";
+import { type Outcome, say } from "./output";
+import { withProgress } from "./progress";
+import { loadedConfig, programFolder } from "./stack-config";
+
+/**
+ * Prints the Kubernetes objects of an account that reviews or upgrades this stack: what this chart version, the
+ * installed one, and the MAS workloads of this moment need. Changes nothing; whoever asks must be able to read it all.
+ *
+ * @throws UserError
+ */
+export async function permissionsCommand(target: Target, role: Role): Promise<Outcome> {
+  const stack = await openStack(target);
+  process.chdir(await programFolder(stack));
+  const loaded = await loadedConfig(stack);
+  const { config } = loaded;
+  const client = await connectTo(config);
+  const read = () => readSnapshot(client, loaded, stack.name);
+  const { chart, installed, systems, policies } = await withProgress("reading cluster and chart", read);
+  // helm's own check goes on in the background, and its folder is removed when it ends.
+  await chart.refusal;
+  const before = installed ? parseManifest(installed.latest.manifest).map(({ object }) => object) : [];
+  const objects = [...chart.rendered, ...chart.hooks, ...before];
+  const kinds = new Map(objects.map(({ apiVersion, kind }) => [`${apiVersion} ${kind}`, { apiVersion, kind }]));
+  const served = new Map(
+    await Promise.all(
+      [...kinds].map(
+        async ([key, { apiVersion, kind }]) => [key, await client.api.resource(apiVersion, kind)] as const,
+      ),
+    ),
+  );
+  const named = nameWorkloads(systems, policies, config.restarts.workloads);
+  const input: RoleInput = {
+    release: config.release,
+    namespace: config.namespace,
+    masNamespaces: [...new Set(named.map(({ namespace }) => namespace))].sort(),
+    objects,
+    customResources: parseCrds(chart.crds, config.crdSources).map(({ spec }) => ({
+      group: spec.group,
+      plural: spec.names.plural,
+    })),
+    migrates: config.customResourceMigrations !== undefined,
+  };
+  const manifests = roleManifests(role, input, (apiVersion, kind) => served.get(`${apiVersion} ${kind}`));
+  if (!target.json) say(manifests.map(toYaml).join("---\n").trimEnd());
+  return { code: 0, result: { apiVersion: "v1", kind: "List", items: manifests } };
+}
+
+/** As people write it: lists of words in one line. */
+function toYaml(manifest: object): string {
+  const document = new Document(manifest, { aliasDuplicateObjects: false });
+  visit(document, { Seq: (_, list) => void (list.flow = list.items.every((item) => isScalar(item))) });
+  return document.toString({ lineWidth: 0, flowCollectionPadding: false });
+}
