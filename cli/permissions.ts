@@ -23,7 +23,7 @@ export async function permissionsCommand(target: Target, role: Role): Promise<Ou
   const loaded = await loadedConfig(stack);
   const { config } = loaded;
   const client = await connectTo(config);
-  const read = () => readSnapshot(client, loaded, stack.name);
+  const read = () => readSnapshot(client, loaded, { stack: stack.name, upgrade: "casa" });
   const { chart, installed, systems, policies } = await withProgress("reading cluster and chart", read);
   // helm's own check goes on in the background, and its folder is removed when it ends.
   await chart.refusal;

@@ -19,7 +19,9 @@ const input: RoleInput = {
   customResources: [{ group: "casa.io", plural: "multiagentsystems" }],
 };
 const find = (_apiVersion: string, kind: string) =>
-  kind === "NotServed" ? undefined : { plural: `${kind.toLowerCase()}s`, namespaced: kind !== "ClusterRole" };
+  kind === "NotServed"
+    ? undefined
+    : { plural: `${kind.toLowerCase()}s`, namespaced: kind !== "ClusterRole", patchable: true };
 const texts = (role: "review" | "upgrade", more: Partial<RoleInput> = {}) =>
   rolePermissions(role, { ...input, ...more }, find).map(
     ({ verb, resource, subresource, namespace = "*", name = "" }) =>
