@@ -4,6 +4,7 @@ import type { RestartPlan } from "../components/workload-restarts/restarts";
 import type { UpgradeConfig } from "../config/config";
 import type { LoadedChart } from "../helm/chart";
 import { findConflicts, findOwnMarks, lostRecordProblem, ownershipProblem } from "../helm/ownership";
+import { HELM_VERSIONS, helmVersionProblem } from "../helm/version";
 import { type ClusterClient, type ClusterWriter, connectForWriting } from "../kubernetes/connect";
 import type { KubeObject } from "../kubernetes/objects";
 import {
@@ -20,12 +21,14 @@ import { UserError } from "../shared/user-error";
 /** Checks the command line tools that the upgrade itself runs. */
 export async function checkTools(): Promise<void> {
   const tools = [
-    ["helm", ["version", "--short"], "https://helm.sh/docs/intro/install/ (3.14 or newer)"],
+    ["helm", ["version", "--short"], `https://helm.sh/docs/intro/install/ (${HELM_VERSIONS})`],
     ["kubectl", ["version", "--client"], "https://kubernetes.io/docs/tasks/tools/"],
   ] as const;
   const runs = await Promise.all(tools.map(([tool, args]) => execa(tool, args, { reject: false })));
   const [tool, , install] = tools.find((_tool, i) => runs[i]?.failed) ?? [];
   if (tool) throw new UserError("tool-missing", `${tool} is not on PATH, or does not start`, `install it: ${install}`);
+  const problem = helmVersionProblem(runs[0]?.stdout ?? "");
+  if (problem) throw new UserError("tool-missing", problem, `put helm 3 first on PATH: ${tools[0][2]}`);
 }
 
 /** Connects and makes sure that it is the cluster this stack is for. What it returns cannot write. */
