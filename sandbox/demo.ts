@@ -6,6 +6,7 @@ import { startCluster, type Cluster } from "./cluster/cluster";
 import { Engine } from "./engine";
 import { CHECKOUT, STATE_DIR } from "./paths";
 import { Progress } from "./progress";
+import { runSql } from "./postgres";
 import { ensureSystemPackages } from "./system";
 import { ensureTools, type Tools } from "./tools";
 
@@ -34,6 +35,7 @@ async function main(): Promise<void> {
     await story(tools, cluster, engine, dir);
     const seconds = ((Date.now() - started) / 1000).toFixed(0);
     console.log(`\nDone in ${seconds} s. A first upgrade of a real cluster: see README.md.`);
+    console.log(`What its reviewer saw, for a browser: ${path.join(dir, "review", "plan.html")}`);
     if (KEEP) console.log(`The cluster stays: export KUBECONFIG=${cluster.kubeconfig}; make stop NAME=${cluster.name}`);
   } finally {
     if (!KEEP) await cluster.stop();
@@ -44,21 +46,14 @@ async function story(tools: Tools, cluster: Cluster, engine: Engine, dir: string
   const run = (tool: "helm" | "kubectl", args: string[], input?: string) => shell(tools, cluster, tool, args, input);
 
   title("The runtime as somebody installed it by hand, and two systems that use it");
-  await run("helm", [
-    "install",
-    "casa",
-    chart("0.1.0"),
-    "-n",
-    NAMESPACE,
-    "--create-namespace",
-    "--wait",
-    "--set",
-    "keycloak.replicaCount=2",
-  ]);
+  await run("helm", ["install", "casa", chart("0.1.0"), "-n", NAMESPACE, "--create-namespace", "--wait"]);
   await run("kubectl", ["apply", "-f", "-"], toYaml(demoObjects({ policies: false })));
   for (const namespace of ["mas-travel", "mas-finance"]) {
     await run("kubectl", ["rollout", "status", "deployments,statefulsets", "-n", namespace]);
   }
+
+  title("What the databases hold");
+  await fill(cluster);
 
   title("The stack: which cluster, which version, the values of the installed release");
   await engine.stackInit(STACK);
@@ -66,18 +61,20 @@ async function story(tools: Tools, cluster: Cluster, engine: Engine, dir: string
     context: cluster.context,
     chart: chart("0.2.0"),
     version: "0.2.0",
-    values: { keycloak: { replicaCount: 2 } },
     restarts: { maxConcurrent: 2 },
     backup: { destination: path.join(dir, "backups") },
   });
   console.log(fs.readFileSync(engine.configFile(STACK), "utf8").trim());
 
   title("pulumi preview: the policies refuse what is unsafe");
-  const refused = await engine.preview(STACK, POLICIES);
-  console.log(policyPart(refused.all));
-  if (refused.exitCode === 0) throw new Error("the policies should have refused this upgrade");
+  await refusedPreview(engine);
 
-  title("Somebody takes responsibility, for a day");
+  title("What it says is repaired: a second Keycloak, so that nobody is locked out while one is replaced");
+  console.log("$ pulumi config set --path values.keycloak.replicaCount 2");
+  await engine.pulumi(["config", "set", "--stack", STACK, "--path", "values.keycloak.replicaCount", "2"]);
+  await refusedPreview(engine);
+
+  title("For the rest somebody takes responsibility, for a day");
   const today = new Date().toISOString().slice(0, 10);
   const entry = ["acknowledge.keycloak-clustered", `${today} maintenance window for the demo`];
   console.log(`$ pulumi config set --path '${entry[0]}' '${entry[1]}'`);
@@ -87,6 +84,9 @@ async function story(tools: Tools, cluster: Cluster, engine: Engine, dir: string
   const preview = await engine.preview(STACK, POLICIES);
   console.log(readable(preview.all));
   if (preview.exitCode !== 0) throw new Error("the preview failed");
+
+  title("The same as a report");
+  await report(engine, path.join(dir, "review"));
 
   title("pulumi up: a verified backup, CRDs, the chart, its migration, then the workloads, two at a time");
   const update = engine.spawnUp(STACK, POLICIES);
@@ -105,6 +105,39 @@ async function story(tools: Tools, cluster: Cluster, engine: Engine, dir: string
 
   title("pulumi up again: nothing changes");
   console.log(readable((await engine.up(STACK, [...POLICIES, "--expect-no-changes"])).all));
+}
+
+/** Rows, so that a backup has something to compare. */
+async function fill(cluster: Cluster): Promise<void> {
+  const tables = [
+    ["auth", "grants", 2_000],
+    ["keycloak", "sessions", 500],
+  ] as const;
+  for (const [database, table, rows] of tables) {
+    const sql = `CREATE TABLE ${table} AS SELECT i AS id, md5(i::text) AS value FROM generate_series(1, ${rows}) i;`;
+    await runSql(cluster.postgresEnv ?? {}, sql, database);
+    console.log(`${database}: ${rows} rows in ${table}`);
+  }
+}
+
+async function refusedPreview(engine: Engine): Promise<void> {
+  const { all, exitCode } = await engine.preview(STACK, POLICIES);
+  console.log(policyPart(all));
+  if (exitCode === 0) throw new Error("the policies should have refused this upgrade");
+}
+
+/** `casa-upgrade plan`; exit code 2 says that there are changes. */
+async function report(engine: Engine, out: string): Promise<void> {
+  console.log(`$ casa-upgrade plan --out ${path.relative(CHECKOUT, out)}`);
+  const args = ["plan", "--out", out, "-C", engine.projectDirectory, "-s", STACK];
+  const { exitCode, all } = await execa("node", [path.join(CHECKOUT, "cli/bin.cjs"), ...args], {
+    env: engine.environment,
+    extendEnv: false,
+    reject: false,
+    all: true,
+  });
+  if (exitCode !== 2) throw new Error(`the plan failed:\n${all ?? ""}`);
+  console.log(/^written: .*$/m.exec(all ?? "")?.[0] ?? all);
 }
 
 /** Runs a command, shown as a user would type it. */

@@ -134,7 +134,7 @@ describe("the command line", () => {
 
   it("reads plan and up with their options", () => {
     const given = { cwd: "dir", stack: "prod", policyPacks: ["a", "b"] };
-    const target = { ...given, ownPolicies: true, policyConfig: undefined };
+    const target = { ...given, ownPolicies: true, policyConfig: undefined, json: false };
     const common = ["-C", "dir", "-s", "prod", "--policy-pack", "a", "--policy-pack", "b"];
     expect(parseCommand(["plan", "--out", "o", ...common])).to.deep.equal({ name: "plan", target, out: "o" });
     expect(parseCommand(["up", "--plan", "f", "-y", ...common])).to.deep.equal({
