@@ -7,6 +7,7 @@ import { MIGRATION_DOC } from "../shared/doc-pages";
 import type { Segment } from "../components/custom-resource-migration/paths";
 import { transitionalCrd, withStoredVersions } from "../components/custom-resource-migration/transitional";
 import type { CrdRuleOverride } from "../crds/compat/overrides";
+import { PROPERTY_RULES } from "../crds/compat/property-rules";
 import type { PlannedCrd } from "../crds/crds";
 import { isMap, type KubeObject } from "../kubernetes/objects";
 import type { CrMigrationReview, Review } from "./report/schema";
@@ -88,7 +89,10 @@ export function unfit(
   };
 }
 
-/** What the comparison of schemas finds is less serious where a rule takes care of it. */
+/**
+ * What the comparison of schemas finds is less serious where a rule takes care of the field. The objects themselves are
+ * checked against the new schema as the rules leave them.
+ */
 export function acceptedByRules(crd: string, migration: CrMigration): CrdRuleOverride[] {
   const reason = `objects are migrated${migration.from.length > 0 ? ` from ${migration.from.join(", ")}` : ""} to ${migration.to}`;
   const whole = [
@@ -99,13 +103,13 @@ export function acceptedByRules(crd: string, migration: CrMigration): CrdRuleOve
   const fields = stepsOf(migration).flatMap(({ from, text }) =>
     from === undefined
       ? []
-      : ["", ".*"].map((below) => ({
-          crd,
-          rule: "existingFieldRemoval",
-          path: `${schemaPath(from)}${below}`,
-          severity: "warning" as const,
-          reason: text,
-        })),
+      : ["", ".*"].flatMap((below) =>
+          ["existingFieldRemoval", ...PROPERTY_RULES].map((rule) => ({
+            ...{ crd, rule, path: `${schemaPath(from)}${below}` },
+            severity: "warning" as const,
+            reason: text,
+          })),
+        ),
   );
   return [...whole, ...fields];
 }

@@ -19,6 +19,8 @@ const NAMESPACE = "casa-runtime";
 const chart = (version: string) => `test/fixtures/charts/casa-runtime-${version}`;
 /** The project's own policies. */
 const POLICIES = ["--policy-pack", path.join(CHECKOUT, "policies")];
+/** The rules of the documentation. */
+const MIGRATIONS = "docs/examples/custom-resource-migrations.yaml";
 const KEEP = process.env["KEEP"] === "1";
 
 async function main(): Promise<void> {
@@ -105,6 +107,26 @@ async function story(tools: Tools, cluster: Cluster, engine: Engine, dir: string
 
   title("pulumi up again: nothing changes");
   console.log(readable((await engine.up(STACK, [...POLICIES, "--expect-no-changes"])).all));
+
+  await fieldThatGoes(engine, run);
+}
+
+/** The next version, whose CRD renames one field that objects use and drops another. */
+async function fieldThatGoes(engine: Engine, run: (tool: "kubectl", args: string[]) => Promise<void>): Promise<void> {
+  const columns = "custom-columns=NAME:.metadata.name,REALM:.spec.realm,KEYCLOAKREALM:.spec.keycloakRealm";
+  const look = () => run("kubectl", ["get", "multiagentsystems.casa.io", "-A", "-o", columns]);
+  title("The next version: its CRD no longer has two fields that objects use");
+  await look();
+  await engine.setConfig(STACK, { chart: chart("0.3.0"), version: "0.3.0" });
+  await refusedPreview(engine);
+
+  title("Rules say what becomes of the fields: one is renamed, one may go");
+  console.log(`$ pulumi config set customResourceMigrations ${MIGRATIONS}`);
+  await engine.setConfig(STACK, { customResourceMigrations: MIGRATIONS });
+  const update = await engine.up(STACK, POLICIES);
+  console.log(readable(update.all));
+  if (update.exitCode !== 0) throw new Error("the second upgrade failed");
+  await look();
 }
 
 /** Rows, so that a backup has something to compare. */

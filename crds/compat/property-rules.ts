@@ -48,6 +48,9 @@ const RULES: Record<PropertyRuleId, PropertyRule> = {
   unhandled: unhandledRule,
 };
 
+/** All rules of one field. Each can find something in a field that is removed: that is like one without any keyword. */
+export const PROPERTY_RULES = Object.keys(RULES) as PropertyRuleId[];
+
 /**
  * Removing the list of allowed values altogether is reported as removed values, as crdify does, although it only
  * loosens.

@@ -31,6 +31,7 @@ describe("reading a cluster", function () {
     expect(await client.api.resource("apps/v1", "Deployment")).to.deep.equal({
       plural: "deployments",
       namespaced: true,
+      patchable: true,
     });
     expect(client.requestCount).to.equal(4);
     expect(`v${client.serverVersion.major}.${client.serverVersion.minor}`).to.equal(

@@ -54,7 +54,8 @@ describe("guards before an upgrade", function () {
 
     const problem = permissionProblem(missing, "c");
     const lines = (problem?.fix ?? "").split("\n").map((line) => line.slice(4));
-    const yaml = lines.slice(1, -1).join("\n");
+    // Around the role: what to do with it, how to see all, how to check one.
+    const yaml = lines.slice(1, -2).join("\n");
     await world.apply(parse(yaml) as object);
     await world.bind("weak", "casa-upgrade");
     expect(await missingPermissions(client, missing)).to.deep.equal([]);
