@@ -207,12 +207,8 @@ describe("migration of custom resources", function () {
     const write = async (who: number) => {
       for (let i = 0; on; i++) {
         const name = `late-${who}-${i}`;
-        const body = {
-          apiVersion: "versions.example/v1alpha1",
-          kind: "Agent",
-          metadata: { name },
-          spec: { realm: name },
-        };
+        const type = { apiVersion: "versions.example/v1alpha1", kind: "Agent" };
+        const body = { ...type, metadata: { name }, spec: { realm: name } };
         await cluster.client.api.request("POST", path, { body }).then(
           () => written++,
           () => undefined,
