@@ -1,6 +1,7 @@
 import { Document, isScalar, visit } from "yaml";
 import { nameWorkloads } from "../components/workload-restarts/targets";
 import { parseCrds } from "../crds/crds";
+import { findResources } from "../kubernetes/find-resources";
 import { parseManifest } from "../kubernetes/objects";
 import { connectTo } from "../upgrade/preflight";
 import { type Role, type RoleInput, roleManifests } from "../upgrade/roles";
@@ -29,14 +30,7 @@ export async function permissionsCommand(target: Target, role: Role): Promise<Ou
   await chart.refusal;
   const before = installed ? parseManifest(installed.latest.manifest).map(({ object }) => object) : [];
   const objects = [...chart.rendered, ...chart.hooks, ...before];
-  const kinds = new Map(objects.map(({ apiVersion, kind }) => [`${apiVersion} ${kind}`, { apiVersion, kind }]));
-  const served = new Map(
-    await Promise.all(
-      [...kinds].map(
-        async ([key, { apiVersion, kind }]) => [key, await client.api.resource(apiVersion, kind)] as const,
-      ),
-    ),
-  );
+  const find = await findResources(client, objects);
   const named = nameWorkloads(systems, policies, config.restarts.workloads);
   const input: RoleInput = {
     release: config.release,
@@ -49,7 +43,7 @@ export async function permissionsCommand(target: Target, role: Role): Promise<Ou
     })),
     migrates: config.customResourceMigrations !== undefined,
   };
-  const manifests = roleManifests(role, input, (apiVersion, kind) => served.get(`${apiVersion} ${kind}`));
+  const manifests = roleManifests(role, input, find);
   if (!target.json) say(manifests.map(toYaml).join("---\n").trimEnd());
   return { code: 0, result: { apiVersion: "v1", kind: "List", items: manifests } };
 }

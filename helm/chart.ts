@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { ClusterClient } from "../kubernetes/connect";
+import { findResources } from "../kubernetes/find-resources";
 import { definedKind, groupKind, type KubeObject, parseManifest, type SourcedObject } from "../kubernetes/objects";
 import { shortDigest } from "../shared/digest";
 import { UserError } from "../shared/user-error";
@@ -145,13 +146,9 @@ function recordProblem({ recordBytes = 0 }: Rendering): string | undefined {
 async function brought(client: ClusterClient, crds: readonly KubeObject[], objects: readonly KubeObject[]) {
   const kinds = new Set(crds.map(definedKind));
   const ofThese = objects.filter((object) => kinds.has(groupKind(object)));
-  const types = new Map(ofThese.map(({ apiVersion, kind }) => [`${apiVersion} ${kind}`, { apiVersion, kind }]));
-  const unserved = new Set<string>();
-  for (const [key, { apiVersion, kind }] of types) {
-    if (!(await client.api.resource(apiVersion, kind))) unserved.add(key);
-  }
-  if (unserved.size === 0) return undefined;
-  return ({ apiVersion, kind }: KubeObject) => unserved.has(`${apiVersion} ${kind}`);
+  const find = await findResources(client, ofThese);
+  const isBrought = (object: KubeObject) => kinds.has(groupKind(object)) && !find(object.apiVersion, object.kind);
+  return ofThese.some(isBrought) ? isBrought : undefined;
 }
 
 /**
@@ -160,17 +157,17 @@ async function brought(client: ClusterClient, crds: readonly KubeObject[], objec
  * be patched, such as a List or a TokenReview, helm compares with the OpenAPI document itself.
  */
 async function serverJudgesFields(
-  { api, serverVersion }: ClusterClient,
+  client: ClusterClient,
   manifest: string,
   objects: readonly KubeObject[],
 ): Promise<boolean> {
-  if (serverVersion.major === 1 && serverVersion.minor < 27) return false;
+  const { major, minor } = client.serverVersion;
+  if (major === 1 && minor < 27) return false;
   // The objects are those in the List.
   if (/\bkind["']?\s*:\s*["']?\w*List\b/.test(manifest)) return false;
-  const types = new Map(objects.map(({ apiVersion, kind }) => [`${apiVersion} ${kind}`, { apiVersion, kind }]));
-  const served = await Promise.all([...types.values()].map(({ apiVersion, kind }) => api.resource(apiVersion, kind)));
+  const find = await findResources(client, objects);
   // A kind that comes with this upgrade is one of a CRD, or helm refuses it either way.
-  return served.every((one) => one === undefined || one.patchable);
+  return objects.every(({ apiVersion, kind }) => find(apiVersion, kind)?.patchable !== false);
 }
 
 /**

@@ -3,22 +3,10 @@ import { z } from "zod";
 import { groupOf, type KubeObject } from "./objects";
 import { ApiError } from "./api";
 import type { ClusterClient } from "./connect";
-import type { ServedResource } from "./discovery";
+import { type FindResource, findResources } from "./find-resources";
+import { type Permission, ruleList } from "./rules";
 
-/** One thing that the upgrade must be allowed to do. */
-export interface Permission {
-  verb: string;
-  /** API group; empty for the core one. */
-  group: string;
-  /** Plural resource name. */
-  resource: string;
-  /** Such as `log` of pods; undefined for the resource itself. */
-  subresource?: string;
-  /** Undefined for resources without a namespace, or for all namespaces. */
-  namespace?: string;
-  /** Undefined for every object. */
-  name?: string;
-}
+export type { Permission } from "./rules";
 
 /** What the upgrade does, as far as permissions go. */
 export interface PermissionOptions {
@@ -34,9 +22,6 @@ export interface PermissionOptions {
   removed?: KubeObject[];
 }
 
-/** How a kind is served; undefined for one that is not (yet). */
-export type FindResource = (apiVersion: string, kind: string) => ServedResource | undefined;
-
 const review = z.looseObject({ status: z.looseObject({ allowed: z.boolean() }) });
 
 /** What the upgrade needs: its own objects, helm's storage and its wait, the CRDs, and the restarts. */
@@ -45,14 +30,8 @@ export async function neededPermissions(
   objects: KubeObject[],
   options: PermissionOptions,
 ): Promise<Permission[]> {
-  const found = new Map<string, ServedResource | undefined>();
-  const types = new Map(
-    [...objects, ...(options.removed ?? [])].map((object) => [`${object.apiVersion} ${object.kind}`, object]),
-  );
-  await Promise.all(
-    [...types].map(async ([key, { apiVersion, kind }]) => found.set(key, await client.api.resource(apiVersion, kind))),
-  );
-  return permissionsFor(objects, (apiVersion, kind) => found.get(`${apiVersion} ${kind}`), options);
+  const find = await findResources(client, [...objects, ...(options.removed ?? [])]);
+  return permissionsFor(objects, find, options);
 }
 
 /**
@@ -153,14 +132,10 @@ export function permissionProblem(missing: Permission[], context: string): UserE
     const where = namespace ? `in namespace ${namespace}` : "in the cluster";
     return `    ${list(same, "verb")} ${qualified(group, resource)}${name ? ` ${name}` : ""} ${where}`;
   });
-  const byResource = gather(named, ({ group, resource }) => [group, resource]).map((same) => ({
-    ...(same[0] as Permission),
-    verbs: list(same, "verb"),
-  }));
-  const rules = gather(byResource, ({ group, verbs }) => [group, verbs]).map((same) => {
-    const { group, verbs } = same[0] as (typeof byResource)[number];
-    return `      - {apiGroups: ["${group}"], resources: [${list(same, "resource")}], verbs: [${verbs}]}`;
-  });
+  const rules = ruleList(named.map((one) => ({ ...one, subresource: undefined, name: undefined }))).map(
+    ({ apiGroups, resources, verbs }) =>
+      `      - {apiGroups: ["${apiGroups.join()}"], resources: [${resources.join(", ")}], verbs: [${verbs.join(", ")}]}`,
+  );
   const at = first.namespace ? ` --namespace ${first.namespace}` : "";
   return new UserError(
     "permission",

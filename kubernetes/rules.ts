@@ -1,4 +1,17 @@
-import type { Permission } from "./permissions";
+/** One thing that the upgrade must be allowed to do. */
+export interface Permission {
+  verb: string;
+  /** API group; empty for the core one. */
+  group: string;
+  /** Plural resource name. */
+  resource: string;
+  /** Such as `log` of pods; undefined for the resource itself. */
+  subresource?: string;
+  /** Undefined for resources without a namespace, or for all namespaces. */
+  namespace?: string;
+  /** Undefined for every object. */
+  name?: string;
+}
 
 /** A rule of a Role or ClusterRole. */
 export interface PolicyRule {

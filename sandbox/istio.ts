@@ -10,9 +10,7 @@ import { parseManifest } from "../kubernetes/objects";
 import type { Cluster } from "./cluster/cluster";
 import { freePorts } from "./cluster/ports";
 import { MARKER } from "./cluster/processes";
-import { Progress } from "./progress";
-import { ensureTools, type Tools } from "./tools";
-import { cached } from "./tools/cache";
+import type { Tools } from "./tools";
 import { ISTIOD, moduleDir } from "./tools/catalog";
 
 const NAMESPACE = "istio-system";
@@ -34,14 +32,6 @@ export interface Istiod {
 /** Who wants istiod built: `CI=true` and `CASA_UPGRADE_ISTIO=1`. It takes 7 minutes of processor time. */
 export function istiodIsWanted(): boolean {
   return process.env["CI"] === "true" || process.env["CASA_UPGRADE_ISTIO"] === "1";
-}
-
-/**
- * The tool, for who can do without it: undefined when it is not built. The set-up of the sandbox builds it for who
- * wants it; a test is no place for a build of minutes.
- */
-export async function istiodIfBuilt(): Promise<Tools | undefined> {
-  return "reason" in (await cached(ISTIOD)) ? undefined : ensureTools(Progress.silent(), [ISTIOD]);
 }
 
 const downloaded = z.object({ Dir: z.string() });
@@ -66,7 +56,7 @@ export async function installIstioCrds(cluster: Cluster, tools: Tools): Promise<
 /**
  * Starts a control plane: its webhooks and settings from Istio's own chart, its process beside the API server.
  *
- * @param istio the tool, as {@link istiodIfBuilt} gives it.
+ * @param istio the tool, as `toolIfBuilt` gives it.
  * @param values more values of the chart, as `--set` takes them, such as `global.tag=1.2.3` for another proxy.
  */
 export async function startIstiod(

@@ -93,6 +93,14 @@ async function link(name: ToolName, file: string): Promise<void> {
 }
 
 /**
+ * A tool for who can do without it: undefined when it is not built. The set-up of the sandbox builds it for who wants
+ * it; a test is no place for a build of minutes.
+ */
+export async function toolIfBuilt(spec: ToolSpec): Promise<Tools | undefined> {
+  return "reason" in (await cached(spec)) ? undefined : ensureTools(Progress.silent(), [spec]);
+}
+
+/**
  * Finds every tool of a list: on PATH in a fitting version, else in the cache, else by official download, else built
  * from pinned Go modules. Safe to run in several processes at once. Prints one line per tool.
  * @throws naming the tool and what is missing when none of the four ways works.

@@ -1,5 +1,7 @@
 import { groupOf, type KubeObject } from "../kubernetes/objects";
-import { type FindResource, type Permission, permissions, permissionsFor, podStream } from "../kubernetes/permissions";
+import { OPERATOR_KINDS } from "../components/database-backup/elsewhere";
+import type { FindResource } from "../kubernetes/find-resources";
+import { type Permission, permissions, permissionsFor, podStream } from "../kubernetes/permissions";
 import { ruleList } from "../kubernetes/rules";
 
 /** `review`: previews, and changes nothing; `upgrade`: all that an upgrade does. */
@@ -24,12 +26,6 @@ const LOOK = ["get", "list", "watch"];
 const APPS = ["deployments", "statefulsets", "daemonsets", "replicasets"];
 const CRDS = { group: "apiextensions.k8s.io", resource: "customresourcedefinitions" };
 const RBAC = "rbac.authorization.k8s.io";
-/** Databases that operators make; read where they are served, to say what is not backed up. */
-const OPERATED = [
-  ["postgresql.cnpg.io", "clusters"],
-  ["acid.zalan.do", "postgresqls"],
-  ["postgres-operator.crunchydata.com", "postgresclusters"],
-] as const;
 
 /** What an account must be allowed to do, in the release's namespace, in those of MAS workloads, and in the cluster. */
 export function rolePermissions(role: Role, input: RoleInput, find: FindResource): Permission[] {
@@ -65,7 +61,8 @@ function releaseReads(at: string): Permission[] {
     ...permissions(LOOK, "batch", ["jobs"], at),
     ...permissions(["list"], "policy", ["poddisruptionbudgets"], at),
     ...permissions(["list"], "autoscaling", ["horizontalpodautoscalers"], at),
-    ...OPERATED.flatMap(([group, plural]) => permissions(["list"], group, [plural], at)),
+    // read where they are served, to say what is not backed up
+    ...OPERATOR_KINDS.flatMap(({ apiVersion, plural }) => permissions(["list"], groupOf(apiVersion), [plural], at)),
   ];
 }
 

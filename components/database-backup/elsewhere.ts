@@ -15,9 +15,9 @@ export interface DatabaseElsewhere {
 
 /** Kinds by which operators make PostgreSQL servers. */
 export const OPERATOR_KINDS = [
-  { apiVersion: "postgresql.cnpg.io/v1", kind: "Cluster" },
-  { apiVersion: "acid.zalan.do/v1", kind: "postgresql" },
-  { apiVersion: "postgres-operator.crunchydata.com/v1beta1", kind: "PostgresCluster" },
+  { apiVersion: "postgresql.cnpg.io/v1", kind: "Cluster", plural: "clusters" },
+  { apiVersion: "acid.zalan.do/v1", kind: "postgresql", plural: "postgresqls" },
+  { apiVersion: "postgres-operator.crunchydata.com/v1beta1", kind: "PostgresCluster", plural: "postgresclusters" },
 ] as const;
 
 /** Where each operator puts a cluster's address and password. */

@@ -240,7 +240,7 @@ export const ACTIONLINT: ToolSpec = {
 
 /**
  * Istio's control plane, whose injector the tests of the restarts ask. A build takes 7 minutes of processor time, so it
- * is made for those only who say so; see `istiodIfBuilt` in sandbox/istio.ts.
+ * is made for those only who say so; see `toolIfBuilt` in sandbox/tools.ts.
  */
 export const ISTIOD: ToolSpec = {
   name: "pilot-discovery",

@@ -127,14 +127,15 @@ export async function operatorObjects(
   namespace: string,
 ): Promise<{ objects: KubeObject[]; problems: string[] }> {
   const lists = await Promise.all(
-    OPERATOR_KINDS.map(async (type): Promise<{ objects: KubeObject[]; problems: string[] }> => {
-      if ((await client.api.resource(type.apiVersion, type.kind)) === undefined) return { objects: [], problems: [] };
+    OPERATOR_KINDS.map(async ({ apiVersion, kind }): Promise<{ objects: KubeObject[]; problems: string[] }> => {
+      const type = { apiVersion, kind };
+      if ((await client.api.resource(apiVersion, kind)) === undefined) return { objects: [], problems: [] };
       try {
         const found = await client.list(type, namespace, kubeObject);
         return { objects: found.map((object) => ({ ...object, ...type })), problems: [] };
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        const what = `whether ${type.kind} objects (${type.apiVersion}) in ${namespace} hold databases cannot be told`;
+        const what = `whether ${kind} objects (${apiVersion}) in ${namespace} hold databases cannot be told`;
         return { objects: [], problems: [`${what}: ${error.message}`] };
       }
     }),

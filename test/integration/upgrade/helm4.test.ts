@@ -3,9 +3,7 @@ import { delimiter, join } from "node:path";
 import { expect } from "chai";
 import execa from "execa";
 import { helmRollbackArgs } from "../../../helm/rollback-line";
-import { Progress } from "../../../sandbox/progress";
-import { ensureTools } from "../../../sandbox/tools";
-import { cached } from "../../../sandbox/tools/cache";
+import { toolIfBuilt } from "../../../sandbox/tools";
 import { HELM4 } from "../../../sandbox/tools/catalog";
 import { previewed, reviewedUpgrade } from "../world/reviews";
 import { chartPath, mustSucceed, RELEASE_NAMESPACE, World } from "../world/world";
@@ -19,11 +17,12 @@ describe("helm 4", function () {
   let withHelm4: NodeJS.ProcessEnv;
 
   before(async function () {
-    if ("reason" in (await cached(HELM4))) {
+    const tools = await toolIfBuilt(HELM4);
+    if (!tools) {
       console.error("\nNOT TESTED: helm 4. It is not built; to build it: CASA_UPGRADE_ISTIO=1 make setup\n");
-      this.skip();
+      return this.skip();
     }
-    helm4 = (await ensureTools(Progress.silent(), [HELM4])).path("helm4");
+    helm4 = tools.path("helm4");
     world = await World.open();
     const bin = join(world.scratch, "helm4");
     mkdirSync(bin);

@@ -1,5 +1,6 @@
 import { expect } from "chai";
-import { type FindResource, type Permission, permissionProblem, permissionsFor } from "../../../kubernetes/permissions";
+import type { FindResource } from "../../../kubernetes/find-resources";
+import { type Permission, permissionProblem, permissionsFor } from "../../../kubernetes/permissions";
 
 const find: FindResource = (_apiVersion, kind) =>
   ({
