@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeObject } from "../kubernetes/objects";
+import { isWaitedFor, waitsFor } from "./other-waits";
 import type { ClusterClient } from "../kubernetes/connect";
 import {
   containerState,
@@ -40,8 +41,12 @@ export interface ExplainOptions {
 /** Bytes and lines of a log that are asked for at most. */
 export const LOG_LIMITS = { short: { bytes: 65_536, lines: LIMITS.logLines }, long: { bytes: 1_048_576, lines: 2000 } };
 
+/** What {@link explainRelease} says where nothing lags. */
+export const ALL_WELL = "every workload of the release is rolled out; the cause is in the error above";
+
 /**
- * Why a release is not fully rolled out: each workload that lags, with its pods, their logs and events. Never throws.
+ * Why a release is not fully rolled out: each workload that lags, with its pods, their logs and events, and whatever
+ * else helm still waits for. Never throws.
  */
 export async function explainRelease(
   client: ClusterClient,
@@ -52,8 +57,12 @@ export async function explainRelease(
   const workloads = objects
     .filter(({ kind, apiVersion }) => WORKLOAD_VERSIONS[kind] === apiVersion)
     .map(({ kind, metadata }) => ({ kind, namespace: metadata.namespace ?? namespace, name: metadata.name ?? "" }));
-  const text = await explainWorkloads(client, workloads, options);
-  return text || "every workload of the release is rolled out; the cause is in the error above";
+  const others = objects.filter(isWaitedFor);
+  const [lagging, waiting] = await Promise.all([
+    explainWorkloads(client, workloads, options),
+    explained(client, options, (reader) => others.map((object) => reader.explainOther(object, namespace))),
+  ]);
+  return [lagging, waiting].filter((text) => text !== "").join("\n") || ALL_WELL;
 }
 
 /**
@@ -64,9 +73,17 @@ export async function explainWorkloads(
   workloads: WorkloadName[],
   options: ExplainOptions = {},
 ): Promise<string> {
+  return explained(client, options, (reader) => workloads.map((workload) => reader.explain(workload)));
+}
+
+async function explained(
+  client: ClusterClient,
+  options: ExplainOptions,
+  ask: (reader: Reader) => Promise<string>[],
+): Promise<string> {
   const reader = new Reader(client, options);
   try {
-    const parts = await Promise.all(workloads.map((workload) => reader.explain(workload)));
+    const parts = await Promise.all(ask(reader));
     return parts.filter((part) => part !== "").join("\n");
   } finally {
     reader.stop();
@@ -113,6 +130,21 @@ class Reader {
       this.orNothing(this.warnings(namespace)),
     ]);
     return formatExplanation({ rollout, pods: shown, events: eventsToShow(events, rollout, pods) });
+  }
+
+  /** Of what is no workload; empty when helm does not wait for it. */
+  async explainOther(object: KubeObject, defaultNamespace: string): Promise<string> {
+    const { kind, metadata } = object;
+    const { namespace = defaultNamespace, name = "" } = metadata;
+    const reading = this.client.api.get(object, namespace, name).catch(() => undefined);
+    const live = await this.inTime(reading, undefined);
+    const lack = live === undefined ? undefined : waitsFor(object, live);
+    if (lack === undefined) return "";
+    const events = eventsToShow(await this.orNothing(this.warnings(namespace)), { kind, name }, []);
+    return [
+      `${kind} ${namespace}/${name}: helm waits for it, and ${lack}`,
+      ...events.map((event) => `  event ${event}`),
+    ].join("\n");
   }
 
   private pods(namespace: string, labelSelector: string): Promise<LivePod[]> {

@@ -83,7 +83,7 @@ export function hasCrashed({ restartCount, state }: LiveContainer): boolean {
   return restartCount > 0 || Boolean(state?.terminated);
 }
 
-/** Warnings about a workload, its ReplicaSets, its pods and their volume claims. */
+/** Warnings about a workload or another object, its ReplicaSets, its pods and their volume claims. */
 export function eventsToShow(events: LiveEvent[], rollout: { kind: string; name: string }, pods: LivePod[]): string[] {
   const podNames = new Set(pods.map(({ metadata }) => metadata.name));
   const claims = new Set(
@@ -92,12 +92,12 @@ export function eventsToShow(events: LiveEvent[], rollout: { kind: string; name:
   const time = (event: LiveEvent) => event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp;
   const own = events
     .filter(({ involvedObject: { kind, name } }) => {
+      if (kind === rollout.kind && name === rollout.name) return true;
       if (kind === "Pod") return podNames.has(name);
       if (kind === "PersistentVolumeClaim") return claims.has(name);
       // Where pods cannot even be created (quota, admission), the ReplicaSet says why; its name is the Deployment's and
       // a hash.
-      if (kind === "ReplicaSet") return rollout.kind === "Deployment" && name.replace(/-[^-]+$/, "") === rollout.name;
-      return kind === rollout.kind && name === rollout.name;
+      return kind === "ReplicaSet" && rollout.kind === "Deployment" && name.replace(/-[^-]+$/, "") === rollout.name;
     })
     .sort((a, b) => order(time(b), time(a)))
     .map(({ reason, message }) => oneLine(`${reason ?? ""}: ${message ?? ""}`));

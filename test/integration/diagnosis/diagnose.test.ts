@@ -123,6 +123,37 @@ describe("explaining why a workload is not available", function () {
     );
   });
 
+  it("a release: what else helm waits for until its time limit", async () => {
+    const service = (name: string, type: string) => ({
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { namespace: "a", name },
+      spec: { type, ports: [{ port: 80 }] },
+    });
+    const claim = {
+      apiVersion: "v1",
+      kind: "PersistentVolumeClaim",
+      metadata: { namespace: "a", name: "volume" },
+      spec: { storageClassName: "none", accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
+    };
+    const objects = [service("balanced", "LoadBalancer"), service("plain", "ClusterIP"), claim];
+    await world.apply(...objects);
+    const read = async () => explainRelease(world.client, "a", objects);
+    let text = await read();
+    for (const end = Date.now() + 40_000; Date.now() < end && !text.includes("event "); await sleep(300)) {
+      text = await read();
+    }
+    expect(text.split("\n")[0]).to.equal(
+      "Service a/balanced: helm waits for it, and no load balancer has given it an address",
+    );
+    expect(text).to.contain("PersistentVolumeClaim a/volume: helm waits for it, and it is not bound (Pending)");
+    expect(text).to.contain("event ProvisioningFailed").and.not.contain("plain");
+    const status = { status: { loadBalancer: { ingress: [{ ip: "192.0.2.1" }] } } };
+    const patch = ["patch", "service", "balanced", "-n", "a", "--subresource=status", "--type=merge"];
+    await world.kubectl(...patch, "-p", JSON.stringify(status));
+    expect(await read()).not.to.contain("balanced");
+  });
+
   it("never takes longer than its limit, whatever the cluster does, and never throws", async () => {
     const { kubeconfig, context } = world.cluster;
     const client = await connect({ kubeconfig, context, timeoutSeconds: 60 });
