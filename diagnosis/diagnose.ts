@@ -40,6 +40,9 @@ export interface ExplainOptions {
 /** Bytes and lines of a log that are asked for at most. */
 export const LOG_LIMITS = { short: { bytes: 65_536, lines: LIMITS.logLines }, long: { bytes: 1_048_576, lines: 2000 } };
 
+/** What {@link explainRelease} says where nothing lags. */
+export const ALL_WELL = "every workload of the release is rolled out; the cause is in the error above";
+
 /**
  * Why a release is not fully rolled out: each workload that lags, with its pods, their logs and events. Never throws.
  */
@@ -53,7 +56,7 @@ export async function explainRelease(
     .filter(({ kind, apiVersion }) => WORKLOAD_VERSIONS[kind] === apiVersion)
     .map(({ kind, metadata }) => ({ kind, namespace: metadata.namespace ?? namespace, name: metadata.name ?? "" }));
   const text = await explainWorkloads(client, workloads, options);
-  return text || "every workload of the release is rolled out; the cause is in the error above";
+  return text || ALL_WELL;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { migrationFailure } from "../log-lines";
+import { migrationAttempt, type MigrationAttempt, wasDoneBy } from "../log-lines";
 import { judgeRevision, withSeen } from "../revision";
 import type { GateJob, GateReport, GateSettings } from "../settings";
 import { readRelease } from "../../../helm/release";
@@ -35,8 +35,8 @@ export async function checkMigration(
   const { namespace } = settings.deployment;
   const select = { labelSelector: rolledOut.podSelector };
   const pods = readyPods(await client.list({ apiVersion: "v1", kind: "Pod" }, namespace, podSchema, select));
-  const failed = settings.checkLogs ? await logProblem(client, namespace, pods) : undefined;
-  if (failed) return failed;
+  const logs = settings.checkLogs ? judgeLogs(await readAttempts(client, namespace, pods)) : { note: "" };
+  if ("problem" in logs) return logs;
   const probed = await probeAll(access, namespace, pods, settings.probe);
   if (typeof probed !== "string") return probed;
   const reading = await readRevision(client, access, settings.database ?? (await otherDatabase(client, settings)));
@@ -48,6 +48,7 @@ export async function checkMigration(
     revisionNote: note,
     probe: probed,
     seen: withSeen(seen, reading),
+    ...(logs.note ? { logs: logs.note } : {}),
   };
 }
 
@@ -79,30 +80,41 @@ async function jobsProblem(client: ClusterClient, { jobs }: GateSettings): Promi
   return undefined;
 }
 
-/**
- * Pods may be ready because a port is open while their log says that the migration failed. Logs that may not be read
- * say nothing.
- */
-async function logProblem(
-  client: ClusterClient,
-  namespace: string,
-  pods: readonly LivePod[],
-): Promise<GateProblem | undefined> {
-  for (const { metadata, status } of pods) {
-    for (const { name } of [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]) {
-      const log = { namespace, pod: metadata.name, container: name, ...LOG_LIMITS.long };
+/** What the log of one container says. */
+type PodAttempt = MigrationAttempt & { readonly pod: string };
+
+/** What the logs say of the migration; those that may not be read say nothing. */
+async function readAttempts(client: ClusterClient, namespace: string, pods: readonly LivePod[]): Promise<PodAttempt[]> {
+  const containers = pods.flatMap(({ metadata: { name: pod }, status }) =>
+    [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])].map(({ name }) => ({ pod, name })),
+  );
+  return Promise.all(
+    containers.map(async ({ pod, name }) => {
+      const log = { namespace, pod, container: name, ...LOG_LIMITS.long };
       const text = await readLog(client, log).catch((error: unknown) => {
         if (error instanceof ApiError) return "";
         throw error;
       });
-      const line = migrationFailure(text);
-      if (line !== undefined) {
-        const problem = `pod ${metadata.name} is ready, but its log says that the migration failed: ${oneLine(line)}`;
-        return { problem, final: true };
-      }
-    }
+      return { pod, ...migrationAttempt(text) };
+    }),
+  );
+}
+
+/**
+ * Pods may be ready because a port is open while their log says that the migration failed. Of replicas that start
+ * together one migrates, and the others may fail at what it does; that is said.
+ */
+function judgeLogs(attempts: readonly PodAttempt[]): GateProblem | { note: string } {
+  const notes: string[] = [];
+  for (const attempt of attempts) {
+    const { pod, failure } = attempt;
+    if (failure === undefined) continue;
+    const by = wasDoneBy(attempt, attempts);
+    const said = `the migration failed: ${oneLine(failure)}`;
+    if (!by) return { problem: `pod ${pod} is ready, but its log says that ${said}`, final: true };
+    notes.push(`pod ${pod} says that ${said}; pod ${by.pod} did the same at the same time, and it went well`);
   }
-  return undefined;
+  return { note: notes.join("; ") };
 }
 
 async function probeAll(

@@ -35,11 +35,12 @@ async function pass(context: string, job: GateJob): Promise<GateReport> {
   const seen = parseReport(process.env["PULUMI_COMMAND_STDOUT"])?.seen ?? [];
   const started = Date.now();
   const outcome = await wait(client, access, job, seen);
-  if (!("problem" in outcome)) {
-    console.error(reportLines(outcome).join("\n"));
-    return outcome;
-  }
   const mask = await maskFor(client, settings, secrets);
+  if (!("problem" in outcome)) {
+    const report = { ...outcome, ...(outcome.logs ? { logs: mask(outcome.logs) } : {}) };
+    console.error(reportLines(report).join("\n"));
+    return report;
+  }
   const seconds = Math.round((Date.now() - started) / 1000);
   const [evidence, rollback] = await Promise.all([
     migrationEvidence(client, settings, mask),
