@@ -3,9 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterClient } from "./connect";
 
 /** So long one watch lasts, in seconds: a connection that is dead without a word is given up soon after. */
-export const WATCH_SECONDS = 60;
+const WATCH_SECONDS = 60;
 /** Pause before a watch is opened again, in milliseconds; where none is allowed, the time between two looks. */
-export const WATCH_PAUSE_MS = 500;
+const WATCH_PAUSE_MS = 500;
 
 /**
  * Hands on the lines of an answer that goes on, of a watch or of a log. It does not keep the process running.
@@ -22,6 +22,16 @@ export async function eachLine(
   for await (const line of readline.createInterface({ input: answer, crlfDelay: Infinity })) see(line);
 }
 
+/** What is watched. */
+export interface Watch {
+  readonly path: string;
+  readonly query?: Record<string, string>;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+  /** Is told when a watch ended, and another one begins. */
+  readonly ended?: () => void;
+}
+
 /**
  * Follows the objects of one path until the signal ends it. The first events of each watch are what is there already, so
  * nothing between two of them is lost but what came and went.
@@ -30,7 +40,7 @@ export async function eachLine(
  */
 export async function followObjects(
   client: ClusterClient,
-  { path, query = {}, signal }: { path: string; query?: Record<string, string>; signal: AbortSignal },
+  { path, query = {}, signal, ended }: Watch,
   see: (type: string, object: unknown) => void,
 ): Promise<void> {
   while (!signal.aborted) {
@@ -45,6 +55,7 @@ export async function followObjects(
       // It is opened again; who may not watch sees nothing.
     }
     await sleep(WATCH_PAUSE_MS, undefined, { signal, ref: false }).catch(() => undefined);
+    ended?.();
   }
 }
 

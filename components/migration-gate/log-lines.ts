@@ -11,7 +11,7 @@ const CANNOT_GO_ON =
   /^FAILED: \S|\bDirty database version \d|\bFlyway\w*Exception: (?!Unable to write )|\bliquibase\.exception\.\w+|Could not acquire change log lock|^Error: P[13]\d{3}\b/;
 const TRACEBACK = /Traceback \(most recent call last\):/;
 /** Files that no migration of the service's own is in. */
-const OF_LIBRARY = /(site|dist)-packages|\/lib\/python[\d.]+\/|"<frozen |\/(sqlalchemy|alembic)\//;
+const OF_LIBRARY = /(site|dist)-packages|\/lib\/python[\d.]+\/|"<|\/(sqlalchemy|alembic)\//;
 /** What SQLAlchemy and PostgreSQL add below the error; `[parameters: …]` is left out, it holds data of users. */
 const DETAIL = /^\s*(DETAIL|HINT|CONTEXT|LINE \d+):|^\[SQL:/;
 const FRAME = /^\s+File "/;

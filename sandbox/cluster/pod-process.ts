@@ -4,7 +4,7 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as k8s from "@kubernetes/client-node";
 
-import { findAlembic } from "../alembic";
+import { findAlembic } from "../python-tools";
 import { CHECKOUT } from "../paths";
 import { criLog } from "./logs";
 import { containerEnvironment, createFor, type PodServices } from "./pod-services";

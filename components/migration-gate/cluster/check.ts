@@ -19,6 +19,10 @@ export interface GateProblem {
   readonly problem: string;
   /** Waiting does not help, unless the program itself tries its migration again. */
   readonly final?: boolean;
+  /** The API server tells when it may have changed. */
+  readonly isWatched?: boolean;
+  /** Of the pods that it depends on. */
+  readonly podSelector?: string;
 }
 
 /** One look at everything, in the order in which things can be told: rollout, Jobs, logs, HTTP, schema. */
@@ -39,7 +43,7 @@ export async function checkMigration(
   if ("problem" in logs) return logs;
   const probed = await probeAll(access, namespace, pods, settings.probe);
   if (typeof probed !== "string") return probed;
-  const reading = await readRevision(client, access, settings.database ?? (await otherDatabase(client, settings)));
+  const reading = await readRevision(client, access, await databaseOf(client, settings));
   const { problem, note } = judgeRevision(reading, { expected: settings.expected, seen, acceptsLoss });
   if (problem) return { problem };
   return {
@@ -52,8 +56,12 @@ export async function checkMigration(
   };
 }
 
-/** The server among the release's objects, where the chart calls it otherwise. */
-async function otherDatabase(client: ClusterClient, { rollback: { release, namespace } }: GateSettings) {
+/** The database of the auth service; where the chart calls its server otherwise, the one among the release's objects. */
+export async function databaseOf(
+  client: ClusterClient,
+  { database, rollback: { release, namespace } }: Pick<GateSettings, "database" | "rollback">,
+): Promise<GateSettings["database"]> {
+  if (database) return database;
   const installed = await readRelease(client, namespace, release).catch(() => undefined);
   const objects = parseManifest(installed?.latest.manifest ?? "").map(({ object }) => object);
   return databaseNamedOtherwise(objects, namespace);
@@ -62,9 +70,11 @@ async function otherDatabase(client: ClusterClient, { rollback: { release, names
 /** Every replica runs the new template and is ready; no pod of an older one is left. */
 async function workloadProblem(client: ClusterClient, { kind, namespace, name }: GateSettings["deployment"]) {
   const live = await client.api.get({ apiVersion: WORKLOAD_VERSIONS[kind] ?? "", kind }, namespace, name);
-  if (live === undefined) return { problem: `${kind} ${namespace}/${name} does not exist` };
+  if (live === undefined) return { problem: `${kind} ${namespace}/${name} does not exist`, isWatched: true };
   const rollout = rolloutOf(kind, live);
-  return rollout.complete ? rollout : { problem: `${kind} ${namespace}/${name}: ${rollout.progress}` };
+  if (rollout.complete) return rollout;
+  const { progress, podSelector } = rollout;
+  return { problem: `${kind} ${namespace}/${name}: ${progress}`, isWatched: true, podSelector };
 }
 
 /** A Job that is gone was removed after it had ended (its TTL, a hook's delete policy). */
@@ -75,7 +85,8 @@ async function jobsProblem(client: ClusterClient, { jobs }: GateSettings): Promi
     if (live === undefined) continue;
     const { complete, progress, failures } = rolloutOf("Job", live);
     if (complete) continue;
-    return { problem: `Job ${namespace}/${name}: ${progress}`, final: failures.some((text) => /^Failed/.test(text)) };
+    const final = failures.some((text) => /^Failed/.test(text));
+    return { problem: `Job ${namespace}/${name}: ${progress}`, final, isWatched: true };
   }
   return undefined;
 }
