@@ -84,7 +84,8 @@ describe("a hook that fails", function () {
     return { said, remains, known };
   }
 
-  const failing = "echo preparing; echo no seeds for tenant 7; exit 3";
+  // Long enough for its log to be opened, also where everything is slow.
+  const failing = "echo preparing; echo no seeds for tenant 7; sleep 2; exit 3";
 
   it("by default it stays, with its pod", async () => {
     const { said, remains, known } = await upgrade([{ name: "seed", command: failing }]);
