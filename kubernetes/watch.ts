@@ -33,8 +33,8 @@ export interface Watch {
 }
 
 /**
- * Follows the objects of one path until the signal ends it. The first events of each watch are what is there already, so
- * nothing between two of them is lost but what came and went.
+ * Follows the objects of one path until the signal ends it. The first events of each watch are what is there already,
+ * so nothing between two of them is lost but what came and went.
  *
  * @param see gets each object; what is no JSON is left out.
  */

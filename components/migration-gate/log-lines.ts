@@ -4,8 +4,8 @@ import { isMap } from "../../kubernetes/objects";
 /** Lines that are about a schema migration. */
 const ABOUT = /migrat|alembic|flyway|liquibase|prisma/i;
 /**
- * What tools say when they cannot go on, without a word of what it is about: the last line of `alembic`, golang-migrate,
- * Flyway, Liquibase, Prisma. A report that Flyway cannot write is no failed migration.
+ * What tools say when they cannot go on, without a word of what it is about: the last line of `alembic`, and
+ * golang-migrate, Flyway, Liquibase, Prisma. A report that Flyway cannot write is no failed migration.
  */
 const CANNOT_GO_ON =
   /^FAILED: \S|\bDirty database version \d|\bFlyway\w*Exception: (?!Unable to write )|\bliquibase\.exception\.\w+|Could not acquire change log lock|^Error: P[13]\d{3}\b/;

@@ -56,7 +56,7 @@ export async function checkMigration(
   };
 }
 
-/** The database of the auth service; where the chart calls its server otherwise, the one among the release's objects. */
+/** The auth service's database; where the chart calls its server otherwise, the one among the release's objects. */
 export async function databaseOf(
   client: ClusterClient,
   { database, rollback: { release, namespace } }: Pick<GateSettings, "database" | "rollback">,
