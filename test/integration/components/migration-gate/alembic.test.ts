@@ -118,7 +118,9 @@ describe("the gate and real alembic", function () {
       revision: 1,
     };
     const last = JSON.stringify({ podsReady: [], revision: null, revisionNote: "", probe: "", seen });
-    const { exitCode, stdout, stderr } = await fixture.program("migration-gate", job, { env: { PULUMI_COMMAND_STDOUT: last } });
+    const { exitCode, stdout, stderr } = await fixture.program("migration-gate", job, {
+      env: { PULUMI_COMMAND_STDOUT: last },
+    });
     return { passed: exitCode === 0, text: exitCode === 0 ? stderr : stdout };
   }
 
