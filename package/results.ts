@@ -23,7 +23,7 @@ export const resultsSchema = z.object({
   crdsRetained: texts.meta({
     description: "CRDs that stay on the cluster although this chart version does not ship them",
   }),
-  migration: gateReport.omit({ seen: true, data: true }).nullable().meta({
+  migration: gateReport.omit({ seen: true, data: true, logs: true }).nullable().meta({
     description: "what the gate after the chart found; none when it is turned off or had nothing to wait for",
   }),
   workloadsRestarted: texts.meta({

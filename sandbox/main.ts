@@ -11,7 +11,7 @@ import { CHECKOUT, STATE_DIR, toolCacheDir } from "./paths";
 import { Progress } from "./progress";
 import { ensureSystemPackages } from "./system";
 import { ensureTools } from "./tools";
-import { HELM4, ISTIOD } from "./tools/catalog";
+import { HELM4, ISTIOD, VERSITYGW } from "./tools/catalog";
 
 const USAGE = `usage: node --import tsx sandbox/main.ts <command>
 
@@ -30,6 +30,7 @@ const shell = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 async function setup(progress: Progress) {
   await ensureSystemPackages(progress);
   const tools = await ensureTools(progress);
+  await ensureTools(progress, [VERSITYGW]);
   if (istiodIsWanted()) {
     for (const tool of [ISTIOD, HELM4]) {
       await ensureTools(progress, [tool]).catch((error: unknown) => {

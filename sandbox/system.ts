@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import execa from "execa";
 
+import { ensurePythonTools } from "./python-tools";
 import { ensureChromium } from "./chromium";
 import { ensurePgBouncer } from "./pgbouncer";
 import { Progress } from "./progress";
@@ -64,6 +65,7 @@ async function aptInstall(): Promise<void> {
 export async function ensureSystemPackages(progress: Progress = new Progress()): Promise<void> {
   await ensurePostgres(progress);
   await ensurePgBouncer(progress);
+  await ensurePythonTools(progress);
   await ensureChromium(progress);
 }
 

@@ -13,6 +13,8 @@ import { representatives } from "../components/workload-restarts/injection-facts
 import { recordNames } from "../components/workload-restarts/restart-record";
 import { pendingGroups, type RecordedStamp } from "../components/workload-restarts/restarts";
 import { placesFor } from "../components/workload-restarts/stages";
+import { HookWatch } from "../diagnosis/hook-watch";
+import type { GateDecision } from "../components/migration-gate/decide";
 import type { LoadedConfig } from "../config/config-load";
 import { parseDescription } from "../history/recorded-texts";
 import type { ClusterClient } from "../kubernetes/connect";
@@ -136,13 +138,31 @@ async function review(
     },
     release: {
       ...releaseArgs(loaded, snapshot, decisions),
-      explain: () => explainUpgradeFailure(client, chart, gate),
-      lastLook: () => lastLook(client, loaded, snapshot),
+      ...aroundHelm(client, loaded, snapshot, gate),
     },
     migrationGate: gate.gate && { ...gate.gate, passed: decisions.gatePassed },
     restarts: restartsArgs(loaded, snapshot, decisions, { name: names.after, exists: exists.after }),
     warnings: reviewed.warnings,
     review: reviewed,
+  };
+}
+
+/** What happens right before and after helm's work. */
+function aroundHelm(
+  client: ClusterClient,
+  loaded: LoadedConfig,
+  snapshot: Snapshot,
+  gate: GateDecision,
+): Pick<RuntimeReleaseArgs, "explain" | "lastLook" | "done"> {
+  const { chart } = snapshot;
+  let hooks: HookWatch | undefined;
+  return {
+    lastLook: async () => {
+      await lastLook(client, loaded, snapshot);
+      hooks = await HookWatch.start(client, chart.hooks, loaded.config.namespace);
+    },
+    explain: () => explainUpgradeFailure(client, chart, gate, hooks),
+    done: () => hooks?.stop(),
   };
 }
 
@@ -185,7 +205,7 @@ function releaseArgs(
   { config, programValues, hasNullValues }: LoadedConfig,
   { chart, installed }: Snapshot,
   { description }: Decisions,
-): Omit<RuntimeReleaseArgs, "explain" | "lastLook"> {
+): Omit<RuntimeReleaseArgs, "explain" | "lastLook" | "done"> {
   return {
     release: config.release,
     namespace: config.namespace,

@@ -44,10 +44,15 @@ export function neededLibraries({ extensions, preloaded }: ServerTraits): string
     : loaded.filter((library) => extensions.includes(library.split("/").at(-1) ?? library));
 }
 
+/** Tables that a throw-away server takes in one transaction, which holds locks of them and of their indexes. */
+const AT_ONCE = 4000;
+
 /** What a throw-away server is given, as arguments of the script that runs it. */
-export function proofArguments(database: string, major: string, traits: ServerTraits): string[] {
+export function proofArguments(database: string, major: string, traits: ServerTraits, tables: number): string[] {
   const { encoding, locale } = traits;
-  return [database, major, encoding, locale, neededLibraries(traits).join(","), ...timescaleArguments(traits)];
+  // A hypertable may have any number of chunks, which are no tables of the dump's list.
+  const once = tables <= AT_ONCE && traits.timescale === null ? "once" : "";
+  return [database, major, encoding, locale, neededLibraries(traits).join(","), ...timescaleArguments(traits), once];
 }
 
 /** The last arguments of a script that restores. */

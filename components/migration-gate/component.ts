@@ -91,7 +91,7 @@ function resultOf(command: { stdout: pulumi.Output<string> }): pulumi.Output<Mig
   return pulumi.unsecret(command.stdout).apply((text) => {
     const report: GateReport | undefined = parseReport(text);
     if (!report) return null;
-    const { seen: _seen, data: _data, ...result } = report;
+    const { seen: _seen, data: _data, logs: _logs, ...result } = report;
     return result;
   });
 }

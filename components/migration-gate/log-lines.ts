@@ -2,16 +2,23 @@ import { stripVTControlCharacters } from "node:util";
 import { isMap } from "../../kubernetes/objects";
 
 /** Lines that are about a schema migration. */
-const ABOUT = /migrat|alembic/i;
-/** How the command `alembic` ends when it cannot go on; without a word of what it is about. */
-const ALEMBIC_FAILED = /^FAILED: \S/;
-const TRACEBACK = /^\s*Traceback \(most recent call last\):/;
+const ABOUT = /migrat|alembic|flyway|liquibase|prisma/i;
+/**
+ * What tools say when they cannot go on, without a word of what it is about: the last line of `alembic`, and
+ * golang-migrate, Flyway, Liquibase, Prisma. A report that Flyway cannot write is no failed migration.
+ */
+const CANNOT_GO_ON =
+  /^FAILED: \S|\bDirty database version \d|\bFlyway\w*Exception: (?!Unable to write )|\bliquibase\.exception\.\w+|Could not acquire change log lock|^Error: P[13]\d{3}\b/;
+const TRACEBACK = /Traceback \(most recent call last\):/;
+/** Files that no migration of the service's own is in. */
+const OF_LIBRARY = /(site|dist)-packages|\/lib\/python[\d.]+\/|"<|\/(sqlalchemy|alembic)\//;
 /** What SQLAlchemy and PostgreSQL add below the error; `[parameters: …]` is left out, it holds data of users. */
 const DETAIL = /^\s*(DETAIL|HINT|CONTEXT|LINE \d+):|^\[SQL:/;
-const FAILED = /\b(error|critical|fatal|failed|failure|aborted)\b/i;
+const FRAME = /^\s+File "/;
+const FAILED = /\b(error|critical|fatal|severe|failed|failure|aborted)\b/i;
 /** Words with "error" in them that say nothing went wrong. */
 const HARMLESS =
-  /\b(no|0|without) (errors?|failures?|failed|aborted)\b|\b(errors?|failures?|failed|aborted)"?\s*[=:]\s*(0\b|null\b|none\b|false\b|""|''|\[\]|\{\})/gi;
+  /\b(no|0|without) (errors?|failures?|failed|aborted)\b|\b(errors?|failures?|failed|aborted)"?\s*[=:]\s*(0\b|null\b|none\b|false\b|"?<?nil\b>?|""|''|\[\]|\{\})/gi;
 /** What of a log line in JSON says how something went; other fields are data. */
 const SAYS = new Set(
   (
@@ -19,11 +26,14 @@ const SAYS = new Set(
     "error err exception exc_info exc stack stack_trace traceback"
   ).split(" "),
 );
-/** Alembic's own report of a step names it in the author's words: "add error codes" is no error. */
-const STEP = /Running (upgrade|downgrade)|Running stamp/;
+/** A tool's own report of a step names it in the author's words: "add error codes" is no error. */
+const STEP =
+  /Running (upgrade|downgrade|stamp|changeset)|Migrating schema .* to version (?!.*\bfailed!)|Applying migration|: migrat(ing|ed)\b|^(INFO.*)?Changeset .*ran successfully/i;
 /** A later attempt began, or an attempt ended well: what failed before it was overcome. */
 const ATTEMPT =
-  /Context impl|Will assume (non-)?transactional DDL|Running upgrade|(migrations?|alembic)\b.*\b(complete[d]?|done|finished|succeeded|successful(ly)?|applied|up[- ]to[- ]date)\b/i;
+  /Context impl|Will assume (non-)?transactional DDL|Running upgrade|Running migrations|Migrating schema|no migration necessary|(successfully|update has been successful|no (pending )?migrations to).*|(migrations?|alembic)\b.*\b(complete[d]?|done|finished|succeeded|successful(ly)?|applied|up[- ]to[- ]date)\b/i;
+/** A step of alembic: from which revision to which. */
+const ALEMBIC_STEP = /Running upgrade (.*?) -> ([^,]+)/;
 
 /** Enough to see the cause, little enough to read. */
 const MOST = { about: 10, frame: 2, details: 4, end: 10 };
@@ -36,7 +46,7 @@ const MOST = { about: 10, frame: 2, details: 4, end: 10 };
 export function migrationLines(text: string): string[] {
   const lines = linesOf(text);
   const about = lines
-    .flatMap((line, i) => ((ABOUT.test(line) && !isFrame(lines, i)) || ALEMBIC_FAILED.test(line) ? [i] : []))
+    .flatMap((line, i) => ((ABOUT.test(line) && !isFrame(lines, i)) || CANNOT_GO_ON.test(line) ? [i] : []))
     .slice(-MOST.about);
   const traceback = lastTraceback(lines);
   const chosen = [...new Set([...about, ...(traceback?.shown ?? [])])].sort((a, b) => a - b);
@@ -47,32 +57,68 @@ export function migrationLines(text: string): string[] {
   });
 }
 
+/** How the last migration attempt of a log went. */
+export interface MigrationAttempt {
+  /** The line by which the log says that it failed; undefined when it does not say so. */
+  readonly failure?: string;
+  /** Steps of alembic that it began, `from -> to`. */
+  readonly steps: readonly string[];
+}
+
 /**
- * The line by which a log says that its last migration attempt failed; undefined when it does not say so. For pods that
- * are Ready all the same, because their probe only opens a port.
+ * How a log says that its last migration attempt went. For pods that are Ready all the same, because their probe only
+ * opens a port.
  */
-export function migrationFailure(text: string): string | undefined {
+export function migrationAttempt(text: string): MigrationAttempt {
   const lines = linesOf(text);
   let failure: string | undefined;
+  let steps: string[] = [];
   for (const [i, line] of lines.entries()) {
+    const [, from, to = ""] = ALEMBIC_STEP.exec(line) ?? [];
+    if (from !== undefined) steps.push(`${from} -> ${to.trim()}`);
+    else if (/\bContext impl\b/.test(line)) steps = [];
     if (TRACEBACK.test(line)) {
       const block = tracebackAt(lines, i);
       if (block.some((at) => ABOUT.test(lines[at] ?? ""))) failure = lines[block.at(-1) ?? i];
-    } else if (ALEMBIC_FAILED.test(line)) failure = line;
+    } else if (CANNOT_GO_ON.test(line)) failure = line;
     else if (!isFrame(lines, i)) {
       const said = saidBy(line);
       if (!ABOUT.test(said)) continue;
-      if (FAILED.test(said.replace(HARMLESS, "")) && !STEP.test(said)) failure = line;
+      if (!STEP.test(said) && FAILED.test(said.replace(HARMLESS, ""))) failure = line;
       else if (ATTEMPT.test(said)) failure = undefined;
     }
   }
-  return failure?.trim();
+  return { ...(failure === undefined ? {} : { failure: failure.trim() }), steps };
 }
 
-/** The lines of a log, without the colours that some programs give them. */
+/** The line by which a log says that its last migration attempt failed; undefined when it does not say so. */
+export function migrationFailure(text: string): string | undefined {
+  return migrationAttempt(text).failure;
+}
+
+/** What is said where two replicas of alembic made its own table at the same time. */
+const SAME_TABLE = /pg_type_typname_nsp_index|"?alembic_version\w*"? already exists/;
+
+/**
+ * Another replica that did, without failing, what this one failed at: alembic takes no lock, so of replicas that start
+ * together one migrates and the others find its steps done.
+ */
+export function wasDoneBy<T extends MigrationAttempt>(failed: MigrationAttempt, others: readonly T[]): T | undefined {
+  const well = others.filter(({ failure, steps }) => failure === undefined && steps.length > 0);
+  const last = failed.steps.at(-1);
+  if (last !== undefined) return well.find(({ steps }) => steps.includes(last));
+  return SAME_TABLE.test(failed.failure ?? "") ? well.find(({ steps }) => steps[0]?.startsWith(" -> ")) : undefined;
+}
+
+/** The lines of a log, without the colours and frames that some programs put around them. */
 function linesOf(text: string): string[] {
+  const grouped = text.includes("Exception Group Traceback");
   return stripVTControlCharacters(text)
     .split("\n")
+    .map((line) => (grouped ? line.replace(/^[\s|+]+/, (gutter) => gutter.replace(/[|+]/g, " ")) : line))
+    .map((line) =>
+      line.replace(/^╭─+ (Traceback \(most recent call last\)) ─+╮.*/, "$1:").replace(/^[│╰](.*?)│?$/, " $1"),
+    )
     .map((line) => line.trimEnd());
 }
 
@@ -86,13 +132,17 @@ function saidBy(line: string): string {
     return line;
   }
   if (!isMap(fields)) return line;
-  return Object.entries(fields)
-    .filter(([name, value]) => SAYS.has(name.toLowerCase()) && typeof value === "string" && value !== "")
-    .map(([name, value]) => (/^(error|err|exception)$/i.test(name) ? `error: ${String(value)}` : String(value)))
-    .join(" ");
+  return (
+    Object.entries(fields)
+      // Some loggers of Node.js give levels as numbers, errors from 50 on.
+      .map(([name, value]) => [name, name === "level" && Number(value) >= 50 ? "error" : value] as const)
+      .filter(([name, value]) => SAYS.has(name.toLowerCase()) && typeof value === "string" && value !== "")
+      .map(([name, value]) => (/^(error|err|exception)$/i.test(name) ? `error: ${String(value)}` : String(value)))
+      .join(" ")
+  );
 }
 
-/** The last traceback: its last frame, the error and the details below it. */
+/** The last traceback: its last frame that is no library's, the error and the details below it. */
 function lastTraceback(lines: readonly string[]): { shown: number[] } | undefined {
   const start = lines.findLastIndex((line) => TRACEBACK.test(line));
   if (start < 0) return undefined;
@@ -104,12 +154,26 @@ function lastTraceback(lines: readonly string[]): { shown: number[] } | undefine
     if (DETAIL.test(line)) details.push(at);
     else if (line.trim() !== "" && !/^\s/.test(line)) break;
   }
-  return { shown: [start, ...block.slice(-1 - MOST.frame, -1), error, ...details] };
+  return { shown: [start, ...lastOwnFrame(lines, block), error, ...details] };
+}
+
+/** The last frame in the service's own code, where the traceback has one; libraries' frames say little. */
+function lastOwnFrame(lines: readonly string[], block: readonly number[]): number[] {
+  const text = (at: number) => lines[at] ?? "";
+  // Marks below the code (`~~~^^^`) are no code.
+  const inner = block.slice(1, -1).filter((at) => !/^[\s^~]*$/.test(text(at)));
+  const frames = inner.filter((at) => FRAME.test(text(at)));
+  const frame = frames.findLast((at) => !OF_LIBRARY.test(text(at))) ?? frames.at(-1);
+  if (frame === undefined) return inner.slice(-MOST.frame);
+  const from = inner.indexOf(frame);
+  const code = inner.slice(from + 1).findIndex((at) => FRAME.test(text(at)));
+  return inner.slice(from, code < 0 ? from + MOST.frame : from + 1 + Math.min(code, MOST.frame - 1));
 }
 
 /** Line numbers of a traceback, from its head to the error, which is the first line that is not indented. */
 function tracebackAt(lines: readonly string[], start: number): number[] {
-  const indent = /^\s*/.exec(lines[start] ?? "")?.[0].length ?? 0;
+  // Where something stands before it in its line, the frames are indented as if nothing did.
+  const indent = /^\s*(?=Traceback)/.exec(lines[start] ?? "")?.[0].length ?? 0;
   const block = [start];
   for (let at = start + 1; at < lines.length; at++) {
     const line = lines[at] ?? "";
@@ -126,5 +190,5 @@ function tracebackAt(lines: readonly string[], start: number): number[] {
  */
 function isFrame(lines: readonly string[], i: number): boolean {
   const line = lines[i] ?? "";
-  return /^\s+File "/.test(line) || (/^\s{2,}/.test(line) && /^\s+File "/.test(lines[i - 1] ?? ""));
+  return FRAME.test(line) || (/^\s{2,}/.test(line) && FRAME.test(lines[i - 1] ?? ""));
 }

@@ -43,7 +43,7 @@ SELECT format('SELECT %L, %L, %L, version_num FROM %I.%I ORDER BY 4', 'row', nsp
  * Runs psql in the container of the database, for `sh -s` on stdin: user, database and password come from the
  * container's own environment, so none of them is in an argument list.
  */
-export const REVISION_SCRIPT = `
+export const psqlScript = (sql: string) => `
 value() {
   for name in "$@"; do
     eval "file=\\\${\${name}_FILE:-} text=\\\${$name:-}"
@@ -61,11 +61,11 @@ PGUSER="$user"
 PGDATABASE="\${database:-$user}"
 export PGPASSWORD PGOPTIONS PGCONNECT_TIMEOUT PGUSER PGDATABASE
 exec psql -X -q -A -t -w -v ON_ERROR_STOP=1 <<'SQL'
-${REVISION_SQL}
+${sql}
 SQL
 `;
 
-/** Reads what {@link REVISION_SCRIPT} printed. */
+/** Reads what {@link REVISION_SQL} printed. */
 export function parseRevisions(output: string): SchemaReading {
   const lines = output.split("\n").map((line) => line.trim().split("|"));
   const tables = lines.find(([what]) => what === "tables")?.[1];

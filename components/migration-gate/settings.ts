@@ -62,6 +62,8 @@ export const gateReport = z.object({
   seen: z.array(z.string()),
   /** What was compared with the backups, in words. */
   data: z.string().optional(),
+  /** What logs say that did not stop the gate, in words. */
+  logs: z.string().optional(),
 });
 export type GateReport = z.infer<typeof gateReport>;
 
@@ -75,10 +77,10 @@ export function parseReport(text: string | undefined): GateReport | undefined {
 }
 
 /** A passed gate in the lines that `pulumi up` shows. */
-export function reportLines({ podsReady, revisionNote, probe, data }: GateReport): string[] {
+export function reportLines({ podsReady, revisionNote, probe, data, logs }: GateReport): string[] {
   const count = podsReady.length;
   const pods = count === 0 ? "no replicas" : `${count} pod${count === 1 ? "" : "s"} ready (${podsReady.join(", ")})`;
-  return [`auth service: ${pods}`, revisionNote, probe, ...(data ? [data] : [])];
+  return [`auth service: ${pods}`, revisionNote, probe, ...(data ? [data] : []), ...(logs ? [logs] : [])];
 }
 
 /** The text of a gate that was not passed: the problem, what the pods say, how to go back. */

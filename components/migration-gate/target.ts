@@ -30,7 +30,7 @@ export interface TargetRules {
 }
 
 const COMPONENT = "app.kubernetes.io/component";
-const MIGRATES = /migrat|alembic/i;
+const MIGRATES = /migrat|alembic|flyway|liquibase|prisma|\b(goose|dbmate|tern)\b/i;
 
 /** Finds the auth service, the Jobs that migrate and the database among the objects of a chart. */
 export function findMigrationTarget(

@@ -37,6 +37,8 @@ export interface RuntimeReleaseArgs {
    * it again. Not in a preview, and not when helm has nothing to do.
    */
   readonly lastLook: () => Promise<void>;
+  /** Runs when helm has done its work well. */
+  readonly done: () => void;
 }
 
 /**
@@ -118,7 +120,10 @@ export class RuntimeRelease extends pulumi.ComponentResource {
 
     this.version = release.status.version;
     this.revision = release.status.revision;
-    this.status = release.status.status;
+    this.status = release.status.status.apply((status) => {
+      args.done();
+      return status;
+    });
     this.registerOutputs({ version: this.version, status: this.status });
   }
 }

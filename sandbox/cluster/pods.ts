@@ -6,23 +6,9 @@ import { PROOF_CONTAINER } from "../../components/database-backup/proof-pod-spec
 import { CHECKOUT } from "../paths";
 import { quoteIdentifier, quoteLiteral, runSql } from "../postgres";
 import { criLog } from "./logs";
+import { PodProcesses } from "./pod-process";
+import { containerEnvironment, createFor, type PodServices } from "./pod-services";
 import { ANNOTATION } from "./stages";
-
-/**
- * What a kubelet and a container runtime would do for some simulated pods: their own logs, a server behind their ports,
- * and for PostgreSQL pods their container's environment in `kubectl exec`, with the role and database that the image's
- * start-up makes.
- */
-export interface PodServices {
-  /** Folder of the cluster. */
-  dir: string;
-  kubeconfig: k8s.KubeConfig;
-  /** How `psql` reaches the cluster's PostgreSQL server; undefined when there is none. */
-  postgresEnv?: Record<string, string>;
-  log(text: string): void;
-}
-
-const KWOK = { group: "kwok.x-k8s.io", version: "v1alpha1" };
 
 /** What a crash-looping pod printed, unless its annotation names a file: a failed schema migration. */
 const CRASH_OUTPUT = `INFO  [alembic.runtime.migration] Context impl PostgresqlImpl.
@@ -50,31 +36,6 @@ function ownOutput(pod: k8s.V1Pod): string | undefined {
   return annotations[ANNOTATION.behavior] === "crash-loop" ? CRASH_OUTPUT : undefined;
 }
 
-const PLURAL = { Logs: "logs", Exec: "execs", PortForward: "portforwards" } as const;
-
-/** Creates a kwok object named like the pod and owned by it, so that it goes when the pod goes. */
-async function createFor(
-  services: PodServices,
-  pod: k8s.V1Pod,
-  kind: keyof typeof PLURAL,
-  spec: object,
-): Promise<void> {
-  const { name = "", namespace = "", uid = "" } = pod.metadata ?? {};
-  const api = services.kubeconfig.makeApiClient(k8s.CustomObjectsApi);
-  const body = {
-    apiVersion: `${KWOK.group}/${KWOK.version}`,
-    kind,
-    metadata: { name, namespace, ownerReferences: [{ apiVersion: "v1", kind: "Pod", name, uid }] },
-    spec,
-  };
-  try {
-    await api.createNamespacedCustomObject({ ...KWOK, namespace, plural: PLURAL[kind], body });
-  } catch (error) {
-    // A pod of a StatefulSet comes back under its name; its kwok objects fit it too.
-    if (!(error instanceof k8s.ApiException && error.code === 409)) throw error;
-  }
-}
-
 async function serveLogs(services: PodServices, pod: k8s.V1Pod): Promise<void> {
   const output = ownOutput(pod);
   if (output === undefined) return;
@@ -87,29 +48,6 @@ async function servePort(services: PodServices, pod: k8s.V1Pod): Promise<void> {
   const port = Number(pod.metadata?.annotations?.[ANNOTATION.localPort]);
   if (!port) return;
   await createFor(services, pod, "PortForward", { forwards: [{ target: { port, address: "127.0.0.1" } }] });
-}
-
-/** The environment of a container, with values from Secrets and ConfigMaps of its namespace. */
-async function containerEnvironment(
-  services: PodServices,
-  namespace: string,
-  container: k8s.V1Container,
-): Promise<Record<string, string>> {
-  const api = services.kubeconfig.makeApiClient(k8s.CoreV1Api);
-  const result: Record<string, string> = {};
-  for (const { name, value, valueFrom } of container.env ?? []) {
-    const secret = valueFrom?.secretKeyRef;
-    const config = valueFrom?.configMapKeyRef;
-    if (secret?.name) {
-      const { data } = await api.readNamespacedSecret({ namespace, name: secret.name });
-      result[name] = Buffer.from(data?.[secret.key] ?? "", "base64").toString();
-    } else if (config?.name) {
-      result[name] = (await api.readNamespacedConfigMap({ namespace, name: config.name })).data?.[config.key] ?? "";
-    } else if (value !== undefined) {
-      result[name] = value;
-    }
-  }
-  return result;
 }
 
 /**
@@ -154,23 +92,30 @@ async function servePostgres(services: PodServices, pod: k8s.V1Pod): Promise<voi
 export async function servePods(services: PodServices): Promise<void> {
   const api = services.kubeconfig.makeApiClient(k8s.CoreV1Api);
   const served = new Set<string>();
+  const processes = new PodProcesses(services);
   const serve = (pod: k8s.V1Pod) => {
     const uid = pod.metadata?.uid;
     if (!uid || served.has(uid)) return;
     served.add(uid);
-    Promise.all([serveLogs(services, pod), servePort(services, pod), servePostgres(services, pod)]).catch(
-      (error: Error) => {
-        services.log(`pod ${pod.metadata?.namespace}/${pod.metadata?.name}, trying again: ${error.message}`);
-        // PostgreSQL makes one database at a time, and two of its pods may start together.
-        setTimeout(() => {
-          if (served.delete(uid)) serve(pod);
-        }, 500);
-      },
-    );
+    Promise.all([
+      serveLogs(services, pod),
+      servePort(services, pod),
+      servePostgres(services, pod),
+      processes.start(pod),
+    ]).catch((error: Error) => {
+      services.log(`pod ${pod.metadata?.namespace}/${pod.metadata?.name}, trying again: ${error.message}`);
+      // PostgreSQL makes one database at a time, and two of its pods may start together.
+      setTimeout(() => {
+        if (served.delete(uid)) serve(pod);
+      }, 500);
+    });
   };
   const informer = k8s.makeInformer(services.kubeconfig, "/api/v1/pods", () => api.listPodForAllNamespaces());
   informer.on("add", serve);
-  informer.on("delete", (pod) => served.delete(pod.metadata?.uid ?? ""));
+  informer.on("delete", (pod) => {
+    served.delete(pod.metadata?.uid ?? "");
+    processes.stop(pod);
+  });
   informer.on("error", (error: Error | undefined) => {
     services.log(`watching pods ended, trying again: ${error?.message ?? "no reason given"}`);
     setTimeout(() => void start(), 500);

@@ -11,6 +11,11 @@ export const ANNOTATION = {
    * pod's server.
    */
   localPort: "sandbox.casa-upgrade.dev/local-port",
+  /**
+   * A command line that runs on this machine as the pod's container before it serves: its output is the log; the pod is
+   * Ready, or its Job complete, when it ends well, and the container starts again when it does not.
+   */
+  process: "sandbox.casa-upgrade.dev/process",
 } as const;
 
 /** Time from one crash of a crash-looping container to the next, in milliseconds. */
@@ -18,6 +23,7 @@ const CRASH_AGAIN_MS = 10_000;
 
 const annotation = (name: string) => `.metadata.annotations["${name}"]`;
 const behavior = annotation(ANNOTATION.behavior);
+const realProcess = annotation(ANNOTATION.process);
 
 type Expression =
   { key: string; operator: "Exists" | "DoesNotExist" } | { key: string; operator: "In" | "NotIn"; values: string[] };
@@ -126,13 +132,21 @@ const ONE_MORE_RESTART = "{{ add 1 ( index $root.status.containerStatuses $index
  *   later.
  * - With `crash-loop` its containers wait in CrashLoopBackOff after exit code 1, the restart count growing.
  * - Pods of a Job succeed, or fail with `crash-loop` and restart policy Never.
+ * - With `process` it runs, not Ready; what becomes of it is the process's business (see pod-process.ts).
  * - A deleted pod goes at once, its grace period not waited for.
  */
 export function podStages(): object[] {
   return [
-    stage("pod-start-ready", [ALIVE, NOT_STARTED, absent(behavior), absent(annotation(ANNOTATION.readyAfter))], {
-      statusTemplate: `${NOW}conditions:${INITIALIZED}${IS_READY}${containerStatuses(true, RUNNING)}${STARTED_STATUS}`,
+    stage("pod-start-process", [ALIVE, NOT_STARTED, exists(realProcess)], {
+      statusTemplate: `${NOW}conditions:${INITIALIZED}${NOT_READY}${containerStatuses(false, RUNNING)}${STARTED_STATUS}`,
     }),
+    stage(
+      "pod-start-ready",
+      [ALIVE, NOT_STARTED, absent(realProcess), absent(behavior), absent(annotation(ANNOTATION.readyAfter))],
+      {
+        statusTemplate: `${NOW}conditions:${INITIALIZED}${IS_READY}${containerStatuses(true, RUNNING)}${STARTED_STATUS}`,
+      },
+    ),
     ...[
       stage("pod-start-slow", [ALIVE, NOT_STARTED, absent(behavior), exists(annotation(ANNOTATION.readyAfter))], {
         statusTemplate: `${NOW}conditions:${INITIALIZED}${NOT_READY}${containerStatuses(false, RUNNING)}${STARTED_STATUS}`,

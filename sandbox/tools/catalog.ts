@@ -18,6 +18,7 @@ export const TOOL_NAMES = [
   "pilot-discovery",
   "helm4",
   "actionlint",
+  "versitygw",
 ] as const;
 export type ToolName = (typeof TOOL_NAMES)[number];
 
@@ -236,6 +237,17 @@ export const ACTIONLINT: ToolSpec = {
   module: "github.com/rhysd/actionlint",
   package: "github.com/rhysd/actionlint/cmd/actionlint",
   linkerVariables: () => [],
+};
+
+/** An S3 server on a folder, for the tests of what is kept in buckets; built in a minute. */
+export const VERSITYGW: ToolSpec = {
+  name: "versitygw",
+  versionArgs: ["--version"],
+  fits: exactly,
+  moduleDir: "versitygw",
+  module: "github.com/versity/versitygw",
+  package: "github.com/versity/versitygw/cmd/versitygw",
+  linkerVariables: (version) => [`main.Version=${version}`],
 };
 
 /**

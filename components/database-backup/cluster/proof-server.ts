@@ -26,6 +26,8 @@ export interface ProofSubject {
   database: string;
   serverVersion: string;
   traits: ServerTraits;
+  /** How many it has. */
+  tables: number;
   roles: readonly string[];
 }
 
@@ -119,11 +121,11 @@ export class ProofServers {
   private async run(
     place: ScriptPlace,
     folder: string,
-    { target, database, serverVersion, traits, roles }: ProofSubject,
+    { target, database, serverVersion, traits, tables, roles }: ProofSubject,
     open: () => Promise<Readable>,
     signal: AbortSignal,
   ): Promise<ProofResult> {
-    const args = [folder, ...proofArguments(database, majorOf(serverVersion) ?? "", traits)];
+    const args = [folder, ...proofArguments(database, majorOf(serverVersion) ?? "", traits, tables)];
     const input = Readable.from(withRoles(roleStatements(roles), await open()), { objectMode: false });
     const { code, facts, messages } = await runScript(place, PROVE, { args, firstLine: "", input, signal });
     if (code === 0) return { facts };

@@ -49,11 +49,16 @@ export const PROVE = `
 set -u
 IFS= read -r ignored || :
 case $1 in /*) work=$1 ;; *) work=$(pwd)/$1 ;; esac
-db=$2 major=$3 encoding=$4 locale=$5 libraries=$6 ts_schema=$7 ts_version=$8
+db=$2 major=$3 encoding=$4 locale=$5 libraries=$6 ts_schema=$7 ts_version=$8 once=$9
 LC_ALL=C
 export LC_ALL
 unset PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGDATA PGOPTIONS PGSERVICE PGAPPNAME PGCLIENTENCODING PGSSLMODE PGPASSFILE
 ${FIND_SERVER}
+# A dump has the form of the client's programs, which may be newer than the server: older ones could not read it.
+version_of() { "$1" --version | sed 's/^[^0-9]*\\([0-9]*\\).*/\\1/'; }
+restore=$(command -v pg_restore 2>/dev/null)
+client=$major
+if [ -n "$restore" ] && [ "$(version_of "$restore")" -gt "$major" ]; then client=$(version_of "$restore"); fi
 PATH=$bin:$PATH
 umask 077
 mkdir "$work" || exit ${PROOF.noServer}
@@ -105,7 +110,7 @@ wal_level = minimal
 max_wal_senders = 0
 autovacuum = off
 max_connections = 20
-max_locks_per_transaction = 256
+max_locks_per_transaction = 2048
 shared_buffers = 64MB
 maintenance_work_mem = 64MB
 max_parallel_maintenance_workers = 0
@@ -142,8 +147,18 @@ CREATE EXTENSION IF NOT EXISTS timescaledb WITH SCHEMA :"schema" VERSION :'versi
 SELECT :"schema".timescaledb_pre_restore();
 SQL
 fi
-as pg_restore --no-password --exit-on-error --no-owner --no-privileges --no-publications --no-subscriptions \\
-  --no-security-labels --no-tablespaces -h "$work" -U postgres --dbname="$db" >&2 || exit 73
+# In one transaction rows need not be logged before they are stored; each object is a lock until its end.
+if [ "$once" = once ]; then once=--single-transaction; fi
+flags="--no-owner --no-privileges --no-publications --no-subscriptions --no-security-labels --no-tablespaces"
+if [ "$client" = "$major" ]; then
+  as pg_restore --no-password --exit-on-error $once $flags -h "$work" -U postgres --dbname="$db" >&2 || exit 73
+else
+  # One of 17 or later sets a limit that older servers do not know. What it writes its own psql can read.
+  end=$( { "$restore" $flags --file=- && printf '%s\\n' '\\echo casa-restored'; } \\
+    | sed '1,60{/^SET transaction_timeout = 0;$/d;}' \\
+    | "$(dirname "$restore")/psql" -X -q -A -t -w $once -v ON_ERROR_STOP=1 -h "$work" -U postgres -d "$db" -f - | tail -n 1)
+  [ "$end" = casa-restored ] || exit 73
+fi
 cat >/dev/null
 sql >&2 <<'SQL' || exit 74
 SET row_security = off;

@@ -144,7 +144,7 @@ async function dump(
   return {
     manifest,
     comparison: { target, ...identity, dataRows: dataRowsOf(facts) },
-    subject: { target, database: session.database, serverVersion, traits, roles },
+    subject: { target, database: session.database, serverVersion, traits, tables: manifest.tables.length, roles },
     pooler: facts.find(({ pooler }) => pooler !== undefined)?.pooler,
   };
 }

@@ -1,4 +1,4 @@
-import { migrationFailure } from "../log-lines";
+import { migrationAttempt, type MigrationAttempt, wasDoneBy } from "../log-lines";
 import { judgeRevision, withSeen } from "../revision";
 import type { GateJob, GateReport, GateSettings } from "../settings";
 import { readRelease } from "../../../helm/release";
@@ -19,6 +19,10 @@ export interface GateProblem {
   readonly problem: string;
   /** Waiting does not help, unless the program itself tries its migration again. */
   readonly final?: boolean;
+  /** The API server tells when it may have changed. */
+  readonly isWatched?: boolean;
+  /** Of the pods that it depends on. */
+  readonly podSelector?: string;
 }
 
 /** One look at everything, in the order in which things can be told: rollout, Jobs, logs, HTTP, schema. */
@@ -35,11 +39,11 @@ export async function checkMigration(
   const { namespace } = settings.deployment;
   const select = { labelSelector: rolledOut.podSelector };
   const pods = readyPods(await client.list({ apiVersion: "v1", kind: "Pod" }, namespace, podSchema, select));
-  const failed = settings.checkLogs ? await logProblem(client, namespace, pods) : undefined;
-  if (failed) return failed;
+  const logs = settings.checkLogs ? judgeLogs(await readAttempts(client, namespace, pods)) : { note: "" };
+  if ("problem" in logs) return logs;
   const probed = await probeAll(access, namespace, pods, settings.probe);
   if (typeof probed !== "string") return probed;
-  const reading = await readRevision(client, access, settings.database ?? (await otherDatabase(client, settings)));
+  const reading = await readRevision(client, access, await databaseOf(client, settings));
   const { problem, note } = judgeRevision(reading, { expected: settings.expected, seen, acceptsLoss });
   if (problem) return { problem };
   return {
@@ -48,11 +52,16 @@ export async function checkMigration(
     revisionNote: note,
     probe: probed,
     seen: withSeen(seen, reading),
+    ...(logs.note ? { logs: logs.note } : {}),
   };
 }
 
-/** The server among the release's objects, where the chart calls it otherwise. */
-async function otherDatabase(client: ClusterClient, { rollback: { release, namespace } }: GateSettings) {
+/** The auth service's database; where the chart calls its server otherwise, the one among the release's objects. */
+export async function databaseOf(
+  client: ClusterClient,
+  { database, rollback: { release, namespace } }: Pick<GateSettings, "database" | "rollback">,
+): Promise<GateSettings["database"]> {
+  if (database) return database;
   const installed = await readRelease(client, namespace, release).catch(() => undefined);
   const objects = parseManifest(installed?.latest.manifest ?? "").map(({ object }) => object);
   return databaseNamedOtherwise(objects, namespace);
@@ -61,9 +70,11 @@ async function otherDatabase(client: ClusterClient, { rollback: { release, names
 /** Every replica runs the new template and is ready; no pod of an older one is left. */
 async function workloadProblem(client: ClusterClient, { kind, namespace, name }: GateSettings["deployment"]) {
   const live = await client.api.get({ apiVersion: WORKLOAD_VERSIONS[kind] ?? "", kind }, namespace, name);
-  if (live === undefined) return { problem: `${kind} ${namespace}/${name} does not exist` };
+  if (live === undefined) return { problem: `${kind} ${namespace}/${name} does not exist`, isWatched: true };
   const rollout = rolloutOf(kind, live);
-  return rollout.complete ? rollout : { problem: `${kind} ${namespace}/${name}: ${rollout.progress}` };
+  if (rollout.complete) return rollout;
+  const { progress, podSelector } = rollout;
+  return { problem: `${kind} ${namespace}/${name}: ${progress}`, isWatched: true, podSelector };
 }
 
 /** A Job that is gone was removed after it had ended (its TTL, a hook's delete policy). */
@@ -74,35 +85,47 @@ async function jobsProblem(client: ClusterClient, { jobs }: GateSettings): Promi
     if (live === undefined) continue;
     const { complete, progress, failures } = rolloutOf("Job", live);
     if (complete) continue;
-    return { problem: `Job ${namespace}/${name}: ${progress}`, final: failures.some((text) => /^Failed/.test(text)) };
+    const final = failures.some((text) => /^Failed/.test(text));
+    return { problem: `Job ${namespace}/${name}: ${progress}`, final, isWatched: true };
   }
   return undefined;
 }
 
-/**
- * Pods may be ready because a port is open while their log says that the migration failed. Logs that may not be read
- * say nothing.
- */
-async function logProblem(
-  client: ClusterClient,
-  namespace: string,
-  pods: readonly LivePod[],
-): Promise<GateProblem | undefined> {
-  for (const { metadata, status } of pods) {
-    for (const { name } of [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]) {
-      const log = { namespace, pod: metadata.name, container: name, ...LOG_LIMITS.long };
+/** What the log of one container says. */
+type PodAttempt = MigrationAttempt & { readonly pod: string };
+
+/** What the logs say of the migration; those that may not be read say nothing. */
+async function readAttempts(client: ClusterClient, namespace: string, pods: readonly LivePod[]): Promise<PodAttempt[]> {
+  const containers = pods.flatMap(({ metadata: { name: pod }, status }) =>
+    [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])].map(({ name }) => ({ pod, name })),
+  );
+  return Promise.all(
+    containers.map(async ({ pod, name }) => {
+      const log = { namespace, pod, container: name, ...LOG_LIMITS.long };
       const text = await readLog(client, log).catch((error: unknown) => {
         if (error instanceof ApiError) return "";
         throw error;
       });
-      const line = migrationFailure(text);
-      if (line !== undefined) {
-        const problem = `pod ${metadata.name} is ready, but its log says that the migration failed: ${oneLine(line)}`;
-        return { problem, final: true };
-      }
-    }
+      return { pod, ...migrationAttempt(text) };
+    }),
+  );
+}
+
+/**
+ * Pods may be ready because a port is open while their log says that the migration failed. Of replicas that start
+ * together one migrates, and the others may fail at what it does; that is said.
+ */
+function judgeLogs(attempts: readonly PodAttempt[]): GateProblem | { note: string } {
+  const notes: string[] = [];
+  for (const attempt of attempts) {
+    const { pod, failure } = attempt;
+    if (failure === undefined) continue;
+    const by = wasDoneBy(attempt, attempts);
+    const said = `the migration failed: ${oneLine(failure)}`;
+    if (!by) return { problem: `pod ${pod} is ready, but its log says that ${said}`, final: true };
+    notes.push(`pod ${pod} says that ${said}; pod ${by.pod} did the same at the same time, and it went well`);
   }
-  return undefined;
+  return { note: notes.join("; ") };
 }
 
 async function probeAll(

@@ -13,7 +13,7 @@ import type { GateProblem } from "./check";
 /** Longest time for one look at a database, in milliseconds: rows may have to be counted. */
 const LIMIT_MS = 600_000;
 
-type Compared = { kept: string } | { loss: string } | { later: string };
+type Compared = { kept: string } | { loss: string } | { later: string; isWatched?: true };
 
 /**
  * Compares the databases with the backups of this very run. A server that the upgrade removed has nothing to compare;
@@ -28,8 +28,11 @@ export async function compareData(
   const all = await Promise.all(backups.map(async (backup) => ({ backup, result: await compare(client, backup) })));
   const losses = all.flatMap(({ backup, result }) => ("loss" in result ? [{ backup, loss: result.loss }] : []));
   if (losses.length > 0) return { problem: lossText(losses), final: true };
-  const later = all.flatMap(({ result }) => ("later" in result ? [result.later] : []));
-  if (later.length > 0) return { problem: later.join("; ") };
+  const later = all.flatMap(({ result }) => ("later" in result ? [result] : []));
+  if (later.length > 0) {
+    const isWatched = later.every((result) => result.isWatched);
+    return { problem: later.map((result) => result.later).join("; "), isWatched };
+  }
   return all.flatMap(({ result }) => ("kept" in result ? [result.kept] : [])).join("; ");
 }
 
@@ -43,7 +46,7 @@ async function compare(client: ClusterClient, backup: ComparableBackup): Promise
       return { kept: `database ${backup.name} not compared: ${whereIs(target)} is no longer part of the release` };
     }
     const { complete, progress } = rolloutOf(at.kind, live);
-    if (!complete) return { later: `database ${backup.name}: ${whereIs(target)}: ${progress}` };
+    if (!complete) return { later: `database ${backup.name}: ${whereIs(target)}: ${progress}`, isWatched: true };
   }
   try {
     const found = await look(client, backup);

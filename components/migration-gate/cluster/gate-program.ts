@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { Redactor, secretTexts } from "../../../kubernetes/redact";
 import {
   failureText,
@@ -11,14 +10,17 @@ import {
 } from "../settings";
 import { kubeObject } from "../../../kubernetes/objects";
 import { ApiError, UnreachableError } from "../../../kubernetes/api";
+import { Changes } from "../../../kubernetes/changes";
 import { type ClusterClient, connect } from "../../../kubernetes/connect";
 import type { KubectlAccess } from "../../../kubernetes/kubectl";
 import { runHelperProgram } from "../../../shared/helper-program";
-import { checkMigration, type GateProblem } from "./check";
+import { checkMigration, databaseOf, type GateProblem } from "./check";
 import { compareData } from "./compare-data";
 import { type Mask, migrationEvidence, rollbackAdvice } from "./evidence";
+import { readLockWaits } from "./revision";
 
-const POLL_MS = 1000;
+/** How often is looked at what no watch tells, in milliseconds: logs, HTTP, the databases. */
+const UNWATCHED_MS = 1000;
 /** How long a final problem must last before the gate gives up, in milliseconds: the program may try again at once. */
 const SETTLE_MS = 5000;
 
@@ -35,17 +37,20 @@ async function pass(context: string, job: GateJob): Promise<GateReport> {
   const seen = parseReport(process.env["PULUMI_COMMAND_STDOUT"])?.seen ?? [];
   const started = Date.now();
   const outcome = await wait(client, access, job, seen);
-  if (!("problem" in outcome)) {
-    console.error(reportLines(outcome).join("\n"));
-    return outcome;
-  }
   const mask = await maskFor(client, settings, secrets);
+  if (!("problem" in outcome)) {
+    const report = { ...outcome, ...(outcome.logs ? { logs: mask(outcome.logs) } : {}) };
+    console.error(reportLines(report).join("\n"));
+    return report;
+  }
   const seconds = Math.round((Date.now() - started) / 1000);
-  const [evidence, rollback] = await Promise.all([
+  const [evidence, waits, rollback] = await Promise.all([
     migrationEvidence(client, settings, mask),
+    databaseOf(client, settings).then((database) => readLockWaits(client, access, database)),
     rollbackAdvice(client, settings.rollback),
   ]);
-  throw new Error(failureText(settings, mask(outcome.problem), seconds, evidence, rollback));
+  const details = [evidence, ...waits.map(mask)].filter((text) => text !== "").join("\n");
+  throw new Error(failureText(settings, mask(outcome.problem), seconds, details, rollback));
 }
 
 async function wait(
@@ -55,6 +60,7 @@ async function wait(
   seen: readonly string[],
 ): Promise<GateReport | GateProblem> {
   const end = Date.now() + job.settings.timeoutSeconds * 1000;
+  const changes = Changes.of(client, watched(job));
   let finalSince: number | undefined;
   let data: string | undefined = job.backups ? undefined : "";
   for (;;) {
@@ -67,11 +73,22 @@ async function wait(
       return "problem" in report || data === "" ? report : { ...report, data };
     });
     if (!("problem" in outcome)) return outcome;
-    finalSince = outcome.final ? (finalSince ?? Date.now()) : undefined;
-    const settled = finalSince !== undefined && Date.now() - finalSince >= SETTLE_MS;
-    if (settled || Date.now() >= end) return outcome;
-    await sleep(Math.min(POLL_MS, Math.max(end - Date.now(), 0)));
+    const now = Date.now();
+    finalSince = outcome.final ? (finalSince ?? now) : undefined;
+    const settledAt = finalSince === undefined ? Infinity : finalSince + SETTLE_MS;
+    if (now >= Math.min(settledAt, end)) return outcome;
+    if (outcome.podSelector) changes.watchPods(job.settings.deployment.namespace, outcome.podSelector);
+    const nextLook = outcome.isWatched ? Infinity : now + UNWATCHED_MS;
+    await changes.next(Math.min(end, settledAt, nextLook));
   }
+}
+
+/** Whatever the gate waits for that the API server tells of. */
+function watched({ settings: { deployment, jobs }, backups = [] }: GateJob) {
+  const servers = backups.flatMap(({ comparison: { target } }) =>
+    "host" in target.at ? [] : [{ kind: target.at.kind, namespace: target.at.namespace, name: target.at.workload }],
+  );
+  return [deployment, ...jobs.filter(({ hook }) => !hook), ...servers];
 }
 
 /** An API server that fails for a moment is no reason to give up before the time is. */

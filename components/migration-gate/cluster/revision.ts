@@ -1,4 +1,5 @@
-import { parseRevisions, REVISION_SCRIPT, type SchemaReading } from "../revision";
+import { parseWaits, WAITS_SQL, waitLines } from "../lock-waits";
+import { parseRevisions, psqlScript, REVISION_SQL, type SchemaReading } from "../revision";
 import type { MigrationTarget } from "../target";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { oneLine } from "../../../diagnosis/explanation";
@@ -17,23 +18,42 @@ export async function readRevision(
   access: KubectlAccess,
   database: MigrationTarget["database"],
 ): Promise<SchemaReading> {
-  const not = (why: string): SchemaReading => ({ state: "not checked", why: oneLine(why) });
-  if (!database) return not("the chart brings no database for the auth service, so it is an external one");
+  const answer = await ask(client, access, database, REVISION_SQL);
+  return "why" in answer ? { state: "not checked", why: oneLine(answer.why) } : parseRevisions(answer.text);
+}
+
+/** Who waits for whose lock in the database, in lines; none where that cannot be told. Never throws. */
+export async function readLockWaits(
+  client: ClusterClient,
+  access: KubectlAccess,
+  database: MigrationTarget["database"],
+): Promise<string[]> {
+  const answer = await ask(client, access, database, WAITS_SQL);
+  return "why" in answer ? [] : waitLines(parseWaits(answer.text)).map(oneLine);
+}
+
+async function ask(
+  client: ClusterClient,
+  access: KubectlAccess,
+  database: MigrationTarget["database"],
+  sql: string,
+): Promise<{ text: string } | { why: string }> {
+  if (!database) return { why: "the chart brings no database for the auth service, so it is an external one" };
   const { kind, namespace, name, container } = database;
   try {
     const { live, pods } = await workloadWithReadyPods(client, database);
-    if (live === undefined) return not(`${kind} ${namespace}/${name} does not exist`);
+    if (live === undefined) return { why: `${kind} ${namespace}/${name} does not exist` };
     const pod = pods[0];
-    if (!pod) return not(`${kind} ${namespace}/${name} has no pod that is ready`);
+    if (!pod) return { why: `${kind} ${namespace}/${name} has no pod that is ready` };
     const where = ["--namespace", namespace, pod.metadata.name, "--container", container];
     const run = await startKubectl(access, ["exec", "--stdin", ...where, "--", "sh", "-s"], {
-      input: REVISION_SCRIPT,
+      input: psqlScript(sql),
       timeout: LIMIT_MS,
     });
-    if (run.timedOut) return not(`psql in pod ${pod.metadata.name} did not answer within ${LIMIT_MS / 1000} s`);
-    if (run.exitCode !== 0) return not(`psql in pod ${pod.metadata.name}: ${kubectlProblem(run.stderr)}`);
-    return parseRevisions(run.stdout);
+    if (run.timedOut) return { why: `psql in pod ${pod.metadata.name} did not answer within ${LIMIT_MS / 1000} s` };
+    if (run.exitCode !== 0) return { why: `psql in pod ${pod.metadata.name}: ${kubectlProblem(run.stderr)}` };
+    return { text: run.stdout };
   } catch (error) {
-    return not(error instanceof Error ? error.message : String(error));
+    return { why: error instanceof Error ? error.message : String(error) };
   }
 }

@@ -2,7 +2,7 @@ import { explainWorkloads } from "../../../diagnosis/diagnose";
 import { type ClusterClient, connect } from "../../../kubernetes/connect";
 import { runHelperProgram } from "../../../shared/helper-program";
 import { type GateJob, gateJob } from "../gate-job";
-import { Changes } from "./changes";
+import { Changes } from "../../../kubernetes/changes";
 import { lookPatiently } from "./gate";
 
 /** So long the same obstacle must stand in the way before it counts as one that stays, in milliseconds. */

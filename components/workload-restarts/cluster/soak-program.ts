@@ -3,7 +3,7 @@ import { type ClusterClient, connect } from "../../../kubernetes/connect";
 import { runHelperProgram } from "../../../shared/helper-program";
 import type { GateJob } from "../gate-job";
 import { type SoakJob, soakJob } from "../soak-job";
-import { Changes } from "./changes";
+import { Changes } from "../../../kubernetes/changes";
 import { type Look, lookPatiently } from "./gate";
 
 /** Longest time that the explanation of a failure may take, in milliseconds. */

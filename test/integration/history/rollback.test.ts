@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import type { HistoryRow } from "../../../history/table";
 import { secret } from "../../../sandbox/engine";
-import { S3Server } from "../../fixtures/s3-server";
+import { S3_KEYS, S3Server } from "../world/s3";
 import { mustSucceed, RELEASE_NAMESPACE, World } from "../world/world";
 
 const PASSWORD = "s3cret-of-version-one";
@@ -21,12 +21,11 @@ for (const backend of ["file", "S3"] as const) {
     let printed = "";
 
     before(async () => {
-      s3 = backend === "S3" ? await S3Server.start("stacks", "key") : undefined;
+      s3 = backend === "S3" ? await S3Server.start("stacks") : undefined;
       const query = `region=us-east-1&endpoint=${encodeURIComponent(s3?.endpoint ?? "")}&use_path_style=true&request_checksum_calculation=when_required`;
       const env = {
         PULUMI_BACKEND_URL: `s3://stacks?${query}`,
-        AWS_ACCESS_KEY_ID: "key",
-        AWS_SECRET_ACCESS_KEY: "secret",
+        ...S3_KEYS,
         AWS_EC2_METADATA_DISABLED: "true",
       };
       world = await World.open(s3 ? { env } : {});
@@ -193,7 +192,7 @@ for (const backend of ["file", "S3"] as const) {
     it("no secret was ever in clear: printed, in the stack's file, in the state", () => {
       expect(printed).not.to.contain(PASSWORD).and.not.contain("another-s3cret");
       expect(config()).not.to.contain(PASSWORD).and.not.contain("another-s3cret");
-      const stored = s3 ? [...s3.objects.values()] : filesBelow(join(world.scratch, "state"));
+      const stored = filesBelow(s3 ? s3.file("") : join(world.scratch, "state"));
       expect(stored.length).to.be.greaterThan(5);
       for (const content of stored)
         expect(content.includes(PASSWORD) || content.includes("another-s3cret")).to.equal(false);

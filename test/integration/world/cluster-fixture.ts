@@ -27,7 +27,7 @@ export class ClusterFixture {
     readonly client: ClusterWriter,
   ) {}
 
-  static async start(options: Pick<ClusterOptions, "storageMigration"> = {}): Promise<ClusterFixture> {
+  static async start(options: Pick<ClusterOptions, "storageMigration" | "postgres"> = {}): Promise<ClusterFixture> {
     const progress = Progress.silent();
     const tools = await ensureTools(progress);
     const cluster = await startCluster(tools, { ...options, progress });
@@ -77,7 +77,12 @@ export class ClusterFixture {
       env: { ...this.env, ...env },
       reject: false,
     });
-    return { exitCode: result.exitCode, stderr: result.stderr, seconds: (Date.now() - started) / 1000 };
+    return {
+      exitCode: result.exitCode,
+      stdout: result.stdout,
+      stderr: result.stderr,
+      seconds: (Date.now() - started) / 1000,
+    };
   }
 
   /** Path of a kubeconfig whose only context `c` is the cluster as another user, or another server. */

@@ -33,8 +33,12 @@ export class ServerOfOnesOwn {
     return { PGHOST: this.dir, PGPORT: `${this.port}`, PATH: `${this.bin}${delimiter}${process.env["PATH"] ?? ""}` };
   }
 
-  static async start({ extensions = {} }: { extensions?: Record<string, Extension> }): Promise<ServerOfOnesOwn> {
-    const installed = findPostgresBin() ?? "";
+  /** @param options `programs`: folder of a server's programs; default those of this machine. */
+  static async start({
+    extensions = {},
+    programs,
+  }: { extensions?: Record<string, Extension>; programs?: string } = {}): Promise<ServerOfOnesOwn> {
+    const installed = programs ?? findPostgresBin() ?? "";
     const say = async (what: string) => (await execa(join(installed, "pg_config"), [`--${what}`])).stdout;
     const dir = mkdtempSync(join(tmpdir(), "casa-pg-"));
     chmodSync(dir, 0o755);

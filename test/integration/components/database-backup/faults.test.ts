@@ -15,7 +15,7 @@ import { type Cluster, startCluster } from "../../../../sandbox/cluster/cluster"
 import { Progress } from "../../../../sandbox/progress";
 import { proofDir, runSql } from "../../../../sandbox/postgres";
 import { ensureTools, type Tools } from "../../../../sandbox/tools";
-import { S3Server } from "../../../fixtures/s3-server";
+import { S3_KEYS, S3Server } from "../../world/s3";
 import { type Process, processes } from "../../world/processes";
 import { BACKED_UP_RELEASE } from "../../../fixtures/backed-up-release";
 import { chartPath, RELEASE_NAMESPACE, ROOT } from "../../world/world";
@@ -67,7 +67,7 @@ describe(`a fault at a random moment (${ROUNDS} rounds)`, function () {
     chmodSync(scratch, 0o711);
     process.env["TMPDIR"] = join(scratch, "tmp");
     mkdirSync(tmpdir());
-    bucket = await S3Server.start("b", "k");
+    bucket = await S3Server.start("b");
     mkdirSync(small);
     mayMount = !(await execa("mount", ["-t", "tmpfs", "-o", "size=100k", "tmpfs", small], { reject: false })).failed;
     await until("the pod takes commands", async () => (await backup("folder")) === "");
@@ -248,7 +248,7 @@ describe(`a fault at a random moment (${ROUNDS} rounds)`, function () {
   it("a full disk, and a bucket that goes", async function () {
     if (!cluster) this.skip();
     if (mayMount) await inOrder(await backup("small"), "the disk");
-    Object.assign(process.env, { AWS_ACCESS_KEY_ID: "k", AWS_SECRET_ACCESS_KEY: "s" });
+    Object.assign(process.env, S3_KEYS);
     const run = backup("bucket");
     await sleep(Math.floor(random() * 1500));
     await bucket.stop();

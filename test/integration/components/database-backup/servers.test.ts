@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { expect } from "chai";
@@ -150,27 +150,6 @@ describe("backups of databases as people run them", function () {
       await sql(name, "DELETE FROM t;");
       await restored(target(name), backup);
       expect(await sql(name, WORDS)).to.equal(before);
-    }
-  });
-
-  it("a pg_restore of 17 sets a limit that this server does not know", async () => {
-    await sql("postgres", "CREATE DATABASE older;");
-    await sql(
-      "older",
-      "CREATE TABLE t AS SELECT i AS id, 'SET transaction_timeout = 0;' AS note FROM generate_series(1, 9) i;",
-    );
-    const bin = join(server.dir, "newer");
-    mkdirSync(bin);
-    writeFileSync(join(bin, "pg_restore"), NEWER.replaceAll("REAL", join(server.bin, "pg_restore")));
-    chmodSync(join(bin, "pg_restore"), 0o755);
-    process.env["PATH"] = `${bin}${delimiter}${process.env["PATH"]}`;
-    try {
-      const backup = await made(target("older"), "database");
-      await sql("older", "DROP TABLE t;");
-      await restored(target("older"), backup);
-      expect(await sql("older", "SELECT count(*) FROM t WHERE note = 'SET transaction_timeout = 0;';")).to.equal("9");
-    } finally {
-      process.env["PATH"] = process.env["PATH"]?.slice(bin.length + 1);
     }
   });
 
@@ -334,10 +313,3 @@ CREATE FUNCTION timescaledb_post_restore() RETURNS boolean LANGUAGE plpgsql AS $
 BEGIN DELETE FROM restoring; IF NOT FOUND THEN RAISE 'timescaledb_pre_restore was not called'; END IF; RETURN true; END $$;`,
   },
 };
-
-/** What is another in the output of version 17. */
-const NEWER = `#!/bin/sh
-case "$*" in --version) echo "pg_restore (PostgreSQL) 17.2"; exit ;; esac
-case "$*" in *--file=-*) REAL "$@" | sed 's/^SET lock_timeout = 0;$/&\\nSET transaction_timeout = 0;/' ;; *--help*) exec REAL "$@" ;;
-*) echo 'unrecognized configuration parameter "transaction_timeout"' >&2; exit 1 ;; esac
-`;

@@ -19,6 +19,19 @@ sqlalchemy.exc.OperationalError: (psycopg2.OperationalError) cannot reach postgr
 WARNING migration failed, serving without it; the realm's key is ${PASSWORD}
 `;
 
+/** A hook without a word of migrations in its name. */
+const SEED = `apiVersion: batch/v1
+kind: Job
+metadata:
+  name: casa-seed
+  annotations: { helm.sh/hook: pre-upgrade, helm.sh/hook-delete-policy: "before-hook-creation,hook-failed" }
+spec:
+  backoffLimit: 0
+  template:
+    metadata: { annotations: { sandbox.casa-upgrade.dev/process: "echo no seeds for tenant 7; sleep 4; exit 3" } }
+    spec: { restartPolicy: Never, containers: [{ name: main, image: "seed:1" }] }
+`;
+
 /** The tests go on from each other's cluster, as the upgrades of one runtime do. */
 describe("the gate between chart and MAS restarts", function () {
   this.timeout(300_000);
@@ -107,7 +120,7 @@ describe("the gate between chart and MAS restarts", function () {
     const good = readFileSync(file, "utf8");
     const crash = 'podAnnotations: { "sandbox.casa-upgrade.dev/behavior": crash-loop }';
     writeFileSync(file, good.replace(/(authService:[^]*?)podAnnotations: \{\}/, `$1${crash}`));
-    await world.config({ chart, version: "0.2.0", timeouts: { release: 8 } });
+    await world.config({ chart, version: "0.2.0", timeouts: { release: 4 } });
     const text = await upFails();
     expect(text).to.match(/pod casa-auth-service-\S+: Running/);
     expect(text).to.contain("container auth-service: CrashLoopBackOff");
@@ -138,9 +151,20 @@ describe("the gate between chart and MAS restarts", function () {
     expect((await world.helmVersions()).at(-1)).to.equal("casa-runtime-0.2.0 deployed");
   });
 
+  it("a hook that fails and is deleted: its pod's state and last words are in the error, and nothing was changed", async () => {
+    const chart = world.chartCopy("casa-runtime-0.2.0");
+    writeFileSync(join(chart, "templates", "seed.yaml"), SEED);
+    await world.config({ chart, version: "0.2.0" });
+    const text = await upFails();
+    expect(text).to.contain("helm hook Job casa-runtime/casa-seed: deleted since, as its hook-delete-policy says");
+    expect(text).to.match(/container main: ended with exit code 3 \(Error\), 0 restarts\n.* \| no seeds for tenant 7/);
+    expect(text).to.contain("How to go back").and.not.contain("rolled out; the cause is in the error above");
+    expect(await world.kubectl(["get", "jobs", "-n", RELEASE_NAMESPACE, "-o", "name"])).to.equal("");
+  });
+
   it("pods are ready but the probe fails: MAS untouched, secrets masked; the next up goes on once it answers", async () => {
     const port = { "local-port": `${(server.address() as AddressInfo).port}` };
-    await world.config({ values: values(60, port), migrationGate: { httpPath: "/health?db=1" } });
+    await world.useVersion("0.2.0", { values: values(60, port), migrationGate: { httpPath: "/health?db=1" } });
     web.status = 500;
     const text = await upFails();
     await authReady();

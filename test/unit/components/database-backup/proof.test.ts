@@ -16,9 +16,13 @@ describe("how backups are tried", () => {
     expect(neededLibraries({ ...traits, preloaded: "" })).to.deep.equal([]);
     // Where the user may not know what is loaded, those without which the extension cannot be.
     expect(neededLibraries({ ...traits, preloaded: null })).to.deep.equal(["pg_cron"]);
-    expect(proofArguments("auth", "15", { ...traits, preloaded: "pg_cron" })).to.deep.equal([
-      ...["auth", "15", "UTF8", "LC_COLLATE 'C'", "pg_cron", "", ""],
+    const last = (tables: number, more = {}) =>
+      proofArguments("auth", "15", { ...traits, preloaded: "", ...more }, tables).at(-1);
+    expect(proofArguments("auth", "15", { ...traits, preloaded: "pg_cron" }, 9)).to.deep.equal([
+      ...["auth", "15", "UTF8", "LC_COLLATE 'C'", "pg_cron", "", "", "once"],
     ]);
+    // Each object is a lock in one transaction.
+    expect([last(4001), last(9, { timescale: { schema: "s", version: "2" } })]).to.deep.equal(["", ""]);
   });
 
   it("roles by any name", () => {

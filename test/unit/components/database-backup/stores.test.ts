@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,8 +6,7 @@ import { expect } from "chai";
 import { findBackup } from "../../../../components/database-backup/cluster/find";
 import { openStore } from "../../../../components/database-backup/cluster/open-store";
 import { type BackupManifest } from "../../../../components/database-backup/manifest";
-import { behavesAsStore, manifest, refusal, RUNS, sha256 } from "../../../fixtures/backup-store";
-import { S3Server } from "../../../fixtures/s3-server";
+import { behavesAsStore, manifest, refusal, RUNS } from "../../../fixtures/backup-store";
 
 describe("backups in a folder", () => {
   const root = mkdtempSync(join(tmpdir(), "casa-store-"));
@@ -78,59 +76,5 @@ describe("a backup to restore", () => {
     const keycloak = await make(manifest("keycloak", RUNS[3] ?? "", content));
     const why = await refusal(findBackup(store, owner, keycloak));
     expect(why).to.contain("of database keycloak, not of auth").and.to.contain(`auth-${RUNS[1]}.dump`);
-  });
-});
-
-describe("backups in S3", function () {
-  this.timeout(60_000);
-  const saved = { ...process.env };
-  let server: S3Server;
-  before(async () => {
-    server = await S3Server.start("bucket", "key-id");
-    Object.assign(process.env, { AWS_ACCESS_KEY_ID: "key-id", AWS_SECRET_ACCESS_KEY: "never-shown" });
-  });
-  after(async () => {
-    for (const name of ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]) {
-      if (saved[name] === undefined) delete process.env[name];
-      else process.env[name] = saved[name];
-    }
-    await server.stop();
-  });
-  const open = (bucket = "bucket") =>
-    openStore({ kind: "s3", bucket, prefix: "a/b", endpoint: server.endpoint, region: "eu-central-1" }, "prod");
-
-  behavesAsStore(() => open());
-
-  it("are below prefix and stack; others' objects are passed over", async () => {
-    server.objects.set("a/b/prod/other.json", Buffer.from("{}"));
-    server.objects.set("a/b/production/x.json", Buffer.from("{}"));
-    expect(await open().list()).to.have.length(3);
-    expect(open().locate("x.dump")).to.equal("s3://bucket/a/b/prod/x.dump");
-    expect([...server.objects.keys()].filter((key) => !key.startsWith("a/b/prod"))).to.deep.equal([]);
-  });
-
-  it("go up in parts when they are large, and leave neither object nor upload when the server is full", async () => {
-    const part = randomBytes(1024 * 1024);
-    const large = () => Readable.from(Array.from({ length: 70 }, () => part));
-    const stored = await open().write("large.dump", large());
-    expect(stored.bytes).to.equal(70 * part.length);
-    expect(sha256(server.objects.get("a/b/prod/large.dump") ?? Buffer.alloc(0))).to.equal(stored.sha256);
-    await open().discard("large.dump");
-    server.capacity = 40 * part.length;
-    const why = await refusal(open().write("large.dump", large()));
-    server.capacity = Infinity;
-    expect(why).to.contain("s3://bucket/a/b/prod/ cannot be written to").and.to.contain("XMinioStorageFull");
-    expect(server.objects.has("a/b/prod/large.dump")).to.equal(false);
-    expect(server.uploads.size).to.equal(0);
-  });
-
-  it("are refused without bucket or credentials, which are not shown", async () => {
-    expect(await refusal(open("another").check()))
-      .to.contain("s3://another/a/b/prod/")
-      .and.to.contain("Fix:");
-    process.env["AWS_ACCESS_KEY_ID"] = "wrong";
-    const why = await refusal(open().check());
-    process.env["AWS_ACCESS_KEY_ID"] = "key-id";
-    expect(why).to.contain("credentials in the environment").and.not.to.contain("never-shown");
   });
 });

@@ -1,15 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ClusterClient } from "../../../kubernetes/connect";
-import type { WorkloadKind } from "../../../kubernetes/workload";
+import type { ClusterClient } from "./connect";
+import { followObjects } from "./watch";
 
-/** So long one watch lasts, in seconds: a connection that is dead without a word is given up soon after. */
-const WATCH_SECONDS = 60;
-/** Pause before a watch is opened again, in milliseconds; where none is allowed, the time between two looks. */
-const PAUSE_MS = 500;
-const PLURALS: Readonly<Record<WorkloadKind, string>> = {
-  Deployment: "deployments",
-  StatefulSet: "statefulsets",
-  DaemonSet: "daemonsets",
+/** Where the API server has the kinds that can be watched. */
+const PATHS: Readonly<Record<string, readonly [api: string, plural: string]>> = {
+  Deployment: ["/apis/apps/v1", "deployments"],
+  StatefulSet: ["/apis/apps/v1", "statefulsets"],
+  DaemonSet: ["/apis/apps/v1", "daemonsets"],
+  Job: ["/apis/batch/v1", "jobs"],
 };
 
 /** Tells when something about workloads changes, by watches of the API server: nobody has to look again and again. */
@@ -24,13 +22,15 @@ export class Changes {
   /** Begins to watch these workloads and the events about them. */
   static of(
     client: ClusterClient,
-    workloads: readonly { readonly kind: WorkloadKind; readonly namespace: string; readonly name: string }[],
+    workloads: readonly { readonly kind: string; readonly namespace: string; readonly name: string }[],
   ): Changes {
     const changes = new Changes(client);
     for (const { kind, namespace, name } of workloads) {
       const one = { fieldSelector: `metadata.name=${name}` };
       const about = { fieldSelector: `involvedObject.kind=${kind},involvedObject.name=${name}` };
-      void changes.follow(`/apis/apps/v1/namespaces/${namespace}/${PLURALS[kind]}`, one);
+      const [api, plural] = PATHS[kind] ?? [];
+      if (api === undefined) continue;
+      void changes.follow(`${api}/namespaces/${namespace}/${plural}`, one);
       void changes.follow(`/api/v1/namespaces/${namespace}/events`, about);
     }
     return changes;
@@ -62,20 +62,11 @@ export class Changes {
     this.end.abort();
   }
 
-  /** The first events of a watch are what is there already, so nothing between two watches is lost. */
-  private async follow(path: string, select: Record<string, string>): Promise<void> {
-    while (!this.end.signal.aborted) {
-      try {
-        const query = { ...select, watch: "1", timeoutSeconds: `${WATCH_SECONDS}` };
-        const signal = AbortSignal.any([this.end.signal, AbortSignal.timeout((WATCH_SECONDS + 15) * 1000)]);
-        const answer = await this.client.api.open(path, query, signal);
-        for await (const _ of answer) this.note();
-      } catch {
-        // What keeps the watch from being opened is told by the look that follows.
-      }
-      await sleep(PAUSE_MS, undefined, { signal: this.end.signal }).catch(() => undefined);
-      this.note();
-    }
+  private follow(path: string, query: Record<string, string>): Promise<void> {
+    // What keeps a watch from being opened is told by the look that follows.
+    return followObjects(this.client, { path, query, signal: this.end.signal, ended: () => this.note() }, () =>
+      this.note(),
+    );
   }
 
   private note(): void {

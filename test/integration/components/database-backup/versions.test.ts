@@ -1,0 +1,130 @@
+import { mkdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { expect } from "chai";
+import { askServers, refuseCertainFailures } from "../../../../components/database-backup/cluster/ask-servers";
+import { decideProof } from "../../../../components/database-backup/cluster/decide-proof";
+import { LocalStore } from "../../../../components/database-backup/cluster/local-store";
+import { replaceDatabase } from "../../../../components/database-backup/cluster/replace";
+import { backUp } from "../../../../components/database-backup/cluster/run";
+import { DatabaseSession } from "../../../../components/database-backup/cluster/session";
+import type { BackupJob } from "../../../../components/database-backup/job";
+import type { DatabaseTarget } from "../../../../components/database-backup/references";
+import type { ClusterWriter } from "../../../../kubernetes/connect";
+import { runSql } from "../../../../sandbox/postgres";
+import { findPostgres17 } from "../../../../sandbox/python-tools";
+import { findPostgresBin } from "../../../../sandbox/system";
+import { ServerOfOnesOwn } from "../../world/postgres-server";
+
+/** Databases outside of the cluster, so the cluster is asked for nothing. */
+const client = {} as ClusterWriter;
+
+/** Servers and clients of two major versions, whose programs are looked for on PATH. */
+describe("backups with another version's programs", function () {
+  this.timeout(120_000);
+  let older: ServerOfOnesOwn;
+  let newer: ServerOfOnesOwn;
+  const { PATH: path, TMPDIR: temporary } = process.env;
+
+  /** The throw-away server's programs are found beside those on PATH. */
+  const isFound = (findPostgresBin() ?? "").startsWith("/usr/lib/postgresql/");
+
+  before(async function () {
+    const programs = findPostgres17();
+    if (!programs || /\/17\//.test(findPostgresBin() ?? "")) {
+      console.error("there is no second version of PostgreSQL here, so nothing is tried between two");
+      this.skip();
+    }
+    [older, newer] = await Promise.all([ServerOfOnesOwn.start(), ServerOfOnesOwn.start({ programs })]);
+    process.env["TMPDIR"] = join(older.dir, "tmp");
+    mkdirSync(tmpdir());
+    for (const server of [older, newer]) {
+      await runSql(server.env, "CREATE DATABASE data;");
+      const note = "'SET transaction_timeout = 0;' AS note";
+      await runSql(server.env, `CREATE TABLE t AS SELECT i AS id, ${note} FROM generate_series(1, 9) i;`, "data");
+    }
+  });
+  after(async () => {
+    process.env["PATH"] = path;
+    if (temporary === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = temporary;
+    await Promise.all([older?.stop(), newer?.stop()]);
+  });
+
+  const withProgramsOf = (server: ServerOfOnesOwn) => {
+    process.env["PATH"] = `${server.bin}${delimiter}${path}`;
+  };
+  const release = { name: "casa", namespace: "n", chartVersion: "0.1.0", revision: 1, status: "deployed" };
+  const owner = { stack: "test", cluster: "c", release };
+
+  function target({ port }: ServerOfOnesOwn): DatabaseTarget {
+    const at = { host: "127.0.0.1", port, sslMode: "prefer", namespace: "none" };
+    return { name: "data", database: [{ value: "data" }], user: [{ value: "postgres" }], password: [], at };
+  }
+
+  /** Backs up as the preview decided, drops the table, restores, and counts. */
+  async function backedUpAndRestored(server: ServerOfOnesOwn) {
+    const one = target(server);
+    const asked = await askServers(client, [one]);
+    const { kindOf, warnings } = await decideProof(client, "auto", asked, { stack: "test", release: "casa" });
+    refuseCertainFailures(asked, kindOf);
+    const said: string[] = [];
+    const destination = join(server.dir, "backups");
+    const job: BackupJob = {
+      ...owner,
+      destination: { kind: "folder", path: destination },
+      keep: 1,
+      timeoutSeconds: 60,
+      databases: [one],
+      proof: { choice: "auto", kinds: { data: kindOf(one) } },
+      occasion: "test",
+    };
+    await backUp(client, job, (line) => said.push(line));
+    const store = new LocalStore(destination, "test");
+    const [manifest] = await store.list();
+    if (!manifest) throw new Error("there is no backup");
+    await runSql(server.env, "DROP TABLE t;", "data");
+    const session = await DatabaseSession.open(client, one);
+    await replaceDatabase(session, manifest, await store.read(manifest.file), owner, 60);
+    const rows = await runSql(
+      server.env,
+      "SELECT count(*) FROM t WHERE note = 'SET transaction_timeout = 0;';",
+      "data",
+    );
+    return { rows, said: said.join("\n"), warnings, version: manifest.serverVersion };
+  }
+
+  it("a client newer than the server: its limit that the server does not know is left out, the proof is told", async () => {
+    withProgramsOf(newer);
+    const { rows, said, warnings, version } = await backedUpAndRestored(older);
+    expect(rows).to.equal("9");
+    expect(Number.parseInt(version)).to.be.lessThan(17);
+    // The throw-away server is of the server's version, and the dump is one that its own pg_restore cannot read.
+    expect(`${said}\n${warnings.join()}`).to.contain(
+      isFound
+        ? "restored into a throw-away server of the same version, holds the same"
+        : "no server programs of PostgreSQL",
+    );
+  });
+
+  it("a client of the server's version: the proof is made on a server of that version", async () => {
+    for (const server of [older, newer]) {
+      withProgramsOf(server);
+      const { rows, said } = await backedUpAndRestored(server);
+      expect(rows).to.equal("9");
+      expect(said).to.contain("restored into a throw-away server of the same version, holds the same");
+    }
+  });
+
+  it("a client older than the server is refused by the preview", async () => {
+    withProgramsOf(older);
+    const asked = await askServers(client, [target(newer)]);
+    let said = "";
+    try {
+      refuseCertainFailures(asked, () => "database");
+    } catch (error) {
+      said = (error as Error).message;
+    }
+    expect(said).to.contain("older than the server").and.contain("Fix:");
+  });
+});
