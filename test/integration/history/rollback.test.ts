@@ -11,6 +11,8 @@ const PASSWORD = "s3cret-of-version-one";
 const CRD = "multiagentsystems.casa.io";
 
 for (const backend of ["file", "S3"] as const) {
+  // The backend makes a difference to what is read and written only; what is decided from it is tried once.
+  const versions = backend === "file" ? ["0.1.0", "0.2.0", "0.3.0"] : ["0.1.0", "0.3.0"];
   describe(`history and rollback, ${backend} backend`, function () {
     this.timeout(300_000);
     let world: World;
@@ -37,8 +39,8 @@ for (const backend of ["file", "S3"] as const) {
       });
       await upgradeTo("0.1.0");
       await world.config({ secretValues: secret({ keycloak: { adminPassword: "another-s3cret" } }) });
-      await upgradeTo("0.2.0", { values: { authService: { tokenCacheSeconds: 32 } } });
-      await upgradeTo("0.3.0");
+      const values = { authService: { tokenCacheSeconds: 32 } };
+      for (const version of versions.slice(1)) await upgradeTo(version, { values });
     });
     after(async () => {
       await world?.close();
@@ -70,19 +72,14 @@ for (const backend of ["file", "S3"] as const) {
           revisions,
           message,
         ]),
-      ).to.deep.equal([
-        [3, "succeeded", "0.3.0", [4], "to 0.3.0"],
-        [2, "succeeded", "0.2.0", [3], "to 0.2.0"],
-        [1, "succeeded", "0.1.0", [2], "to 0.1.0"],
-      ]);
+      ).to.deep.equal(versions.map((version, i) => [i + 1, "succeeded", version, [i + 2], `to ${version}`]).reverse());
       for (const { time } of all) expect(Math.abs(Date.parse(time) - Date.now())).to.be.below(600_000);
       const { text } = await cli("history");
       expect(text).to.match(
-        /^UPDATE +TIME +KIND +RESULT +CHART +REVISION +WHO +MESSAGE\n3 +2\S+Z +update +succeeded +0\.3\.0 +4 /,
+        /^UPDATE +TIME +KIND +RESULT +CHART +REVISION +WHO +MESSAGE\n[23] +2\S+Z +update +succeeded +0\.3\.0 +[34] /,
       );
     });
 
-    // The backend makes a difference to what is read and written only; what is decided from it is tried once.
     if (backend === "file") {
       it("refused without a terminal: nothing is changed, the configuration included", async () => {
         const [before, fingerprint] = [config(), await world.fingerprint()];
@@ -139,20 +136,22 @@ for (const backend of ["file", "S3"] as const) {
       expect(await schema()).not.to.contain("keycloakRealm");
       expect(await world.kubectl(["get", "crd", "casapolicies.casa.io", "-o", "name"])).to.contain("casapolicies");
       const [newest] = await rows();
-      expect(newest).to.deep.include({ update: 4, result: "succeeded", chartVersion: "0.1.0" });
+      expect(newest).to.deep.include({ update: versions.length + 1, result: "succeeded", chartVersion: "0.1.0" });
       expect(newest?.message).to.match(/^rollback to update 1: casa-runtime 0\.3\.0 -> 0\.1\.0, by /);
       expect(newest?.who).not.to.equal("");
-      mustSucceed(await world.up(["--expect-no-changes"]));
     });
 
-    it("forward to v3 again", async () => {
-      const run = await cli("rollback", "--to", "3", "--yes");
-      expect(run.code, run.text).to.equal(0);
-      expect(run.text).not.to.contain("already exists");
-      expect(await revision()).to.equal("casa-runtime-0.3.0 deployed");
-      expect(await schema()).to.contain("keycloakRealm");
-      mustSucceed(await world.up(["--expect-no-changes"]));
-    });
+    if (backend === "file") {
+      it("forward to v3 again; a run after either changes nothing", async () => {
+        mustSucceed(await world.up(["--expect-no-changes"]));
+        const run = await cli("rollback", "--to", "3", "--yes");
+        expect(run.code, run.text).to.equal(0);
+        expect(run.text).not.to.contain("already exists");
+        expect(await revision()).to.equal("casa-runtime-0.3.0 deployed");
+        expect(await schema()).to.contain("keycloakRealm");
+        mustSucceed(await world.up(["--expect-no-changes"]));
+      });
+    }
 
     if (backend === "file") {
       it("a release that was rolled back by hand: told by history, preview and rollback; up repairs it", async () => {
