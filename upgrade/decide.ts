@@ -21,6 +21,7 @@ import {
   BROKEN_ANNOTATION,
   REASON_ANNOTATION,
   configStamp,
+  marksOf,
   stampOn,
   type StampRules,
   takenBack,
@@ -186,8 +187,8 @@ function decideRestarts(
   const facts = snapshot.workloads.map((one) => ({
     ...one,
     stamp: stampOn(one),
-    again: one.podAnnotations[AGAIN_ANNOTATION],
-    reason: one.podAnnotations[REASON_ANNOTATION],
+    again: marksOf(one)[AGAIN_ANNOTATION],
+    reason: marksOf(one)[REASON_ANNOTATION],
     takenBack: takenBack(one),
     brokenBefore: one.annotations[BROKEN_ANNOTATION],
     lacking: snapshot.injection.lacking.get(workloadId(one)),

@@ -16,6 +16,7 @@ import { placesFor } from "../components/workload-restarts/stages";
 import type { LoadedConfig } from "../config/config-load";
 import { parseDescription } from "../history/recorded-texts";
 import type { ClusterClient } from "../kubernetes/connect";
+import { clusterTime } from "../kubernetes/cluster-time";
 import { isEstablished } from "../kubernetes/crds";
 import { buildReview } from "../review/build";
 import { migrationLines } from "../review/crd-migration";
@@ -140,7 +141,7 @@ async function review(
       lastLook: () => lastLook(client, loaded, snapshot),
     },
     migrationGate: gate.gate && { ...gate.gate, passed: decisions.gatePassed },
-    restarts: restartsArgs(loaded, snapshot, decisions, { name: names.after, exists: exists.after }),
+    restarts: restartsArgs(client, loaded, snapshot, decisions, { name: names.after, exists: exists.after }),
     warnings: reviewed.warnings,
     review: reviewed,
   };
@@ -203,6 +204,7 @@ function releaseArgs(
 }
 
 function restartsArgs(
+  client: ClusterClient,
   { config }: LoadedConfig,
   { injection }: Snapshot,
   decisions: Decisions,
@@ -217,6 +219,7 @@ function restartsArgs(
     canarySoakSeconds: config.restarts.canarySoakSeconds,
     timeoutSeconds: config.timeouts.restart,
     injection: { ...injectionCheck(config, decisions, injection), timeoutSeconds: config.timeouts.injection },
+    now: () => clusterTime(client, config.namespace),
     record,
   };
 }

@@ -1,13 +1,14 @@
 import { DaemonSetPatch } from "@pulumi/kubernetes/apps/v1/daemonSetPatch";
 import { DeploymentPatch } from "@pulumi/kubernetes/apps/v1/deploymentPatch";
 import { StatefulSetPatch } from "@pulumi/kubernetes/apps/v1/statefulSetPatch";
+import { CustomResourcePatch } from "@pulumi/kubernetes/apiextensions/customResourcePatch";
 import { ConfigMap } from "@pulumi/kubernetes/core/v1/configMap";
 import * as pulumi from "@pulumi/pulumi";
-import { restartPatch } from "./restart-patch";
+import { restartAt, restartPatch, rolloutPatch } from "./restart-patch";
 import type { RecordedStamp, RestartPlan, RestartTarget } from "./restarts";
 import { pendingGroups } from "./restarts";
 import type { ChildNames } from "../child-names";
-import { workloadId } from "../../kubernetes/workload";
+import { apiVersionOf, workloadId } from "../../kubernetes/workload";
 import { helperCommand } from "../helper-command";
 import type { GateJob } from "./gate-job";
 import type { InjectionJob } from "./injection-job";
@@ -37,6 +38,8 @@ export interface WorkloadRestartsArgs {
   readonly access: ClusterAccess;
   /** What the resources of workloads and of the record are called. */
   readonly called: ChildNames;
+  /** What time it is on the cluster; asked when an Argo Rollout's turn comes. */
+  readonly now: () => Promise<Date>;
   /** ConfigMap that remembers for which configuration all workloads were restarted. */
   readonly record: { readonly name: string; readonly exists: boolean };
 }
@@ -139,11 +142,11 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
 
   private restart(target: RestartTarget, args: WorkloadRestartsArgs, after: After): pulumi.Resource {
     const id = args.called(workloadId(target));
-    const patch = patchResource(id, target, args.stamp, {
-      parent: this,
-      dependsOn: after,
-      retainOnDelete: true,
-    });
+    const opts = { parent: this, dependsOn: after, retainOnDelete: true };
+    const patch =
+      target.kind === "Rollout"
+        ? restartRollout(id, target, args.stamp, target.restartAt ?? momentAfter(after, args.now), opts)
+        : patchResource(id, { ...target, kind: target.kind }, args.stamp, opts);
     const { brokenBefore } = target;
     const job = gateJobOf(target, args);
     return helperCommand(
@@ -218,9 +221,33 @@ function gateJobOf(target: RestartTarget, { stamp, timeoutSeconds, injection }: 
   return { kind, namespace, name, stamp, again, reason, brokenBefore, mode: injection.mode, timeoutSeconds };
 }
 
-function patchResource(
+/** The moment at which a restart's turn has come; not known in a preview. */
+function momentAfter(after: After, now: () => Promise<Date>): pulumi.Input<string> {
+  if (pulumi.runtime.isDryRun()) return pulumi.unknown as string;
+  return pulumi
+    .output(after)
+    .apply((ended) => pulumi.all(ended.map(({ urn }) => urn)).apply(async () => restartAt(await now())));
+}
+
+function restartRollout(
   name: string,
   target: RestartTarget,
+  stamp: string,
+  moment: pulumi.Input<string>,
+  opts: pulumi.CustomResourceOptions,
+): pulumi.Resource {
+  const { metadata, spec } = rolloutPatch(stamp, target, moment);
+  const args = {
+    ...{ apiVersion: apiVersionOf(target.kind), kind: target.kind, spec },
+    metadata: { ...metadata, name: target.name, namespace: target.namespace },
+  };
+  // A user may restart it, too, later: nothing to do for one that is done.
+  return new CustomResourcePatch(name, args, { ...opts, ignoreChanges: target.done ? ["metadata", "spec"] : [] });
+}
+
+function patchResource(
+  name: string,
+  target: RestartTarget & { kind: Exclude<RestartTarget["kind"], "Rollout"> },
   stamp: string,
   opts: pulumi.CustomResourceOptions,
 ): pulumi.Resource {

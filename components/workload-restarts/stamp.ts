@@ -23,12 +23,31 @@ export const REASON_ANNOTATION = "casa-upgrade.dev/restart-reason";
  * afterwards is no failure.
  */
 export const BROKEN_ANNOTATION = "casa-upgrade.dev/broken-before";
+/**
+ * Annotation of an Argo Rollout: the `spec.restartAt` that restarted it for its stamp. Its stamp is an annotation of
+ * its own, not of its pods: another template would begin a canary update with all its steps.
+ */
+export const RESTARTED_AT_ANNOTATION = "casa-upgrade.dev/restarted-at";
 /** By this name the API server knows who wrote the annotations. */
 export const FIELD_MANAGER = "casa-upgrade";
 
+type Marked = Pick<LiveWorkload, "kind" | "annotations" | "podAnnotations" | "restartAt">;
+
+/** The annotations among which a restart leaves its marks. */
+export function marksOf({ kind, annotations, podAnnotations }: Marked): Readonly<Record<string, string>> {
+  return kind === "Rollout" ? annotations : podAnnotations;
+}
+
 /** The stamp that a workload's pods carry; undefined before this program first restarted it. */
-export function stampOn({ podAnnotations }: { podAnnotations: Record<string, string> }): string | undefined {
-  return podAnnotations[STAMP_ANNOTATION];
+export function stampOn(workload: Marked): string | undefined {
+  return lostRestartAt(workload) ? undefined : marksOf(workload)[STAMP_ANNOTATION];
+}
+
+/** Whether an Argo Rollout is told no more to have pods that are newer than its last restart by this program. */
+export function lostRestartAt({ kind, annotations, restartAt }: Marked): boolean {
+  const written = annotations[RESTARTED_AT_ANNOTATION];
+  if (kind !== "Rollout" || written === undefined) return false;
+  return restartAt === undefined || Date.parse(restartAt) < Date.parse(written);
 }
 
 /**
@@ -37,13 +56,13 @@ export function stampOn({ podAnnotations }: { podAnnotations: Record<string, str
  *
  * @returns who writes its pod template, which is known of everybody but of who only removed something.
  */
-export function takenBack(
-  workload: Pick<LiveWorkload, "podAnnotations" | "managedFields">,
-): { writers: string[] } | undefined {
-  const { managedFields } = workload;
-  const path = ["spec", "template", "metadata", "annotations", STAMP_ANNOTATION];
-  if (!hasApplied(managedFields, FIELD_MANAGER) || ownsField(managedFields, FIELD_MANAGER, path)) return undefined;
-  return { writers: writersBelow(managedFields, ["spec", "template"], FIELD_MANAGER) };
+export function takenBack(workload: Marked & Pick<LiveWorkload, "managedFields">): { writers: string[] } | undefined {
+  const { kind, managedFields } = workload;
+  const own = ["metadata", "annotations", STAMP_ANNOTATION];
+  const path = kind === "Rollout" ? own : ["spec", "template", ...own];
+  if (!hasApplied(managedFields, FIELD_MANAGER)) return undefined;
+  if (ownsField(managedFields, FIELD_MANAGER, path) && !lostRestartAt(workload)) return undefined;
+  return { writers: writersBelow(managedFields, kind === "Rollout" ? ["spec"] : ["spec", "template"], FIELD_MANAGER) };
 }
 
 /** Which objects of a release the injected configuration comes from. */

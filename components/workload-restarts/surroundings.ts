@@ -29,6 +29,14 @@ export function surroundingWarnings(
       live.flatMap((one) => belowBudget(one, objects)),
       "fall below their PodDisruptionBudget while they are restarted, because a rolling update does not ask it; drains of nodes wait meanwhile",
     ),
+    ...told(
+      live.flatMap((one) => heldByBudget(one, objects)),
+      "cannot be restarted, because their PodDisruptionBudget lets no pod go, which Argo asks of each; allow one",
+    ),
+    ...told(
+      live.filter(({ kind, replicas }) => kind === "Rollout" && replicas === 1).map(workloadId),
+      "have no pod for as long as a new one takes to start, because Argo takes the old one away first",
+    ),
     ...quotaWarnings(live, objects, places),
     ...told(
       live.flatMap((one) => autoscalerOf(one, objects)),
@@ -48,13 +56,29 @@ function told(found: readonly string[], what: string): string[] {
   return [`workloads that ${what}: ${found.slice(0, MOST).join(", ")}${more}`];
 }
 
-function belowBudget(workload: LiveWorkload, objects: readonly KubeObject[]): string[] {
-  const missing = missingPods(workload);
+/** The budgets that count pods of a workload, and how many of them may be missing. */
+function budgetsOf(workload: LiveWorkload, objects: readonly KubeObject[]): { object: KubeObject; allowed: number }[] {
   return objects.flatMap((object) => {
     if (object.kind !== "PodDisruptionBudget" || object.metadata.namespace !== workload.namespace) return [];
     if (!selects(dig(object, "spec", "selector"), workload.podLabels)) return [];
     const allowed = allowedMissing(dig(object, "spec"), workload.replicas);
-    if (allowed === undefined || missing <= allowed) return [];
+    return allowed === undefined ? [] : [{ object, allowed }];
+  });
+}
+
+/** Argo evicts pods, which the budget may refuse. */
+function heldByBudget(workload: LiveWorkload, objects: readonly KubeObject[]): string[] {
+  if (workload.kind !== "Rollout") return [];
+  return budgetsOf(workload, objects)
+    .filter(({ allowed }) => allowed === 0)
+    .map(({ object }) => `${workloadId(workload)} (${object.metadata.name ?? ""})`);
+}
+
+function belowBudget(workload: LiveWorkload, objects: readonly KubeObject[]): string[] {
+  if (workload.kind === "Rollout") return [];
+  const missing = missingPods(workload);
+  return budgetsOf(workload, objects).flatMap(({ object, allowed }) => {
+    if (missing <= allowed) return [];
     return [`${workloadId(workload)} (${object.metadata.name ?? ""}: ${allowed} may be missing, ${missing} are)`];
   });
 }

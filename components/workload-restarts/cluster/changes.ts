@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterClient } from "../../../kubernetes/connect";
-import type { WorkloadKind } from "../../../kubernetes/workload";
+import { apiVersionOf, type WorkloadKind } from "../../../kubernetes/workload";
 
 /** So long one watch lasts, in seconds: a connection that is dead without a word is given up soon after. */
 const WATCH_SECONDS = 60;
@@ -10,6 +10,7 @@ const PLURALS: Readonly<Record<WorkloadKind, string>> = {
   Deployment: "deployments",
   StatefulSet: "statefulsets",
   DaemonSet: "daemonsets",
+  Rollout: "rollouts",
 };
 
 /** Tells when something about workloads changes, by watches of the API server: nobody has to look again and again. */
@@ -30,7 +31,7 @@ export class Changes {
     for (const { kind, namespace, name } of workloads) {
       const one = { fieldSelector: `metadata.name=${name}` };
       const about = { fieldSelector: `involvedObject.kind=${kind},involvedObject.name=${name}` };
-      void changes.follow(`/apis/apps/v1/namespaces/${namespace}/${PLURALS[kind]}`, one);
+      void changes.follow(`/apis/${apiVersionOf(kind)}/namespaces/${namespace}/${PLURALS[kind]}`, one);
       void changes.follow(`/api/v1/namespaces/${namespace}/events`, about);
     }
     return changes;
