@@ -28,7 +28,7 @@ export async function restartChanges(
       const annotations = workload?.annotations ?? {};
       const check = asked.has(workloadId(target)) ? await tryRestart(client, target, stamp) : notAsked(pending.length);
       // A workload that has the stamp already and is only not available yet is waited for, not changed.
-      const { metadata, spec } = patchOf(target, stamp, target.restartAt ?? AT_RESTART);
+      const { metadata, spec } = patchOf(target, stamp, target.moment ?? AT_RESTART);
       const fields =
         "template" in spec
           ? annotationChanges(TEMPLATE, workload?.podAnnotations ?? {}, spec.template.metadata.annotations)
@@ -82,7 +82,7 @@ function sample(targets: readonly RestartTarget[]): RestartTarget[] {
 async function tryRestart(client: ClusterClient, target: RestartTarget, stamp: string): Promise<ObjectCheck> {
   const { kind, namespace, name } = target;
   const object: KubeObject = { apiVersion: apiVersionOf(kind), kind, metadata: { namespace, name } };
-  const patch = patchOf(target, stamp, target.restartAt ?? new Date().toISOString());
+  const patch = patchOf(target, stamp, target.moment ?? new Date().toISOString());
   return (await dryRunPatch(client, object, namespace, patch)).check;
 }
 

@@ -7,6 +7,7 @@ import { decideMigrationGate, type GateDecision } from "../components/migration-
 import { brokenWarnings } from "../components/workload-restarts/broken";
 import { workloadId } from "../kubernetes/workload";
 import { ownerWarnings } from "../components/workload-restarts/owners";
+import { changedConfig, reloaderKeys } from "../components/workload-restarts/reloader";
 import { placesFor } from "../components/workload-restarts/stages";
 import { surroundingWarnings } from "../components/workload-restarts/surroundings";
 import { injectionWarnings } from "../components/workload-restarts/injection-facts";
@@ -22,9 +23,11 @@ import {
   REASON_ANNOTATION,
   configStamp,
   marksOf,
+  momentOf,
   stampOn,
   type StampRules,
   takenBack,
+  templateMarks,
 } from "../components/workload-restarts/stamp";
 import { nameWorkloads } from "../components/workload-restarts/targets";
 import { sidecarDeploymentOf, type UpgradeConfig } from "../config/config";
@@ -32,6 +35,7 @@ import type { LoadedConfig } from "../config/config-load";
 import { type Crd, droppedCrds, keepForeign, keptByHelm, parseCrds, type PlannedCrd } from "../crds/crds";
 import { parseDescription } from "../history/recorded-texts";
 import { lastCarriedOut } from "../helm/carried-out";
+import { maskUnstable } from "../helm/unstable";
 import { comparedRevision, type Revision } from "../helm/release";
 import { isCrd, type KubeObject } from "../kubernetes/objects";
 import {
@@ -120,6 +124,7 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
   const newRevision = writesRevision(installed, chart, values);
   const gate = decideMigrationGate(loaded, chart);
   const revision = installed?.latest.revision;
+  const stable = (objects: readonly KubeObject[]) => maskUnstable([...objects], chart.fixed.unstable, config.namespace);
   return {
     versions: { before: versionBefore(installed, chart.version), after: chart.version },
     crds,
@@ -133,7 +138,10 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
       ...upgradeWarnings(config, values, snapshot, crds.dropped),
       ...brokenWarnings(restarts, snapshot.workloads, config.restarts.brokenBefore),
       ...ownerWarnings(restarts, snapshot.workloads),
-      ...surroundingWarnings(restarts, snapshot.workloads, snapshot.surroundings, places),
+      ...surroundingWarnings(restarts, snapshot.workloads, snapshot.surroundings, {
+        places,
+        changes: changedConfig(stable(installedObjects ?? []), stable(chart.fixed.objects), config.namespace),
+      }),
       ...injectionWarnings(config.mode, snapshot.injection),
       ...gate.warnings,
     ],
@@ -189,6 +197,9 @@ function decideRestarts(
     stamp: stampOn(one),
     again: marksOf(one)[AGAIN_ANNOTATION],
     reason: marksOf(one)[REASON_ANNOTATION],
+    moment: momentOf(one),
+    templateMarks: templateMarks(one),
+    reloads: reloaderKeys(one).length > 0,
     takenBack: takenBack(one),
     brokenBefore: one.annotations[BROKEN_ANNOTATION],
     lacking: snapshot.injection.lacking.get(workloadId(one)),

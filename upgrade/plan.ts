@@ -9,11 +9,14 @@ import type { MigrationGateArgs } from "../components/migration-gate/component";
 import type { RuntimeReleaseArgs } from "../components/runtime-release/component";
 import type { WorkloadRestartsArgs } from "../components/workload-restarts/component";
 import type { InjectionCheck } from "../components/workload-restarts/cluster/injection";
+import { type ConfigurationRef, newSince } from "../components/workload-restarts/cluster/new-since";
 import { representatives } from "../components/workload-restarts/injection-facts";
 import { recordNames } from "../components/workload-restarts/restart-record";
 import { pendingGroups, type RecordedStamp } from "../components/workload-restarts/restarts";
+import { stampObjects } from "../components/workload-restarts/stamp";
 import { placesFor } from "../components/workload-restarts/stages";
 import type { LoadedConfig } from "../config/config-load";
+import type { LoadedChart } from "../helm/chart";
 import { parseDescription } from "../history/recorded-texts";
 import type { ClusterClient } from "../kubernetes/connect";
 import { clusterTime } from "../kubernetes/cluster-time";
@@ -206,7 +209,7 @@ function releaseArgs(
 function restartsArgs(
   client: ClusterClient,
   { config }: LoadedConfig,
-  { injection }: Snapshot,
+  { chart, injection }: Snapshot,
   decisions: Decisions,
   record: WorkloadRestartsArgs["record"],
 ): UpgradePlan["restarts"] {
@@ -220,8 +223,16 @@ function restartsArgs(
     timeoutSeconds: config.timeouts.restart,
     injection: { ...injectionCheck(config, decisions, injection), timeoutSeconds: config.timeouts.injection },
     now: () => clusterTime(client, config.namespace),
+    newSince: (target) => newSince(client, config.mode, target, configurationOf(config.namespace, chart, decisions)),
     record,
   };
+}
+
+/** What the injected configuration comes from. */
+function configurationOf(namespace: string, chart: LoadedChart, { stampRules }: Decisions): ConfigurationRef[] {
+  return stampObjects(chart.rendered, stampRules).map(({ apiVersion, kind, metadata }) => ({
+    ...{ apiVersion, kind, namespace: metadata.namespace ?? namespace, name: metadata.name ?? "" },
+  }));
 }
 
 /** What must be ready before the first restart. */

@@ -4,7 +4,7 @@ import { StatefulSetPatch } from "@pulumi/kubernetes/apps/v1/statefulSetPatch";
 import { CustomResourcePatch } from "@pulumi/kubernetes/apiextensions/customResourcePatch";
 import { ConfigMap } from "@pulumi/kubernetes/core/v1/configMap";
 import * as pulumi from "@pulumi/pulumi";
-import { restartAt, restartPatch, rolloutPatch } from "./restart-patch";
+import { adoptedPatch, restartAt, restartPatch, rolloutPatch } from "./restart-patch";
 import type { RecordedStamp, RestartPlan, RestartTarget } from "./restarts";
 import { pendingGroups } from "./restarts";
 import type { ChildNames } from "../child-names";
@@ -40,6 +40,8 @@ export interface WorkloadRestartsArgs {
   readonly called: ChildNames;
   /** What time it is on the cluster; asked when an Argo Rollout's turn comes. */
   readonly now: () => Promise<Date>;
+  /** Since when all pods of a workload are new, if somebody else restarted it in time; asked when its turn comes. */
+  readonly newSince: (target: RestartTarget) => Promise<string | undefined>;
   /** ConfigMap that remembers for which configuration all workloads were restarted. */
   readonly record: { readonly name: string; readonly exists: boolean };
 }
@@ -143,10 +145,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
   private restart(target: RestartTarget, args: WorkloadRestartsArgs, after: After): pulumi.Resource {
     const id = args.called(workloadId(target));
     const opts = { parent: this, dependsOn: after, retainOnDelete: true };
-    const patch =
-      target.kind === "Rollout"
-        ? restartRollout(id, target, args.stamp, target.restartAt ?? momentAfter(after, args.now), opts)
-        : patchResource(id, { ...target, kind: target.kind }, args.stamp, opts);
+    const patch = this.patch(id, target, args, after, opts);
     const { brokenBefore } = target;
     const job = gateJobOf(target, args);
     return helperCommand(
@@ -160,6 +159,28 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: [patch] },
     );
+  }
+
+  private patch(
+    id: string,
+    target: RestartTarget,
+    { stamp, now, newSince }: WorkloadRestartsArgs,
+    after: After,
+    opts: pulumi.CustomResourceOptions,
+  ): pulumi.Resource {
+    const { kind, moment } = target;
+    if (kind === "Rollout") {
+      // Not known in a preview.
+      const known = pulumi.runtime.isDryRun() ? (pulumi.unknown as string) : onceEnded(after, now).apply(restartAt);
+      return restartRollout(id, target, stamp, moment ?? known, opts);
+    }
+    if (moment === undefined && !target.reloads)
+      return patchResource(id, kind, target, restartPatch(stamp, target), opts);
+    const since = moment ?? (pulumi.runtime.isDryRun() ? undefined : onceEnded(after, () => newSince(target)));
+    const written = pulumi
+      .output(since)
+      .apply((at) => (at === undefined ? restartPatch(stamp, target) : adoptedPatch(stamp, target, at)));
+    return patchResource(id, kind, target, written, opts);
   }
 
   /** Written last: from then on a workload without a stamp is known to run under this configuration. */
@@ -221,12 +242,9 @@ function gateJobOf(target: RestartTarget, { stamp, timeoutSeconds, injection }: 
   return { kind, namespace, name, stamp, again, reason, brokenBefore, mode: injection.mode, timeoutSeconds };
 }
 
-/** The moment at which a restart's turn has come; not known in a preview. */
-function momentAfter(after: After, now: () => Promise<Date>): pulumi.Input<string> {
-  if (pulumi.runtime.isDryRun()) return pulumi.unknown as string;
-  return pulumi
-    .output(after)
-    .apply((ended) => pulumi.all(ended.map(({ urn }) => urn)).apply(async () => restartAt(await now())));
+/** What comes of a question that is put once a turn has come. */
+function onceEnded<T>(after: After, ask: () => Promise<T>): pulumi.Output<T> {
+  return pulumi.output(after).apply((ended) => pulumi.all(ended.map(({ urn }) => urn)).apply(ask)) as pulumi.Output<T>;
 }
 
 function restartRollout(
@@ -245,20 +263,30 @@ function restartRollout(
   return new CustomResourcePatch(name, args, { ...opts, ignoreChanges: target.done ? ["metadata", "spec"] : [] });
 }
 
+type Patch = ReturnType<typeof restartPatch> | ReturnType<typeof adoptedPatch>;
+
 function patchResource(
   name: string,
-  target: RestartTarget & { kind: Exclude<RestartTarget["kind"], "Rollout"> },
-  stamp: string,
+  kind: Exclude<RestartTarget["kind"], "Rollout">,
+  target: RestartTarget,
+  patch: pulumi.Input<Patch>,
   opts: pulumi.CustomResourceOptions,
 ): pulumi.Resource {
-  const { metadata, spec } = restartPatch(stamp, target);
-  const args = { metadata: { ...metadata, name: target.name, namespace: target.namespace }, spec };
-  switch (target.kind) {
+  const { name: at, namespace } = target;
+  const args = pulumi.Output.isInstance(patch)
+    ? {
+        metadata: patch.apply(({ metadata }) => ({ ...metadata, name: at, namespace })),
+        spec: patch.apply(({ spec }) => spec ?? {}),
+      }
+    : undefined;
+  const plain = patch as Patch;
+  const written = args ?? { metadata: { ...plain.metadata, name: at, namespace }, spec: plain.spec };
+  switch (kind) {
     case "Deployment":
-      return new DeploymentPatch(name, args, opts);
+      return new DeploymentPatch(name, written, opts);
     case "StatefulSet":
-      return new StatefulSetPatch(name, args, opts);
+      return new StatefulSetPatch(name, written, opts);
     case "DaemonSet":
-      return new DaemonSetPatch(name, args, opts);
+      return new DaemonSetPatch(name, written, opts);
   }
 }

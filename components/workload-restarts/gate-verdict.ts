@@ -2,7 +2,15 @@ import type { RunningPod } from "../../kubernetes/running-pods";
 import type { LiveWorkload } from "../../kubernetes/workloads";
 import { progressOf } from "../../kubernetes/workloads";
 import { injectedInto, type InjectionMode, type InjectorAnswer, lacks } from "./injected";
-import { AGAIN_ANNOTATION, lostRestartAt, marksOf, REASON_ANNOTATION, STAMP_ANNOTATION, takenBack } from "./stamp";
+import {
+  AGAIN_ANNOTATION,
+  lostRestartAt,
+  marksOf,
+  momentOf,
+  REASON_ANNOTATION,
+  STAMP_ANNOTATION,
+  takenBack,
+} from "./stamp";
 
 /** How far a restart is. */
 export type GateVerdict =
@@ -58,7 +66,9 @@ export function judgePods(
   for (const pod of own) {
     const { name, ready } = pod;
     const isOld = isOldPod(live, pod, written);
-    if (isOld !== undefined) return { state: "waiting", why: `pod ${name} is still ${isOld}` };
+    // Nothing takes away the old pods of a workload that counts as restarted by somebody else.
+    const state = live.kind !== "Rollout" && momentOf(live) !== undefined ? "failed" : "waiting";
+    if (isOld !== undefined) return { state, why: `pod ${name} is still ${isOld}` };
     if (!ready) return { state: "waiting", why: `pod ${name} is not ready` };
   }
   if (own.length < live.replicas - live.strategy.partition) {
@@ -77,11 +87,11 @@ export function judgePods(
 
 /** Why a pod is none of the restart, in words; undefined when it is one. */
 export function isOldPod(live: LiveWorkload, pod: RunningPod, written: Written): string | undefined {
-  if (live.kind !== "Rollout") {
+  const since = momentOf(live);
+  if (since === undefined) {
     return lostAnnotation(pod.annotations, written) === undefined ? undefined : "one of the old template";
   }
-  const since = Date.parse(live.restartAt ?? "");
-  return Date.parse(pod.created) >= since ? undefined : `one of before ${live.restartAt ?? "the restart"}`;
+  return Date.parse(pod.created) >= Date.parse(since) ? undefined : `one of before ${since}`;
 }
 
 function lostAnnotation(

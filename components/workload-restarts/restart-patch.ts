@@ -35,6 +35,16 @@ export function rolloutPatch<Moment>(stamp: string, target: Marks, restartAt: Mo
   };
 }
 
+/** What is written to a workload that was restarted by somebody else in time: its pods stay as they are. */
+export function adoptedPatch(stamp: string, target: Marks & Pick<RestartTarget, "kept">, moment: string) {
+  const { kept = {} } = target;
+  const { metadata } = rolloutPatch(stamp, target, moment);
+  return {
+    metadata,
+    spec: Object.keys(kept).length === 0 ? undefined : { template: { metadata: { annotations: kept } } },
+  };
+}
+
 /**
  * A moment as `spec.restartAt` has it. The API server and Argo count in whole seconds, so it is the end of the present
  * one: no pod of before is as new as that.

@@ -23,8 +23,12 @@ export type WorkloadFacts = Pick<
   brokenBefore?: string;
   /** What its pods lack of what the injector puts into new ones, in words; undefined when they lack nothing. */
   lacking?: string;
-  /** `spec.restartAt` of an Argo Rollout. */
-  restartAt?: string;
+  /** What no pod of it is to be older than, where its pods do not carry the stamp. */
+  moment?: string;
+  /** This program's marks on its pod template. */
+  templateMarks?: Record<string, string>;
+  /** Reloader restarts it by itself, too. */
+  reloads?: boolean;
   /** The workload whose template an Argo Rollout runs pods of. */
   refersTo?: { kind: string; name: string };
 };
@@ -76,8 +80,15 @@ export interface RestartTarget {
   why?: RestartCause;
   /** It was not available before the restart: it goes last, and is not waited for to the end. */
   brokenBefore?: true;
-  /** The moment that an Argo Rollout was restarted at for this configuration already; kept as it is. */
-  restartAt?: string;
+  /**
+   * What no pod of it is to be older than, where its pods do not carry the stamp and it was restarted for this
+   * configuration already; kept as it is.
+   */
+  moment?: string;
+  /** Reloader may have restarted it already when its turn comes: then another restart is not needed. */
+  reloads?: true;
+  /** Marks on its pod template that stay as they are when it is not restarted, or was not. */
+  kept?: Record<string, string>;
 }
 
 /** Why a workload is restarted although the release's configuration gives no reason. */
@@ -159,7 +170,8 @@ export function planRestarts(
         ...(again === undefined ? {} : { again }),
         ...(kept === undefined ? {} : { reason: kept }),
         ...(why === undefined ? {} : { why }),
-        ...(current && facts.restartAt !== undefined ? { restartAt: facts.restartAt } : {}),
+        ...(current && facts.moment !== undefined ? { moment: facts.moment } : {}),
+        ...withoutRestart(facts, current, why),
       };
       groups.set(at, [...(groups.get(at) ?? []), target]);
     }
@@ -168,6 +180,18 @@ export function planRestarts(
   plan.groups = [...groups].map(([name, targets]) => ({ name, targets })).filter(({ targets }) => targets.length > 0);
   plan.stale.sort();
   return plan;
+}
+
+/** For those that somebody else may restart in time, or has: what must stay as it is then. */
+function withoutRestart(
+  { kind, reloads, moment, templateMarks = {} }: WorkloadFacts,
+  current: boolean,
+  why: RestartCause | undefined,
+): Pick<RestartTarget, "reloads" | "kept"> {
+  if (kind === "Rollout") return {};
+  if (current) return moment === undefined ? {} : { kept: templateMarks };
+  // A reason of the user's or of the injector's is none that Reloader knows of.
+  return reloads && why === undefined ? { reloads: true, kept: templateMarks } : {};
 }
 
 /**

@@ -24,8 +24,9 @@ export const REASON_ANNOTATION = "casa-upgrade.dev/restart-reason";
  */
 export const BROKEN_ANNOTATION = "casa-upgrade.dev/broken-before";
 /**
- * Annotation of an Argo Rollout: the `spec.restartAt` that restarted it for its stamp. Its stamp is an annotation of
- * its own, not of its pods: another template would begin a canary update with all its steps.
+ * Annotation of a workload that carries its stamp itself, not on its pod template: no pod is older than this moment. So
+ * it is for Argo Rollouts, where another template would begin a canary update with all its steps, and for workloads
+ * that somebody else restarted in time.
  */
 export const RESTARTED_AT_ANNOTATION = "casa-upgrade.dev/restarted-at";
 /** By this name the API server knows who wrote the annotations. */
@@ -34,8 +35,23 @@ export const FIELD_MANAGER = "casa-upgrade";
 type Marked = Pick<LiveWorkload, "kind" | "annotations" | "podAnnotations" | "restartAt">;
 
 /** The annotations among which a restart leaves its marks. */
-export function marksOf({ kind, annotations, podAnnotations }: Marked): Readonly<Record<string, string>> {
-  return kind === "Rollout" ? annotations : podAnnotations;
+export function marksOf(workload: Marked): Readonly<Record<string, string>> {
+  return isByMoment(workload) ? workload.annotations : workload.podAnnotations;
+}
+
+/** The moment that no pod of a workload is to be older than; undefined where its pods carry the stamp. */
+export function momentOf({ kind, annotations, restartAt }: Marked): string | undefined {
+  return kind === "Rollout" ? restartAt : annotations[RESTARTED_AT_ANNOTATION];
+}
+
+/** This program's marks on a pod template, which taking away would restart the workload. */
+export function templateMarks({ podAnnotations }: Pick<LiveWorkload, "podAnnotations">): Record<string, string> {
+  const ours = [STAMP_ANNOTATION, AGAIN_ANNOTATION, REASON_ANNOTATION];
+  return Object.fromEntries(Object.entries(podAnnotations).filter(([key]) => ours.includes(key)));
+}
+
+function isByMoment({ kind, annotations }: Marked): boolean {
+  return kind === "Rollout" || annotations[RESTARTED_AT_ANNOTATION] !== undefined;
 }
 
 /** The stamp that a workload's pods carry; undefined before this program first restarted it. */
@@ -59,7 +75,7 @@ export function lostRestartAt({ kind, annotations, restartAt }: Marked): boolean
 export function takenBack(workload: Marked & Pick<LiveWorkload, "managedFields">): { writers: string[] } | undefined {
   const { kind, managedFields } = workload;
   const own = ["metadata", "annotations", STAMP_ANNOTATION];
-  const path = kind === "Rollout" ? own : ["spec", "template", ...own];
+  const path = isByMoment(workload) ? own : ["spec", "template", ...own];
   if (!hasApplied(managedFields, FIELD_MANAGER)) return undefined;
   if (ownsField(managedFields, FIELD_MANAGER, path) && !lostRestartAt(workload)) return undefined;
   return { writers: writersBelow(managedFields, kind === "Rollout" ? ["spec"] : ["spec", "template"], FIELD_MANAGER) };

@@ -78,7 +78,7 @@ describe("an Argo Rollout", () => {
   });
 
   it("keeps the moment of a restart that was made, and is given another one where it is to be restarted again", () => {
-    const live = { ...restarted({}), stamp: "new" } as WorkloadFacts;
+    const live = { ...restarted({}), stamp: "new", moment: AT } as WorkloadFacts;
     const target = (more: Partial<WorkloadFacts> = {}, stamp = "new") =>
       planRestarts(
         [{ namespace: "mas", name: "a", group: "g" }],
@@ -87,10 +87,10 @@ describe("an Argo Rollout", () => {
         { stamp: "old", stale: [] },
         { canaries: [], exclude: [] },
       ).groups[0]?.targets[0];
-    expect(target()).to.include({ restartAt: AT, done: false });
-    expect(target({ rolledOut: true })).to.include({ restartAt: AT, done: true });
-    expect(target({ rolledOut: true }, "newer")).to.not.have.property("restartAt");
-    expect(target({ rolledOut: true, lacking: "has no proxy" })).to.not.have.property("restartAt");
+    expect(target()).to.include({ moment: AT, done: false });
+    expect(target({ rolledOut: true })).to.include({ moment: AT, done: true });
+    expect(target({ rolledOut: true }, "newer")).to.not.have.property("moment");
+    expect(target({ rolledOut: true, lacking: "has no proxy" })).to.not.have.property("moment");
   });
 
   it("owns its pods through a ReplicaSet that is named after its own hash", () => {
