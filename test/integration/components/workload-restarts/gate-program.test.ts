@@ -111,7 +111,9 @@ describe("a restarted workload on the cluster", function () {
     const targets = workloads.map(({ kind, namespace: at, name }) => ({ kind, namespace: at, name, done: false }));
     const toRestart = { groups: [{ name: "all", targets }], skipped: [], stale: [] };
     const around = await readSurroundings(world.client, ["full"]);
-    expect(surroundingWarnings(toRestart, workloads, around, { places: 1, changes: [] }).join()).to.contain("quota q of namespace full");
+    expect(surroundingWarnings(toRestart, workloads, around, { places: 1, changes: [] }).join()).to.contain(
+      "quota q of namespace full",
+    );
     const gates = await Promise.all([
       restart("full", "Deployment", "quota").then((gate) => gate()),
       restart("full", "StatefulSet", "ordered").then((gate) => gate()),

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { type MasObject, multiAgentSystem, deployment, namespace, statefulSet, toYaml } from "../../../fixtures/mas";
 import { installIstioCrds, startIstiod } from "../../../../sandbox/istio";
 import { istioOrSkip } from "../../world/istio-fixture";
-import { REASON_ANNOTATION } from "../../../../components/workload-restarts/stamp";
+import { REASON_ANNOTATION, RESTARTED_AT_ANNOTATION } from "../../../../components/workload-restarts/stamp";
 import { Watcher, WORKLOAD_PATHS } from "../../world/watcher";
 import { mustSucceed, World } from "../../world/world";
 
@@ -12,6 +12,12 @@ const NAMESPACE = "mas-gate";
 const STAMP = "casa-upgrade.dev/config-stamp";
 const STAMP_PATH = `/spec/template/metadata/annotations/${STAMP.replace("/", "~1")}`;
 
+const RELOADED = "mas-reloaded";
+const texts = z.record(z.string(), z.string()).default({});
+const workloadSchema = z.looseObject({
+  metadata: z.looseObject({ generation: z.number(), annotations: texts }),
+  spec: z.looseObject({ template: z.looseObject({ metadata: z.looseObject({ annotations: texts }) }) }),
+});
 const podList = z.object({
   items: z.array(
     z.looseObject({
@@ -37,8 +43,13 @@ describe("the gate behind each restart", function () {
       deployment(NAMESPACE, "planner", { replicas: 3, readyAfter: "2s" }),
       statefulSet(NAMESPACE, "ledger", { replicas: 1, readyAfter: "0s" }),
       multiAgentSystem(NAMESPACE, "one", ["planner", "ledger"]),
+      { ...namespace(RELOADED), metadata: { name: RELOADED } },
+      watchedByReloader("early"),
+      watchedByReloader("in-time"),
+      multiAgentSystem(RELOADED, "two", ["early", "in-time"]),
     );
     await rolledOut();
+    await rolledOut(RELOADED);
     await world.useVersion("0.1.0", { timeouts: { restart: 30 } });
     mustSucceed(await world.up());
   });
@@ -46,9 +57,24 @@ describe("the gate behind each restart", function () {
 
   const apply = (...objects: MasObject[]) => world.kubectl(["apply", "-f", "-"], toYaml(objects));
 
-  async function rolledOut(): Promise<void> {
-    await world.kubectl(["rollout", "status", "deployments,statefulsets", "-n", NAMESPACE, "--timeout=60s"]);
+  async function rolledOut(at = NAMESPACE): Promise<void> {
+    await world.kubectl(["rollout", "status", "deployments,statefulsets", "-n", at, "--timeout=60s"]);
   }
+
+  function watchedByReloader(name: string) {
+    const plain = deployment(RELOADED, name, { replicas: 2, readyAfter: "0s" });
+    return { ...plain, metadata: { ...plain.metadata, annotations: { "reloader.stakater.com/auto": "true" } } };
+  }
+
+  /** What Reloader does when a ConfigMap changes: a variable with its hash in each container of the pod template. */
+  async function reload(name: string): Promise<void> {
+    const env = [{ name: "STAKATER_SETTINGS_CONFIGMAP", value: `${Date.now()}` }];
+    const patch = JSON.stringify({ spec: { template: { spec: { containers: [{ name: "agent", env }] } } } });
+    await world.kubectl(["patch", "deployment", name, "-n", RELOADED, "-p", patch]);
+    await rolledOut(RELOADED);
+  }
+
+  const live = async (name: string) => workloadSchema.parse(await world.json("deployment", name, "-n", RELOADED));
 
   /** The pods that are not about to go. */
   async function pods() {
@@ -90,6 +116,7 @@ describe("the gate behind each restart", function () {
   }
 
   it("sees a stamp that a controller takes back, at once, and says what writes the template", async () => {
+    await reload("early");
     await world.useVersion("0.2.0");
     const started = Date.now();
     const run = await takingBack("agent-operator", () => world.up());
@@ -103,9 +130,22 @@ describe("the gate behind each restart", function () {
   });
 
   it("restarts it in the next run, when nobody takes the stamp back, and lists it then", async () => {
-    mustSucceed(await world.up());
+    await reload("in-time");
+    const before = { early: await live("early"), inTime: await live("in-time") };
+    const run = mustSucceed(await world.up());
     for (const { metadata } of await pods()) expect(metadata.annotations, metadata.name).to.have.property(STAMP);
     expect(await restarted()).to.include(`Deployment/${NAMESPACE}/planner`);
+
+    // Reloader restarted one of the others before the chart was upgraded, and the other one after.
+    expect(run.text).to.contain(`are restarted by Reloader, too`).and.contain(`Deployment/${RELOADED}/in-time`);
+    const early = await live("early");
+    expect(early.spec.template.metadata.annotations).to.have.property(STAMP);
+    const inTime = await live("in-time");
+    expect(inTime.metadata.generation).to.equal(before.inTime.metadata.generation);
+    expect(inTime.metadata.annotations).to.have.property(STAMP, early.spec.template.metadata.annotations[STAMP]);
+    expect(inTime.metadata.annotations).to.have.property(RESTARTED_AT_ANNOTATION);
+    expect(await restarted()).to.include(`Deployment/${RELOADED}/in-time`);
+    mustSucceed(await world.up(["--expect-no-changes"]));
   });
 
   it("repairs a stamp that is taken back after a run that found everything in order; a reason restarts the others", async () => {
@@ -119,6 +159,9 @@ describe("the gate behind each restart", function () {
       expect(metadata.annotations, metadata.name).to.have.property(STAMP);
       expect(metadata.annotations, metadata.name).to.have.property(REASON_ANNOTATION, "new certificates");
     }
+    const inTime = await live("in-time");
+    expect(inTime.spec.template.metadata.annotations).to.have.property(REASON_ANNOTATION, "new certificates");
+    expect(inTime.metadata.annotations).not.to.have.property(RESTARTED_AT_ANNOTATION);
     mustSucceed(await world.up(["--expect-no-changes"]));
   });
 
