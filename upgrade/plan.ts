@@ -9,6 +9,7 @@ import type { MigrationGateArgs } from "../components/migration-gate/component";
 import type { RuntimeReleaseArgs } from "../components/runtime-release/component";
 import type { WorkloadRestartsArgs } from "../components/workload-restarts/component";
 import type { InjectionCheck } from "../components/workload-restarts/cluster/injection";
+import { refusedPods } from "../components/workload-restarts/cluster/refused-pods";
 import { type ConfigurationRef, newSince } from "../components/workload-restarts/cluster/new-since";
 import { representatives } from "../components/workload-restarts/injection-facts";
 import { recordNames } from "../components/workload-restarts/restart-record";
@@ -83,7 +84,7 @@ async function connect(config: LoadedConfig["config"]): Promise<ClusterClient> {
 async function refuseWhatCannotWork(
   client: ClusterClient,
   { config }: LoadedConfig,
-  { chart, stack, injection }: Snapshot,
+  { chart, stack, injection, workloads }: Snapshot,
   decisions: Decisions,
 ): Promise<string[]> {
   const { crds, restarts, installedObjects, gate, onlyRestarts } = decisions;
@@ -94,7 +95,8 @@ async function refuseWhatCannotWork(
   const warnings = settings ? await checkGatePermissions(client, settings) : [];
   if (onlyRestarts)
     await preflight.refuseUnlessInjectionReady(client, config, injectionCheck(config, decisions, injection));
-  return [...preflight.readOnlyWarning(client), ...warnings];
+  const refused = await refusedPods(client, config.mode, restarts, workloads);
+  return [...preflight.readOnlyWarning(client), ...warnings, ...refused];
 }
 
 /** Asks the API server what comes of the decisions, and puts the plan together. */

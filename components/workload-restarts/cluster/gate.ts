@@ -4,9 +4,10 @@ import type { ClusterClient } from "../../../kubernetes/connect";
 import { rolloutOf } from "../../../kubernetes/rollout";
 import { type RunningPod, runningPods } from "../../../kubernetes/running-pods";
 import { workloadId } from "../../../kubernetes/workload";
-import { type LiveWorkload, readWorkload } from "../../../kubernetes/workloads";
+import { type LiveWorkload, readWorkload, readWorkloads } from "../../../kubernetes/workloads";
 import type { GateJob } from "../gate-job";
 import { type GateVerdict, isOldPod, judgePods, judgeWorkload } from "../gate-verdict";
+import { stampOn } from "../stamp";
 import { type Stuck, stuckOf } from "../stuck";
 import { askInjector } from "./injector";
 
@@ -59,6 +60,11 @@ export async function lookAtRestart(client: ClusterClient, job: GateJob, since: 
     // While a pod is not ready, a budget holds up the next one and is meant to.
     const held = kind === "Rollout" && !missing && pods?.every(({ ready }) => ready) === true ? first : undefined;
     const refused = missing ? await refusedPod(client, live, since) : held && (await heldPod(client, held));
+    // A quota that other restarts fill gets room when they are done.
+    const isFull = [...failures, refused ?? ""].some((text) => text.includes("exceeded quota"));
+    if (isFull && (await othersUnderWay(client, live, job.stamp))) {
+      return { verdict, pods, podSelector: live.podSelector, unwatched: true };
+    }
     const stuck = stuckOf(failures, pods?.filter((pod) => !old.includes(pod)) ?? [], refused);
     return { verdict, stuck, pods, podSelector: live.podSelector, unwatched: held !== undefined };
   }
@@ -66,6 +72,15 @@ export async function lookAtRestart(client: ClusterClient, job: GateJob, since: 
   const answer = await askInjector(client, mode, live);
   const podVerdict = judgePods(live, pods, answer, mode, job);
   return { verdict: podVerdict, pods, podSelector: live.podSelector, unwatched: "problem" in answer };
+}
+
+/** Whether other workloads of a namespace have new pods of this restart, and are not done yet. */
+async function othersUnderWay(client: ClusterClient, { kind, namespace, name }: LiveWorkload, stamp: string) {
+  const all = await readWorkloads(client, [namespace]);
+  return all.some(
+    (other) =>
+      (other.kind !== kind || other.name !== name) && stampOn(other) === stamp && !other.rolledOut && other.updated > 0,
+  );
 }
 
 async function podsOf(client: ClusterClient, live: LiveWorkload): Promise<RunningPod[] | undefined> {

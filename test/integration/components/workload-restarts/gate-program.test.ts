@@ -4,13 +4,14 @@ import { injectionProblem } from "../../../../components/workload-restarts/clust
 import { readInjection } from "../../../../components/workload-restarts/cluster/read-injection";
 import { SidecarInjector } from "../../world/sidecar-injector";
 import { readOtherWorkloads } from "../../../../components/workload-restarts/cluster/other-workloads";
+import { refusedPods } from "../../../../components/workload-restarts/cluster/refused-pods";
 import { readSurroundings } from "../../../../components/workload-restarts/cluster/read-surroundings";
 import { surroundingWarnings } from "../../../../components/workload-restarts/surroundings";
 import { planRestarts } from "../../../../components/workload-restarts/restarts";
 import { nameWorkloads } from "../../../../components/workload-restarts/targets";
 import { readWorkloads } from "../../../../kubernetes/workloads";
 import { BROKEN_ANNOTATION, STAMP_ANNOTATION } from "../../../../components/workload-restarts/stamp";
-import { BEHAVIOR, deployment, namespace, statefulSet } from "../../../fixtures/mas";
+import { BEHAVIOR, READY_AFTER, deployment, namespace, statefulSet } from "../../../fixtures/mas";
 import { ClusterFixture } from "../../world/cluster-fixture";
 import { eventually } from "../../world/eventually";
 
@@ -123,6 +124,47 @@ describe("a restarted workload on the cluster", function () {
       expect(stderr).to.match(/cannot be restarted: .*FailedCreate.*exceeded quota: q/);
       expect(seconds).to.be.below(40);
     }
+  });
+
+  it("a quota that other restarts fill is waited for; the review asks for each new pod, with the limits of all", async () => {
+    const at = "shared";
+    const options = { replicas: 1, readyAfter: "0s" };
+    await world.apply(namespace(at), deployment(at, "first", options), deployment(at, "second", options));
+    await world.apply({
+      ...{ apiVersion: "v1", kind: "ResourceQuota", metadata: { namespace: at, name: "q" } },
+      spec: { hard: { pods: "3" } },
+    });
+    await world.kubectl("rollout", "status", "deployments", "-n", at, "--timeout=30s");
+    const gates = await Promise.all(
+      ["first", "second"].map((name) =>
+        restart(at, "Deployment", name, { [READY_AFTER]: "6s" }).then((gate) => gate()),
+      ),
+    );
+    for (const gate of gates) expect(gate).to.include({ exitCode: 0, stderr: "" });
+
+    const refused = async () => {
+      const workloads = await readWorkloads(world.client, [at]);
+      const targets = workloads.map(({ kind, name }) => ({ kind, namespace: at, name, done: false }));
+      const plan = { groups: [{ name: "all", targets }], skipped: [], stale: [] };
+      return (await refusedPods(world.client, "istio", plan, workloads)).join("\n");
+    };
+    expect(await refused()).to.equal("");
+    const resources = { requests: { memory: "2Gi" } };
+    const template = {
+      metadata: { annotations: { [READY_AFTER]: "0s" } },
+      spec: { containers: [{ name: "agent", resources }] },
+    };
+    const patch = JSON.stringify({ spec: { template } });
+    await world.kubectl("patch", "deployment", "first", "-n", at, "-p", patch);
+    await world.kubectl("rollout", "status", "deployments", "-n", at, "--timeout=30s");
+    await world.apply({
+      ...{ apiVersion: "v1", kind: "LimitRange", metadata: { namespace: at, name: "small" } },
+      spec: { limits: [{ type: "Container", max: { memory: "1Gi" } }] },
+    });
+    await eventually(async () =>
+      expect(await refused()).to.match(/^workloads that cannot be restarted .*: Deployment\/shared\/first \(.*1Gi/),
+    );
+    expect(await refused()).not.to.contain("shared/second");
   });
 
   it("the progress deadline of the Deployment ends the wait", async () => {
