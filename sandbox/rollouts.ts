@@ -32,10 +32,13 @@ export async function startRollouts(cluster: Cluster, tools: Tools, argo: Tools)
     ...["--kubeconfig", cluster.kubeconfig, "apply", "--server-side"],
     ...files.flatMap((name) => ["--filename", path.join(crds, name)]),
   ]);
-  await execa(tools.path("kubectl"), [
-    ...["--kubeconfig", cluster.kubeconfig, "wait", "--for=condition=Established", "--timeout=30s"],
-    "crd/rollouts.argoproj.io",
-  ]);
+  // Served a moment later: `kubectl wait` fails for a CRD that has no condition yet.
+  const list = ["--kubeconfig", cluster.kubeconfig, "get", "rollouts.argoproj.io", "--all-namespaces"];
+  for (const end = Date.now() + READY_MS; ; await sleep(100)) {
+    const { failed, stderr } = await execa(tools.path("kubectl"), list, { reject: false });
+    if (!failed) break;
+    if (Date.now() > end) throw new Error(`the kinds of Argo Rollouts are not served: ${stderr}`);
+  }
   const [metrics = 0, health = 0] = await freePorts(2);
   const log = fs.openSync(path.join(cluster.dir, "rollouts-controller.log"), "a");
   const child = spawn(

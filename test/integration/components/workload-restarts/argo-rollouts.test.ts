@@ -67,7 +67,7 @@ describe("Argo Rollouts", function () {
     await world.useVersion("0.2.0");
     const preview = mustSucceed(await world.preview());
     expect(preview.text).to.contain("restarts: 2 workloads");
-    expect(preview.text).to.contain("Rollout/mas-argo/refers have no pod for as long as a new one takes to start");
+    expect(preview.text).to.match(/have no pod for as long as a new one takes to start, .*: Rollout\/mas-argo\/refers/);
     mustSucceed(await world.up());
     const after = await pods();
     expect(after).to.have.length(4);
