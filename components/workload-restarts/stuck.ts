@@ -39,5 +39,7 @@ export function stuckOf(failures: readonly string[], pods: readonly RunningPod[]
     };
   }
   const creation = failures.find((failure) => failure.startsWith("ReplicaFailure")) ?? refused;
-  return creation === undefined ? undefined : { why: creation, hopeless: false };
+  // A webhook that does not answer may come back, and until then no pod comes without what it injects.
+  if (creation === undefined || creation.includes("failed calling webhook")) return undefined;
+  return { why: creation, hopeless: false };
 }

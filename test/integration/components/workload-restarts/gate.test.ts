@@ -2,7 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { z } from "zod";
 import { type MasObject, multiAgentSystem, deployment, namespace, statefulSet, toYaml } from "../../../fixtures/mas";
-import { installIstioCrds, startIstiod } from "../../../../sandbox/istio";
+import { installIstioCrds, type Istiod, startIstiod } from "../../../../sandbox/istio";
+import type { Tools } from "../../../../sandbox/tools";
+import { eventually } from "../../world/eventually";
 import { istioOrSkip } from "../../world/istio-fixture";
 import { REASON_ANNOTATION, RESTARTED_AT_ANNOTATION } from "../../../../components/workload-restarts/stamp";
 import { Watcher, WORKLOAD_PATHS } from "../../world/watcher";
@@ -18,18 +20,16 @@ const workloadSchema = z.looseObject({
   metadata: z.looseObject({ annotations: texts }),
   spec: z.looseObject({ template: z.looseObject({ metadata: z.looseObject({ annotations: texts }) }) }),
 });
-const podList = z.object({
-  items: z.array(
-    z.looseObject({
-      metadata: z.looseObject({
-        name: z.string(),
-        deletionTimestamp: z.string().optional(),
-        annotations: z.record(z.string(), z.string()).optional(),
-      }),
-      spec: z.looseObject({ containers: z.array(z.looseObject({ name: z.string(), image: z.string() })) }),
-    }),
-  ),
+const containers = z.array(z.looseObject({ name: z.string(), image: z.string() }));
+const podSchema = z.looseObject({
+  metadata: z.looseObject({
+    name: z.string(),
+    deletionTimestamp: z.string().optional(),
+    annotations: z.record(z.string(), z.string()).optional(),
+  }),
+  spec: z.looseObject({ containers, initContainers: containers.optional() }),
 });
+const podList = z.object({ items: z.array(podSchema) });
 
 describe("the gate behind each restart", function () {
   this.timeout(300_000);
@@ -77,8 +77,8 @@ describe("the gate behind each restart", function () {
   const live = async (name: string) => workloadSchema.parse(await world.json("deployment", name, "-n", RELOADED));
 
   /** The pods that are not about to go. */
-  async function pods() {
-    const { items } = podList.parse(await world.json("pods", "-n", NAMESPACE));
+  async function pods(at = NAMESPACE) {
+    const { items } = podList.parse(await world.json("pods", "-n", at));
     return items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   }
 
@@ -165,29 +165,100 @@ describe("the gate behind each restart", function () {
     mustSucceed(await world.up(["--expect-no-changes"]));
   });
 
+  /** One namespace by a tag that is moved, the other by a revision of its own. */
   describe("with Istio's injector", () => {
+    let istio: Tools;
+    let canary: Istiod;
+    let watcher: Watcher | undefined;
+
     before(async function () {
-      const istio = await istioOrSkip(this);
+      istio = await istioOrSkip(this);
       await installIstioCrds(world.cluster, world.tools);
-      await startIstiod(world.cluster, world.tools, istio);
+      await world.kubectl(["label", "namespace", NAMESPACE, "istio-injection-", "istio.io/rev=prod"]);
+      await world.kubectl(["label", "namespace", RELOADED, "istio.io/rev=default"]);
+      await startIstiod(world.cluster, world.tools, istio, "default", [TAG]);
     });
+    afterEach(() => watcher?.stop());
+
+    async function watchPods(): Promise<() => ReturnType<typeof proxyOf>[]> {
+      const started = await Watcher.start(world.tools.path("kubectl"), world.cluster.kubeconfig, [
+        `/api/v1/namespaces/${NAMESPACE}/pods`,
+      ]);
+      watcher = started;
+      const added = () => started.events.filter(({ type }) => type === "ADDED");
+      return () => added().map(({ object }) => proxyOf(podSchema.parse(object)));
+    }
 
     it("shows pods that have no proxy as to be restarted, restarts them, and finds the proxy in every pod", async () => {
       const preview = mustSucceed(await world.preview());
-      expect(preview.text).to.match(/restarts: 2 workloads/);
+      expect(preview.text).to.match(/restarts: 4 workloads/);
       expect(preview.text).to.contain(
         `restarts: Deployment/${NAMESPACE}/planner: 3 of 3 pods: has no container istio-`,
       );
+      const added = await watchPods();
       mustSucceed(await world.up());
-      const all = await pods();
-      expect(all).to.have.length(4);
-      for (const { metadata, spec } of all) {
-        expect(
-          spec.containers.map(({ name }) => name),
-          metadata.name,
-        ).to.include("istio-proxy");
-        expect(metadata.annotations, metadata.name).to.have.property("istio.io/rev", "default");
-      }
+      expect(new Set(added())).to.deep.equal(new Set(["default"]));
+      expect((await pods()).map(proxyOf)).to.deep.equal(Array(4).fill("default"));
+      expect((await pods(RELOADED)).map(proxyOf)).to.deep.equal(Array(4).fill("default"));
+    });
+
+    it("a tag that is moved to another control plane: who must restart is said, and has its proxy afterwards", async () => {
+      canary = await startIstiod(world.cluster, world.tools, istio, "canary", [TAG, "global.tag=1.99.0"]);
+      const preview = mustSucceed(await world.preview());
+      expect(preview.text).to.match(/restarts: 2 workloads/);
+      expect(preview.text).to.match(
+        /Deployment\/mas-gate\/planner: 3 of 3 pods: .*proxyv2:1\.99\.0, was injected by revision default, not canary/,
+      );
+      const added = await watchPods();
+      mustSucceed(await world.up());
+      expect(new Set(added())).to.deep.equal(new Set(["canary 1.99.0"]));
+      expect((await pods()).map(proxyOf)).to.deep.equal(Array(4).fill("canary 1.99.0"));
+      expect((await pods(RELOADED)).map(proxyOf)).to.deep.equal(Array(4).fill("default"));
+    });
+
+    it("a control plane that is killed in the middle: its pods are waited for, and none comes without the proxy", async () => {
+      const added = await watchPods();
+      await world.config({
+        restarts: { reason: "killed in the middle", maxConcurrent: 1 },
+        timeouts: { restart: 120 },
+      });
+      const run = world.engine.spawnUp(world.stack);
+      const ended = run.then(
+        () => true,
+        () => false,
+      );
+      await eventually(() => expect(added()).not.to.deep.equal([]), 60_000);
+      canary.kill();
+      const refused = ["get", "events", "-n", NAMESPACE, "--field-selector", "reason=FailedCreate", "-o", "name"];
+      await eventually(async () => expect(await world.kubectl(refused)).not.to.equal(""), 60_000);
+      await canary.start();
+      expect(await ended).to.equal(true);
+      expect(new Set(added())).to.deep.equal(new Set(["canary 1.99.0"]));
+      expect((await pods()).map(proxyOf)).to.deep.equal(Array(4).fill("canary 1.99.0"));
+    });
+
+    it("a tag whose control plane is gone: said by the preview, and nothing is restarted", async () => {
+      canary.kill();
+      const added = await watchPods();
+      await world.config({ restarts: { reason: "gone" }, timeouts: { injection: 3 } });
+      const run = await world.up();
+      expect(run.ok).to.equal(false);
+      expect(run.text).to.match(/no pod can be created in namespace mas-gate now: .*failed calling webhook/);
+      expect(run.text).to.match(
+        /workloads are left to restart, but their pods would not get the configuration|no workload was restarted/,
+      );
+      expect(added()).to.deep.equal([]);
     });
   });
 });
+
+const TAG = "revisionTags={prod}";
+
+/** Who injected the proxy of a pod, and its version where that is not the usual one. */
+function proxyOf({ metadata, spec }: z.infer<typeof podSchema>): string {
+  const all = [...spec.containers, ...(spec.initContainers ?? [])];
+  const image = all.find(({ name }) => name === "istio-proxy")?.image;
+  if (image === undefined) return "no proxy";
+  const tag = image.replace(/.*:/, "");
+  return [metadata.annotations?.["istio.io/rev"], ...(tag === "latest" ? [] : [tag])].join(" ");
+}

@@ -24,6 +24,11 @@ describe("what keeps a restart from going on", () => {
     expect(stuckOf([], [], "FailedCreate: no")).to.deep.equal({ why: "FailedCreate: no", hopeless: false });
   });
 
+  it("a webhook that does not answer may come back", () => {
+    const down = 'ReplicaFailure: FailedCreate Internal error occurred: failed calling webhook "rev.istio.io"';
+    expect(stuckOf([down], [])).to.equal(undefined);
+  });
+
   it("pods that start or crash may come up", () => {
     expect(stuckOf([], [pod("ContainerCreating"), pod("CrashLoopBackOff")])).to.equal(undefined);
     expect(stuckOf(["Progressing: NewReplicaSetAvailable"], [])).to.equal(undefined);
