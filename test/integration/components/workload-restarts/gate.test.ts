@@ -206,8 +206,8 @@ describe("the gate behind each restart", function () {
       canary = await startIstiod(world.cluster, world.tools, istio, "canary", [TAG, "global.tag=1.99.0"]);
       const preview = mustSucceed(await world.preview());
       expect(preview.text).to.match(/restarts: 2 workloads/);
-      expect(preview.text).to.match(
-        /Deployment\/mas-gate\/planner: 3 of 3 pods: .*proxyv2:1\.99\.0, was injected by revision default, not canary/,
+      expect(preview.text).to.contain(
+        `restarts: Deployment/${NAMESPACE}/planner: 3 of 3 pods: was injected by revision default, not canary`,
       );
       const added = await watchPods();
       mustSucceed(await world.up());
@@ -237,16 +237,13 @@ describe("the gate behind each restart", function () {
       expect((await pods()).map(proxyOf)).to.deep.equal(Array(4).fill("canary 1.99.0"));
     });
 
-    it("a tag whose control plane is gone: said by the preview, and nothing is restarted", async () => {
+    it("a tag whose control plane is gone: said before anything is restarted", async () => {
       canary.kill();
       const added = await watchPods();
       await world.config({ restarts: { reason: "gone" }, timeouts: { injection: 3 } });
       const run = await world.up();
       expect(run.ok).to.equal(false);
-      expect(run.text).to.match(/no pod can be created in namespace mas-gate now: .*failed calling webhook/);
-      expect(run.text).to.match(
-        /workloads are left to restart, but their pods would not get the configuration|no workload was restarted/,
-      );
+      expect(run.text).to.match(/new pods of Deployment mas-gate\/planner cannot be created: .*failed calling webhook/);
       expect(added()).to.deep.equal([]);
     });
   });
