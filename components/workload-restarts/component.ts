@@ -244,7 +244,8 @@ function gateJobOf(target: RestartTarget, { stamp, timeoutSeconds, injection }: 
 
 /** What comes of a question that is put once a turn has come. */
 function onceEnded<T>(after: After, ask: () => Promise<T>): pulumi.Output<T> {
-  return pulumi.output(after).apply((ended) => pulumi.all(ended.map(({ urn }) => urn)).apply(ask)) as pulumi.Output<T>;
+  const ended = pulumi.output(after).apply((all) => pulumi.all(all.map(({ urn }) => urn)));
+  return ended.apply<T>(ask);
 }
 
 function restartRollout(

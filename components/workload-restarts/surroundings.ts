@@ -13,8 +13,8 @@ const MOST = 5;
  * pods no room, autoscalers, and controllers that restart by themselves.
  *
  * @param objects PodDisruptionBudgets, ResourceQuotas and HorizontalPodAutoscalers of the workloads' namespaces.
- * @param settings `places`: how many workloads are restarted at once; `changes`: ConfigMaps and Secrets that this upgrade
- * changes.
+ * @param settings `places`: how many workloads are restarted at once; `changes`: ConfigMaps and Secrets that this
+ * upgrade changes.
  */
 export function surroundingWarnings(
   plan: RestartPlan,

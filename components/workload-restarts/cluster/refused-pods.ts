@@ -11,7 +11,7 @@ const MOST = 50;
 
 /**
  * What a reviewer should know of workloads to restart whose new pods the API server would refuse as things are: quotas
- * with the proxy's requests in them, limits, priority classes, pod security, admission policies. Each is asked about, by
+ * with the proxy's requests in them, limits, priority classes, pod security, admission policies. Each is asked about by
  * a dry-run, because all of these may differ from one to the next.
  */
 export async function refusedPods(
