@@ -16,9 +16,8 @@ const VERSION = new RegExp(`^v?${NUMBER}\\.${NUMBER}\\.${NUMBER}(?:-${IDENTIFIER
 
 /** Parses `[Deployment/|StatefulSet/|DaemonSet/|Rollout/]namespace/name`; undefined when it is not of that form. */
 export function parseWorkloadRef(text: string): WorkloadRef | undefined {
-  const match = WORKLOAD.exec(text);
-  if (!match) return undefined;
-  const [, kind, namespace = "", name = ""] = match;
+  const [whole, kind, namespace = "", name = ""] = WORKLOAD.exec(text) ?? [];
+  if (whole === undefined) return undefined;
   const known = WORKLOAD_KINDS.find((one) => one === kind);
   return known === undefined ? { namespace, name } : { kind: known, namespace, name };
 }
