@@ -5,7 +5,7 @@ import { crdRuleOverride } from "../crds/compat/overrides";
 import { WORKLOAD_KINDS, type WorkloadRef } from "../kubernetes/workload";
 
 const WORKLOAD =
-  /^(?:(Deployment|StatefulSet|DaemonSet)\/)?([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)\/([a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?)$/;
+  /^(?:(Deployment|StatefulSet|DaemonSet|Rollout)\/)?([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)\/([a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?)$/;
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const OBJECT_NAME = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
 const IMAGE = /^[a-z0-9][-\w.:/@]*$/i;
@@ -14,11 +14,10 @@ const IDENTIFIERS = "[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*";
 const NUMBER = "(?:0|[1-9]\\d*)";
 const VERSION = new RegExp(`^v?${NUMBER}\\.${NUMBER}\\.${NUMBER}(?:-${IDENTIFIERS})?(?:\\+${IDENTIFIERS})?$`);
 
-/** Parses `[Deployment/|StatefulSet/|DaemonSet/]namespace/name`; undefined when it is not of that form. */
+/** Parses `[Deployment/|StatefulSet/|DaemonSet/|Rollout/]namespace/name`; undefined when it is not of that form. */
 export function parseWorkloadRef(text: string): WorkloadRef | undefined {
-  const match = WORKLOAD.exec(text);
-  if (!match) return undefined;
-  const [, kind, namespace = "", name = ""] = match;
+  const [whole, kind, namespace = "", name = ""] = WORKLOAD.exec(text) ?? [];
+  if (whole === undefined) return undefined;
   const known = WORKLOAD_KINDS.find((one) => one === kind);
   return known === undefined ? { namespace, name } : { kind: known, namespace, name };
 }
@@ -71,7 +70,10 @@ const seconds = (byDefault: number, most: number, meaning: string) =>
   wholeNumber(1, most, byDefault, byDefault * 2, `${meaning}, in seconds`);
 
 function workloads(description: string) {
-  const form = z.string().regex(WORKLOAD).meta({ allowed: "[Deployment/|StatefulSet/|DaemonSet/]namespace/name" });
+  const form = z
+    .string()
+    .regex(WORKLOAD)
+    .meta({ allowed: "[Deployment/|StatefulSet/|DaemonSet/|Rollout/]namespace/name" });
   return z
     .array(form)
     .default([])

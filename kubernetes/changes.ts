@@ -8,6 +8,7 @@ const PATHS: Readonly<Record<string, readonly [api: string, plural: string]>> = 
   StatefulSet: ["/apis/apps/v1", "statefulsets"],
   DaemonSet: ["/apis/apps/v1", "daemonsets"],
   Job: ["/apis/batch/v1", "jobs"],
+  Rollout: ["/apis/argoproj.io/v1alpha1", "rollouts"],
 };
 
 /** Tells when something about workloads changes, by watches of the API server: nobody has to look again and again. */

@@ -18,6 +18,8 @@ export interface PermissionOptions {
   workloadNamespaces: string[];
   /** Those of them with DaemonSets to restart. Default none. */
   daemonSetNamespaces?: string[];
+  /** Those of them with Argo Rollouts to restart. Default none. */
+  rolloutNamespaces?: string[];
   /** Objects that the installed revision has and the chart does not: helm deletes them. Default none. */
   removed?: KubeObject[];
 }
@@ -39,7 +41,14 @@ export async function neededPermissions(
  * Kinds that are not served are passed over: a CRD of this very upgrade brings them.
  */
 export function permissionsFor(objects: KubeObject[], find: FindResource, options: PermissionOptions): Permission[] {
-  const { namespace, hasCrds, workloadNamespaces, daemonSetNamespaces = [], removed = [] } = options;
+  const {
+    namespace,
+    hasCrds,
+    workloadNamespaces,
+    daemonSetNamespaces = [],
+    rolloutNamespaces = [],
+    removed = [],
+  } = options;
   const objectPermissions = (verbs: string[]) => (object: KubeObject) => {
     const served = find(object.apiVersion, object.kind);
     if (!served) return [];
@@ -64,6 +73,9 @@ export function permissionsFor(objects: KubeObject[], find: FindResource, option
       permissions(["get", "list", "watch", "patch"], "apps", ["deployments", "statefulsets"], at),
     ),
     ...daemonSetNamespaces.flatMap((at) => permissions(["get", "list", "watch", "patch"], "apps", ["daemonsets"], at)),
+    ...rolloutNamespaces.flatMap((at) =>
+      permissions(["get", "list", "watch", "patch"], "argoproj.io", ["rollouts"], at),
+    ),
     ...objects.flatMap(objectPermissions(["get", "create", "patch"])),
     ...removed.flatMap(objectPermissions(["get", "delete"])),
   ];

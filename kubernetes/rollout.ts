@@ -37,7 +37,8 @@ const anyWorkload = z.looseObject({
   status: z
     .looseObject({
       conditions: z.array(condition).nullish(),
-      observedGeneration: count,
+      // Of an Argo Rollout it is a text.
+      observedGeneration: z.union([count, z.string().transform(Number)]),
       desiredNumberScheduled: count,
       updatedNumberScheduled: count,
       numberAvailable: count,
@@ -54,10 +55,11 @@ export const WORKLOAD_VERSIONS: Readonly<Record<string, string>> = {
   Deployment: "apps/v1",
   StatefulSet: "apps/v1",
   DaemonSet: "apps/v1",
+  Rollout: "argoproj.io/v1alpha1",
   Job: "batch/v1",
 };
 
-/** Reads how far a Deployment, StatefulSet, DaemonSet or Job is. */
+/** Reads how far a Deployment, StatefulSet, DaemonSet, Argo Rollout or Job is. */
 export function rolloutOf(kind: string, live: unknown): Rollout {
   const parsed = parseObject(kind, live, anyWorkload);
   const { metadata, spec, status } = parsed;
@@ -78,7 +80,7 @@ function stateOf(
   live: unknown,
   { metadata, spec, status }: AnyWorkload,
 ): { complete: boolean; progress: string } {
-  if (kind === "Deployment" || kind === "StatefulSet") {
+  if (kind === "Deployment" || kind === "StatefulSet" || kind === "Rollout") {
     const facts = workloadFacts(kind, live);
     return { complete: facts.rolledOut, progress: progressOf(facts) };
   }

@@ -88,7 +88,10 @@ export async function runningPods(
     }));
 }
 
-/** The workload behind a pod; a Deployment owns it through a ReplicaSet that is named after the template's hash. */
+/**
+ * The workload behind a pod; a Deployment or Rollout owns it through a ReplicaSet that is named after the template's
+ * hash.
+ */
 export function ownerOf(
   namespace: string,
   labels: Readonly<Record<string, string>>,
@@ -102,7 +105,15 @@ export function ownerOf(
     return { workload: `StatefulSet/${namespace}/${name}`, ...(Number.isInteger(index) ? { ordinal: index } : {}) };
   }
   if (kind === "DaemonSet") return { workload: `DaemonSet/${namespace}/${name}` };
-  const suffix = `-${labels["pod-template-hash"] ?? ""}`;
-  if (kind !== "ReplicaSet" || suffix === "-" || !name.endsWith(suffix)) return {};
-  return { workload: `Deployment/${namespace}/${name.slice(0, -suffix.length)}` };
+  if (kind !== "ReplicaSet") return {};
+  for (const [of, label] of [
+    ["Rollout", "rollouts-pod-template-hash"],
+    ["Deployment", "pod-template-hash"],
+  ] as const) {
+    const suffix = `-${labels[label] ?? ""}`;
+    if (suffix !== "-" && name.endsWith(suffix)) {
+      return { workload: `${of}/${namespace}/${name.slice(0, -suffix.length)}` };
+    }
+  }
+  return {};
 }

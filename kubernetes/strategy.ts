@@ -22,14 +22,14 @@ export interface Strategy {
  * rounds both up (daemon/util `UnavailableCount`), a StatefulSet rounds down and takes at least one
  * (`getStatefulSetMaxUnavailable`).
  *
- * @param kind Deployment, StatefulSet or DaemonSet.
+ * @param kind Deployment, StatefulSet, DaemonSet, or Rollout: how Argo restarts its pods, without surge.
  * @param spec the workload's spec, from the API server or a chart; the API server's defaults are filled in.
  * @param replicas desired pods.
  */
 export function strategyOf(kind: string, spec: unknown, replicas: number): Strategy {
   const chosen = dig(spec, kind === "Deployment" ? "strategy" : "updateStrategy");
   const type = dig(chosen, "type");
-  const rolling = dig(chosen, "rollingUpdate");
+  const rolling = kind === "Rollout" ? dig(spec, "strategy", "canary") : dig(chosen, "rollingUpdate");
   return {
     type: typeof type === "string" ? type : "RollingUpdate",
     ...limits(kind, type, rolling, replicas),
@@ -52,6 +52,8 @@ function limits(kind: string, type: unknown, rolling: unknown, replicas: number)
       const surge = scaled(maxSurge ?? 0, replicas, Math.ceil);
       return atLeastOne(surge, scaled(maxUnavailable ?? 1, replicas, Math.ceil), replicas);
     }
+    case "Rollout":
+      return atLeastOne(0, scaled(maxUnavailable ?? "25%", replicas, Math.floor), replicas);
     default:
       return atLeastOne(0, scaled(maxUnavailable ?? 1, replicas, Math.floor), replicas);
   }

@@ -1,6 +1,11 @@
-/** Kinds whose pods a new template replaces. */
-export const WORKLOAD_KINDS = ["Deployment", "StatefulSet", "DaemonSet"] as const;
+/** Kinds whose controller replaces all pods when it is told to: by a new template, or by `spec.restartAt`. */
+export const WORKLOAD_KINDS = ["Deployment", "StatefulSet", "DaemonSet", "Rollout"] as const;
 export type WorkloadKind = (typeof WORKLOAD_KINDS)[number];
+
+/** The API version of a kind; a Rollout is Argo's. */
+export function apiVersionOf(kind: WorkloadKind): string {
+  return kind === "Rollout" ? "argoproj.io/v1alpha1" : "apps/v1";
+}
 
 /** A workload by name; without a kind it may be either. */
 export interface WorkloadRef {

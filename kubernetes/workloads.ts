@@ -1,52 +1,16 @@
 import { UserError } from "../shared/user-error";
 import { z } from "zod";
-import { WORKLOAD_KINDS, type WorkloadKind } from "./workload";
-import { type Strategy, strategyOf } from "./strategy";
+import { rolloutFacts, withReferredTemplate } from "./argo-rollouts";
+import { apiVersionOf, WORKLOAD_KINDS, type WorkloadKind } from "./workload";
+import { strategyOf } from "./strategy";
 import { ApiError } from "./api";
-import { type ManagedFields, managedFields } from "./managed-fields";
+import { managedFields } from "./managed-fields";
+import type { LiveWorkload } from "./live-workload";
+import { ownerReference } from "./owner-reference";
 import { labelSelector, selectorText } from "./selector-text";
 import { type ClusterClient, parseObject } from "./connect";
 
-/** A Deployment, StatefulSet or DaemonSet as it is on the cluster. */
-export interface LiveWorkload {
-  kind: WorkloadKind;
-  namespace: string;
-  name: string;
-  /** Desired replicas; of a DaemonSet the nodes it is on. */
-  replicas: number;
-  /** `spec.paused` of a Deployment. */
-  paused: boolean;
-  /** Update strategy, e.g. `RollingUpdate`, `OnDelete`. */
-  updateStrategy: string;
-  /** Every replica runs the current template and is available. */
-  rolledOut: boolean;
-  /** Replicas that run the current template. */
-  updated: number;
-  ready: number;
-  available: number;
-  /** Replicas that still run an older template. */
-  old: number;
-  generation: number;
-  observedGeneration: number;
-  /** Labels that its pods carry. */
-  podLabels: Record<string, string>;
-  /** Annotations that its pods carry. */
-  podAnnotations: Record<string, string>;
-  /** Its own annotations, not those of its pods. */
-  annotations: Record<string, string>;
-  /** How its controller replaces pods. */
-  strategy: Strategy;
-  /** The pod template as it is. */
-  template: { metadata?: object | null; spec?: object };
-  /** Names of the volume claim templates of a StatefulSet: its pods have a volume for each. */
-  claimTemplates: string[];
-  /** What controls it and may write it anew. */
-  owner?: { kind: string; name: string };
-  /** Label selector of its pods, as a request has it. */
-  podSelector: string;
-  /** Who wrote which of its fields. */
-  managedFields: ManagedFields;
-}
+export type { LiveWorkload } from "./live-workload";
 
 /** An error of a request, with what to grant where it was a missing permission. */
 export function orNotAllowed(error: unknown, problem: string, fix: string[]): unknown {
@@ -70,9 +34,7 @@ const workload = z.looseObject({
     generation: z.number().default(0),
     annotations: texts,
     managedFields,
-    ownerReferences: z
-      .array(z.looseObject({ kind: z.string(), name: z.string(), controller: z.boolean().nullish() }))
-      .nullish(),
+    ownerReferences: z.array(ownerReference).nullish(),
   }),
   spec: z.looseObject({
     replicas: z.number().nullish(),
@@ -105,30 +67,48 @@ const workload = z.looseObject({
 });
 
 /**
- * Deployments, StatefulSets and DaemonSets of these namespaces: three lists a namespace, whatever their number. Users
- * who may not list DaemonSets have none.
+ * Deployments, StatefulSets, DaemonSets and Argo Rollouts of these namespaces: four lists a namespace, whatever their
+ * number. Users who may not list DaemonSets or Rollouts have none.
  *
- * @throws UserError when they may not be listed.
+ * @throws UserError when the others may not be listed.
  */
 export async function readWorkloads(client: ClusterClient, namespaces: string[]): Promise<LiveWorkload[]> {
   const lists = namespaces.flatMap((namespace) =>
     WORKLOAD_KINDS.map(async (kind) => {
       const items = await client.api
-        .list({ apiVersion: "apps/v1", kind }, namespace)
+        .list({ apiVersion: apiVersionOf(kind), kind }, namespace)
         .catch((error: unknown): object[] => {
-          if (kind === "DaemonSet" && error instanceof ApiError && error.code === 403) return [];
+          const usual = kind === "Deployment" || kind === "StatefulSet";
+          if (!usual && error instanceof ApiError && error.code === 403) return [];
           throw orNotAllowed(error, `the workloads of namespace ${namespace} may not be read`, [
             `let the user get, list, watch and patch deployments.apps and statefulsets.apps in namespace ${namespace}`,
           ]);
         });
-      return items.map((item) => workloadFacts(kind, item));
+      if (kind !== "Rollout") return items.map((item) => workloadFacts(kind, item));
+      return Promise.all(items.map(async (item) => rolloutFacts(await withReferredTemplate(client, item))));
     }),
   );
   return (await Promise.all(lists)).flat();
 }
 
-/** Reads one Deployment, StatefulSet or DaemonSet. @throws UserError when the object is not as its kind says. */
+/**
+ * Reads one workload; undefined when it, or its kind, does not exist.
+ *
+ * @returns the object as it is, too: of a Rollout with the template that it refers to.
+ */
+export async function readWorkload(
+  client: ClusterClient,
+  { kind, namespace, name }: { kind: WorkloadKind; namespace: string; name: string },
+): Promise<{ object: unknown; live: LiveWorkload } | undefined> {
+  const found = await client.api.get({ apiVersion: apiVersionOf(kind), kind }, namespace, name);
+  if (found === undefined) return undefined;
+  const object = kind === "Rollout" ? await withReferredTemplate(client, found) : found;
+  return { object, live: workloadFacts(kind, object) };
+}
+
+/** Reads one workload. @throws UserError when the object is not as its kind says. */
 export function workloadFacts(kind: WorkloadKind, item: unknown): LiveWorkload {
+  if (kind === "Rollout") return rolloutFacts(item);
   const { metadata: at, spec, status: reported } = parseObject(kind, item, workload);
   const status = kind === "DaemonSet" ? countsOfNodes(reported) : reported;
   const desired = kind === "DaemonSet" ? reported.desiredNumberScheduled : (spec.replicas ?? 1);
@@ -156,7 +136,7 @@ export function workloadFacts(kind: WorkloadKind, item: unknown): LiveWorkload {
     claimTemplates: (spec.volumeClaimTemplates ?? []).map(({ metadata }) => metadata.name),
     podSelector: selectorText(spec.selector ?? {}),
     managedFields: at.managedFields,
-    ...(owner ? { owner: { kind: owner.kind, name: owner.name } } : {}),
+    ...(owner ? { owner: { apiVersion: owner.apiVersion, kind: owner.kind, name: owner.name } } : {}),
   };
   // A StatefulSet with a partition keeps the pods below it on the old template, and counts as rolled out all the same.
   const { partition } = facts.strategy;

@@ -2,11 +2,11 @@ import type { ClusterClient } from "../kubernetes/connect";
 import { dryRunPatch } from "../kubernetes/dry-run";
 import type { LiveWorkload } from "../kubernetes/workloads";
 import type { KubeObject } from "../kubernetes/objects";
-import { restartPatch } from "../components/workload-restarts/restart-patch";
+import { restartPatch, rolloutPatch } from "../components/workload-restarts/restart-patch";
 import type { ObjectChange } from "./report/schema";
 import type { ObjectCheck } from "../kubernetes/object-check";
 import { pendingGroups, type RestartPlan, type RestartTarget } from "../components/workload-restarts/restarts";
-import { workloadId } from "../kubernetes/workload";
+import { apiVersionOf, workloadId } from "../kubernetes/workload";
 
 /** Workloads whose restart is tried as a dry-run; more would only load the API server to learn the same again. */
 export const MOST_DRY_RUNS = 50;
@@ -28,23 +28,42 @@ export async function restartChanges(
       const annotations = workload?.annotations ?? {};
       const check = asked.has(workloadId(target)) ? await tryRestart(client, target, stamp) : notAsked(pending.length);
       // A workload that has the stamp already and is only not available yet is waited for, not changed.
-      const patch = restartPatch(stamp, target);
-      const fields = Object.entries(patch.spec.template.metadata.annotations).flatMap(([key, after]) =>
-        annotationChange(key, workload?.podAnnotations[key], after),
-      );
-      const ours = Object.entries(patch.metadata.annotations);
+      const { metadata, spec } = patchOf(target, stamp, target.moment ?? AT_RESTART);
+      const fields =
+        "template" in spec
+          ? annotationChanges(TEMPLATE, workload?.podAnnotations ?? {}, spec.template.metadata.annotations)
+          : fieldChange("spec.restartAt", workload?.restartAt, spec.restartAt);
+      const ours = Object.entries<string>(metadata.annotations);
       const folded = ours.filter(([key, value]) => annotations[key] !== value).length;
-      const common = { apiVersion: "apps/v1", kind, namespace, name, writer: "restart" as const, folded };
+      const common = { apiVersion: apiVersionOf(kind), kind, namespace, name, writer: "restart" as const, folded };
       return { ...common, action: "update", fields, check };
     }),
   ).then((changes) => changes.filter(({ fields }) => fields.length > 0));
 }
 
-function annotationChange(key: string, before: string | undefined, after: string): ObjectChange["fields"] {
+const TEMPLATE = "spec.template.metadata";
+/** Known only once it comes. */
+const AT_RESTART = "the time of its restart";
+
+function patchOf(target: RestartTarget, stamp: string, restartAt: string) {
+  return target.kind === "Rollout" ? rolloutPatch(stamp, target, restartAt) : restartPatch(stamp, target);
+}
+
+function annotationChanges(
+  at: string,
+  before: Readonly<Record<string, string>>,
+  after: Readonly<Record<string, string>>,
+): ObjectChange["fields"] {
+  return Object.entries(after).flatMap(([key, value]) =>
+    fieldChange(`${at}.annotations["${key}"]`, before[key], value),
+  );
+}
+
+function fieldChange(path: string, before: string | undefined, after: string): ObjectChange["fields"] {
   if (before === after) return [];
   return [
     {
-      path: `spec.template.metadata.annotations["${key}"]`,
+      path,
       ...(before === undefined ? {} : { before: JSON.stringify(before) }),
       after: JSON.stringify(after),
       cause: "chart",
@@ -62,8 +81,9 @@ function sample(targets: readonly RestartTarget[]): RestartTarget[] {
 
 async function tryRestart(client: ClusterClient, target: RestartTarget, stamp: string): Promise<ObjectCheck> {
   const { kind, namespace, name } = target;
-  const object: KubeObject = { apiVersion: "apps/v1", kind, metadata: { namespace, name } };
-  return (await dryRunPatch(client, object, namespace, restartPatch(stamp, target))).check;
+  const object: KubeObject = { apiVersion: apiVersionOf(kind), kind, metadata: { namespace, name } };
+  const patch = patchOf(target, stamp, target.moment ?? new Date().toISOString());
+  return (await dryRunPatch(client, object, namespace, patch)).check;
 }
 
 function notAsked(total: number): ObjectCheck {

@@ -8,7 +8,9 @@ import { CHECKOUT, STATE_DIR } from "./paths";
 import { Progress } from "./progress";
 import { runSql } from "./postgres";
 import { ensureSystemPackages } from "./system";
-import { ensureTools, type Tools } from "./tools";
+import { installIstioCrds, startIstiod } from "./istio";
+import { ensureTools, toolIfBuilt, type Tools } from "./tools";
+import { ISTIOD } from "./tools/catalog";
 
 /**
  * The main job, end to end: a CASA runtime that was installed the manual way is adopted, previewed and upgraded by
@@ -33,8 +35,14 @@ async function main(): Promise<void> {
   const cluster = await startCluster(tools, { postgres: true, detached: KEEP, progress });
   const engine = new Engine({ tools, dir, env: { KUBECONFIG: cluster.kubeconfig } });
   console.log(engine.describePlugins());
+  const istio = process.env["ISTIO"] === "0" ? undefined : await toolIfBuilt(ISTIOD);
+  console.log(istio ? "Istio: its real control plane" : `Istio: none (${withoutIstio()})`);
   try {
-    await story(tools, cluster, engine, dir);
+    if (istio) {
+      await installIstioCrds(cluster, tools);
+      await startIstiod(cluster, tools, istio);
+    }
+    await story(tools, cluster, engine, dir, istio !== undefined);
     const seconds = ((Date.now() - started) / 1000).toFixed(0);
     console.log(`\nDone in ${seconds} s. A first upgrade of a real cluster: see README.md.`);
     console.log(`What its reviewer saw, for a browser: ${path.join(dir, "review", "plan.html")}`);
@@ -44,7 +52,11 @@ async function main(): Promise<void> {
   }
 }
 
-async function story(tools: Tools, cluster: Cluster, engine: Engine, dir: string): Promise<void> {
+function withoutIstio(): string {
+  return process.env["ISTIO"] === "0" ? "ISTIO=0" : "not built; CASA_UPGRADE_ISTIO=1 make setup builds it";
+}
+
+async function story(tools: Tools, cluster: Cluster, engine: Engine, dir: string, istio: boolean): Promise<void> {
   const run = (tool: "helm" | "kubectl", args: string[], input?: string) => shell(tools, cluster, tool, args, input);
 
   title("The runtime as somebody installed it by hand, and two systems that use it");
@@ -103,6 +115,13 @@ async function story(tools: Tools, cluster: Cluster, engine: Engine, dir: string
   const columns = `custom-columns=NAMESPACE:.metadata.namespace,NAME:.metadata.name,AVAILABLE:.status.availableReplicas,${stamp}`;
   for (const namespace of ["mas-travel", "mas-finance"]) {
     await run("kubectl", ["get", "deployments,statefulsets", "-n", namespace, "-o", columns]);
+  }
+
+  if (istio) {
+    console.log("Who injected the proxies of their pods:");
+    const of = `custom-columns=NAMESPACE:.metadata.namespace,POD:.metadata.name,REVISION:.metadata.annotations.istio\\.io/rev`;
+    for (const namespace of ["mas-travel", "mas-finance"])
+      await run("kubectl", ["get", "pods", "-n", namespace, "-o", of]);
   }
 
   title("pulumi up again: nothing changes");

@@ -4,14 +4,14 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import execa from "execa";
 import { stringify } from "yaml";
-import { z } from "zod";
 
 import { parseManifest } from "../kubernetes/objects";
 import type { Cluster } from "./cluster/cluster";
 import { freePorts } from "./cluster/ports";
 import { MARKER } from "./cluster/processes";
 import type { Tools } from "./tools";
-import { ISTIOD, moduleDir } from "./tools/catalog";
+import { moduleSource } from "./tools/build";
+import { ISTIOD } from "./tools/catalog";
 
 const NAMESPACE = "istio-system";
 /** How long a control plane may take until its injector answers, in milliseconds. */
@@ -34,15 +34,9 @@ export function istiodIsWanted(): boolean {
   return process.env["CI"] === "true" || process.env["CASA_UPGRADE_ISTIO"] === "1";
 }
 
-const downloaded = z.object({ Dir: z.string() });
-
 /** The folder of Istio's charts, of the version that the tool is built from. */
 async function charts(): Promise<string> {
-  const { stdout } = await execa("go", ["mod", "download", "-json", ISTIOD.module], {
-    cwd: moduleDir(ISTIOD),
-    env: { GOFLAGS: "-mod=mod", GOWORK: "off" },
-  });
-  return path.join(downloaded.parse(JSON.parse(stdout)).Dir, "manifests", "charts");
+  return path.join(await moduleSource(ISTIOD), "manifests", "charts");
 }
 
 /** Istio's real CRDs in the place of the sandbox's stand-ins. */

@@ -11,7 +11,7 @@ import { CHECKOUT, STATE_DIR, toolCacheDir } from "./paths";
 import { Progress } from "./progress";
 import { ensureSystemPackages } from "./system";
 import { ensureTools } from "./tools";
-import { HELM4, ISTIOD, VERSITYGW } from "./tools/catalog";
+import { HELM4, ISTIOD, ROLLOUTS, VERSITYGW } from "./tools/catalog";
 
 const USAGE = `usage: node --import tsx sandbox/main.ts <command>
 
@@ -32,7 +32,7 @@ async function setup(progress: Progress) {
   const tools = await ensureTools(progress);
   await ensureTools(progress, [VERSITYGW]);
   if (istiodIsWanted()) {
-    for (const tool of [ISTIOD, HELM4]) {
+    for (const tool of [ISTIOD, HELM4, ROLLOUTS]) {
       await ensureTools(progress, [tool]).catch((error: unknown) => {
         // Everything else can be tested without it, and the tests that need it say that they did not run.
         progress.line(`${tool.name} cannot be built, so no test uses a real one: ${messageOf(error)}`);

@@ -7,6 +7,7 @@ import { decideMigrationGate, type GateDecision } from "../components/migration-
 import { brokenWarnings } from "../components/workload-restarts/broken";
 import { workloadId } from "../kubernetes/workload";
 import { ownerWarnings } from "../components/workload-restarts/owners";
+import { changedConfig, reloaderKeys } from "../components/workload-restarts/reloader";
 import { placesFor } from "../components/workload-restarts/stages";
 import { surroundingWarnings } from "../components/workload-restarts/surroundings";
 import { injectionWarnings } from "../components/workload-restarts/injection-facts";
@@ -21,9 +22,12 @@ import {
   BROKEN_ANNOTATION,
   REASON_ANNOTATION,
   configStamp,
+  marksOf,
+  momentOf,
   stampOn,
   type StampRules,
   takenBack,
+  templateMarks,
 } from "../components/workload-restarts/stamp";
 import { nameWorkloads } from "../components/workload-restarts/targets";
 import { sidecarDeploymentOf, type UpgradeConfig } from "../config/config";
@@ -31,6 +35,7 @@ import type { LoadedConfig } from "../config/config-load";
 import { type Crd, droppedCrds, keepForeign, keptByHelm, parseCrds, type PlannedCrd } from "../crds/crds";
 import { parseDescription } from "../history/recorded-texts";
 import { lastCarriedOut } from "../helm/carried-out";
+import { maskUnstable } from "../helm/unstable";
 import { comparedRevision, type Revision } from "../helm/release";
 import { isCrd, type KubeObject } from "../kubernetes/objects";
 import {
@@ -119,6 +124,7 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
   const newRevision = writesRevision(installed, chart, values);
   const gate = decideMigrationGate(loaded, chart);
   const revision = installed?.latest.revision;
+  const stable = (objects: readonly KubeObject[]) => maskUnstable([...objects], chart.fixed.unstable, config.namespace);
   return {
     versions: { before: versionBefore(installed, chart.version), after: chart.version },
     crds,
@@ -132,7 +138,10 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
       ...upgradeWarnings(config, values, snapshot, crds.dropped),
       ...brokenWarnings(restarts, snapshot.workloads, config.restarts.brokenBefore),
       ...ownerWarnings(restarts, snapshot.workloads),
-      ...surroundingWarnings(restarts, snapshot.workloads, snapshot.surroundings, places),
+      ...surroundingWarnings(restarts, snapshot.workloads, snapshot.surroundings, {
+        places,
+        changes: changedConfig(stable(installedObjects ?? []), stable(chart.fixed.objects), config.namespace),
+      }),
       ...injectionWarnings(config.mode, snapshot.injection),
       ...gate.warnings,
     ],
@@ -186,8 +195,11 @@ function decideRestarts(
   const facts = snapshot.workloads.map((one) => ({
     ...one,
     stamp: stampOn(one),
-    again: one.podAnnotations[AGAIN_ANNOTATION],
-    reason: one.podAnnotations[REASON_ANNOTATION],
+    again: marksOf(one)[AGAIN_ANNOTATION],
+    reason: marksOf(one)[REASON_ANNOTATION],
+    moment: momentOf(one),
+    templateMarks: templateMarks(one),
+    reloads: reloaderKeys(one).length > 0,
     takenBack: takenBack(one),
     brokenBefore: one.annotations[BROKEN_ANNOTATION],
     lacking: snapshot.injection.lacking.get(workloadId(one)),

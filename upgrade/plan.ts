@@ -9,15 +9,20 @@ import type { MigrationGateArgs } from "../components/migration-gate/component";
 import type { RuntimeReleaseArgs } from "../components/runtime-release/component";
 import type { WorkloadRestartsArgs } from "../components/workload-restarts/component";
 import type { InjectionCheck } from "../components/workload-restarts/cluster/injection";
+import { refusedPods } from "../components/workload-restarts/cluster/refused-pods";
+import { type ConfigurationRef, newSince } from "../components/workload-restarts/cluster/new-since";
 import { representatives } from "../components/workload-restarts/injection-facts";
 import { recordNames } from "../components/workload-restarts/restart-record";
 import { pendingGroups, type RecordedStamp } from "../components/workload-restarts/restarts";
+import { stampObjects } from "../components/workload-restarts/stamp";
 import { placesFor } from "../components/workload-restarts/stages";
 import { HookWatch } from "../diagnosis/hook-watch";
 import type { GateDecision } from "../components/migration-gate/decide";
 import type { LoadedConfig } from "../config/config-load";
+import type { LoadedChart } from "../helm/chart";
 import { parseDescription } from "../history/recorded-texts";
 import type { ClusterClient } from "../kubernetes/connect";
+import { clusterTime } from "../kubernetes/cluster-time";
 import { isEstablished } from "../kubernetes/crds";
 import { buildReview } from "../review/build";
 import { migrationLines } from "../review/crd-migration";
@@ -81,7 +86,7 @@ async function connect(config: LoadedConfig["config"]): Promise<ClusterClient> {
 async function refuseWhatCannotWork(
   client: ClusterClient,
   { config }: LoadedConfig,
-  { chart, stack, injection }: Snapshot,
+  { chart, stack, injection, workloads }: Snapshot,
   decisions: Decisions,
 ): Promise<string[]> {
   const { crds, restarts, installedObjects, gate, onlyRestarts } = decisions;
@@ -92,7 +97,8 @@ async function refuseWhatCannotWork(
   const warnings = settings ? await checkGatePermissions(client, settings) : [];
   if (onlyRestarts)
     await preflight.refuseUnlessInjectionReady(client, config, injectionCheck(config, decisions, injection));
-  return [...preflight.readOnlyWarning(client), ...warnings];
+  const refused = await refusedPods(client, config.mode, restarts, workloads);
+  return [...preflight.readOnlyWarning(client), ...warnings, ...refused];
 }
 
 /** Asks the API server what comes of the decisions, and puts the plan together. */
@@ -141,7 +147,7 @@ async function review(
       ...aroundHelm(client, loaded, snapshot, gate),
     },
     migrationGate: gate.gate && { ...gate.gate, passed: decisions.gatePassed },
-    restarts: restartsArgs(loaded, snapshot, decisions, { name: names.after, exists: exists.after }),
+    restarts: restartsArgs(client, loaded, snapshot, decisions, { name: names.after, exists: exists.after }),
     warnings: reviewed.warnings,
     review: reviewed,
   };
@@ -223,8 +229,9 @@ function releaseArgs(
 }
 
 function restartsArgs(
+  client: ClusterClient,
   { config }: LoadedConfig,
-  { injection }: Snapshot,
+  { chart, injection }: Snapshot,
   decisions: Decisions,
   record: WorkloadRestartsArgs["record"],
 ): UpgradePlan["restarts"] {
@@ -237,8 +244,17 @@ function restartsArgs(
     canarySoakSeconds: config.restarts.canarySoakSeconds,
     timeoutSeconds: config.timeouts.restart,
     injection: { ...injectionCheck(config, decisions, injection), timeoutSeconds: config.timeouts.injection },
+    now: () => clusterTime(client, config.namespace),
+    newSince: (target) => newSince(client, config.mode, target, configurationOf(config.namespace, chart, decisions)),
     record,
   };
+}
+
+/** What the injected configuration comes from. */
+function configurationOf(namespace: string, chart: LoadedChart, { stampRules }: Decisions): ConfigurationRef[] {
+  return stampObjects(chart.rendered, stampRules).map(({ apiVersion, kind, metadata }) => ({
+    ...{ apiVersion, kind, namespace: metadata.namespace ?? namespace, name: metadata.name ?? "" },
+  }));
 }
 
 /** What must be ready before the first restart. */

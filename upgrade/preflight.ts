@@ -115,8 +115,9 @@ export async function refuseWhatCannotWork(
   const needed = await neededPermissions(client, chart.objects, {
     namespace: config.namespace,
     hasCrds,
-    workloadNamespaces: namespacesOf(workloads.filter(({ kind }) => kind !== "DaemonSet")),
+    workloadNamespaces: namespacesOf(workloads.filter(({ kind }) => kind === "Deployment" || kind === "StatefulSet")),
     daemonSetNamespaces: namespacesOf(workloads.filter(({ kind }) => kind === "DaemonSet")),
+    rolloutNamespaces: namespacesOf(workloads.filter(({ kind }) => kind === "Rollout")),
   });
   const missing = await missingPermissions(client, needed);
   const permissions = permissionProblem(missing, config.context);

@@ -74,7 +74,7 @@ function masReads(at: string): Permission[] {
     ...permissions(["list"], "batch", ["jobs", "cronjobs"], at),
     ...permissions(["list"], "policy", ["poddisruptionbudgets"], at),
     ...permissions(["list"], "autoscaling", ["horizontalpodautoscalers"], at),
-    ...permissions(["list"], "argoproj.io", ["rollouts"], at),
+    ...permissions(LOOK, "argoproj.io", ["rollouts"], at),
   ];
 }
 
@@ -86,6 +86,7 @@ function writes(input: RoleInput, find: FindResource): Permission[] {
       hasCrds: true,
       workloadNamespaces: [...masNamespaces],
       daemonSetNamespaces: [...masNamespaces],
+      rolloutNamespaces: [...masNamespaces],
     }),
     ...permissions(["patch"], CRDS.group, [CRDS.resource]),
     // helm's hooks and its storage, the records of restarts, helper pods and throw-away servers of backups

@@ -52,7 +52,7 @@ export interface Snapshot {
   /** None when `restarts.discovery` or `restarts.enabled` is false. */
   readonly systems: readonly MultiAgentSystemFacts[];
   readonly policies: readonly CasaPolicyFacts[];
-  /** All Deployments, StatefulSets and DaemonSets of the namespaces that somebody names workloads in. */
+  /** All workloads of the namespaces that somebody names some in. */
   readonly workloads: readonly LiveWorkload[];
   /** What else runs pods under the names. */
   readonly otherWorkloads: readonly OtherWorkload[];
@@ -152,7 +152,9 @@ async function readMasWorkloads(
   const namespaces = [...new Set(named.map(({ namespace }) => namespace))];
   const workloads = await readWorkloads(client, namespaces);
   const mas = new Set(named.map(({ namespace, name }) => `${namespace}/${name}`));
-  const ofMas = workloads.filter(({ namespace, name, replicas }) => replicas > 0 && mas.has(`${namespace}/${name}`));
+  const isMas = ({ namespace, name, refersTo }: LiveWorkload) =>
+    [name, refersTo?.name ?? name].some((one) => mas.has(`${namespace}/${one}`));
+  const ofMas = workloads.filter((one) => one.replicas > 0 && isMas(one));
   const [otherWorkloads, injection, surroundings] = await Promise.all([
     readOtherWorkloads(client, named, workloads),
     readInjection(client, mode, ofMas),

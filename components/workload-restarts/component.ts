@@ -1,13 +1,14 @@
 import { DaemonSetPatch } from "@pulumi/kubernetes/apps/v1/daemonSetPatch";
 import { DeploymentPatch } from "@pulumi/kubernetes/apps/v1/deploymentPatch";
 import { StatefulSetPatch } from "@pulumi/kubernetes/apps/v1/statefulSetPatch";
+import { CustomResourcePatch } from "@pulumi/kubernetes/apiextensions/customResourcePatch";
 import { ConfigMap } from "@pulumi/kubernetes/core/v1/configMap";
 import * as pulumi from "@pulumi/pulumi";
-import { restartPatch } from "./restart-patch";
+import { adoptedPatch, restartAt, restartPatch, rolloutPatch } from "./restart-patch";
 import type { RecordedStamp, RestartPlan, RestartTarget } from "./restarts";
 import { pendingGroups } from "./restarts";
 import type { ChildNames } from "../child-names";
-import { workloadId } from "../../kubernetes/workload";
+import { apiVersionOf, workloadId } from "../../kubernetes/workload";
 import { helperCommand } from "../helper-command";
 import type { GateJob } from "./gate-job";
 import type { InjectionJob } from "./injection-job";
@@ -37,6 +38,10 @@ export interface WorkloadRestartsArgs {
   readonly access: ClusterAccess;
   /** What the resources of workloads and of the record are called. */
   readonly called: ChildNames;
+  /** What time it is on the cluster; asked when an Argo Rollout's turn comes. */
+  readonly now: () => Promise<Date>;
+  /** Since when all pods of a workload are new, if somebody else restarted it in time; asked when its turn comes. */
+  readonly newSince: (target: RestartTarget) => Promise<string | undefined>;
   /** ConfigMap that remembers for which configuration all workloads were restarted. */
   readonly record: { readonly name: string; readonly exists: boolean };
 }
@@ -139,11 +144,8 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
 
   private restart(target: RestartTarget, args: WorkloadRestartsArgs, after: After): pulumi.Resource {
     const id = args.called(workloadId(target));
-    const patch = patchResource(id, target, args.stamp, {
-      parent: this,
-      dependsOn: after,
-      retainOnDelete: true,
-    });
+    const opts = { parent: this, dependsOn: after, retainOnDelete: true };
+    const patch = this.patch(id, target, args, after, opts);
     const { brokenBefore } = target;
     const job = gateJobOf(target, args);
     return helperCommand(
@@ -157,6 +159,28 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: [patch] },
     );
+  }
+
+  private patch(
+    id: string,
+    target: RestartTarget,
+    { stamp, now, newSince }: WorkloadRestartsArgs,
+    after: After,
+    opts: pulumi.CustomResourceOptions,
+  ): pulumi.Resource {
+    const { kind, moment } = target;
+    if (kind === "Rollout") {
+      // Not known in a preview.
+      const known = pulumi.runtime.isDryRun() ? (pulumi.unknown as string) : onceEnded(after, now).apply(restartAt);
+      return restartRollout(id, target, stamp, moment ?? known, opts);
+    }
+    if (moment === undefined && !target.reloads)
+      return patchResource(id, kind, target, restartPatch(stamp, target), opts);
+    const since = moment ?? (pulumi.runtime.isDryRun() ? undefined : onceEnded(after, () => newSince(target)));
+    const written = pulumi
+      .output(since)
+      .apply((at) => (at === undefined ? restartPatch(stamp, target) : adoptedPatch(stamp, target, at)));
+    return patchResource(id, kind, target, written, opts);
   }
 
   /** Written last: from then on a workload without a stamp is known to run under this configuration. */
@@ -218,20 +242,52 @@ function gateJobOf(target: RestartTarget, { stamp, timeoutSeconds, injection }: 
   return { kind, namespace, name, stamp, again, reason, brokenBefore, mode: injection.mode, timeoutSeconds };
 }
 
-function patchResource(
+/** What comes of a question that is put once a turn has come. */
+function onceEnded<T>(after: After, ask: () => Promise<T>): pulumi.Output<T> {
+  const ended = pulumi.output(after).apply((all) => pulumi.all(all.map(({ urn }) => urn)));
+  return ended.apply<T>(ask);
+}
+
+function restartRollout(
   name: string,
   target: RestartTarget,
   stamp: string,
+  moment: pulumi.Input<string>,
   opts: pulumi.CustomResourceOptions,
 ): pulumi.Resource {
-  const { metadata, spec } = restartPatch(stamp, target);
-  const args = { metadata: { ...metadata, name: target.name, namespace: target.namespace }, spec };
-  switch (target.kind) {
+  const { metadata, spec } = rolloutPatch(stamp, target, moment);
+  const args = {
+    ...{ apiVersion: apiVersionOf(target.kind), kind: target.kind, spec },
+    metadata: { ...metadata, name: target.name, namespace: target.namespace },
+  };
+  // A user may restart it, too, later: nothing to do for one that is done.
+  return new CustomResourcePatch(name, args, { ...opts, ignoreChanges: target.done ? ["metadata", "spec"] : [] });
+}
+
+type Patch = ReturnType<typeof restartPatch> | ReturnType<typeof adoptedPatch>;
+
+function patchResource(
+  name: string,
+  kind: Exclude<RestartTarget["kind"], "Rollout">,
+  target: RestartTarget,
+  patch: pulumi.Input<Patch>,
+  opts: pulumi.CustomResourceOptions,
+): pulumi.Resource {
+  const { name: at, namespace } = target;
+  const args = pulumi.Output.isInstance(patch)
+    ? {
+        metadata: patch.apply(({ metadata }) => ({ ...metadata, name: at, namespace })),
+        spec: patch.apply(({ spec }) => spec ?? {}),
+      }
+    : undefined;
+  const plain = patch as Patch;
+  const written = args ?? { metadata: { ...plain.metadata, name: at, namespace }, spec: plain.spec };
+  switch (kind) {
     case "Deployment":
-      return new DeploymentPatch(name, args, opts);
+      return new DeploymentPatch(name, written, opts);
     case "StatefulSet":
-      return new StatefulSetPatch(name, args, opts);
+      return new StatefulSetPatch(name, written, opts);
     case "DaemonSet":
-      return new DaemonSetPatch(name, args, opts);
+      return new DaemonSetPatch(name, written, opts);
   }
 }

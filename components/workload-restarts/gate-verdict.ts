@@ -2,7 +2,15 @@ import type { RunningPod } from "../../kubernetes/running-pods";
 import type { LiveWorkload } from "../../kubernetes/workloads";
 import { progressOf } from "../../kubernetes/workloads";
 import { injectedInto, type InjectionMode, type InjectorAnswer, lacks } from "./injected";
-import { AGAIN_ANNOTATION, REASON_ANNOTATION, STAMP_ANNOTATION, takenBack } from "./stamp";
+import {
+  AGAIN_ANNOTATION,
+  lostRestartAt,
+  marksOf,
+  momentOf,
+  REASON_ANNOTATION,
+  STAMP_ANNOTATION,
+  takenBack,
+} from "./stamp";
 
 /** How far a restart is. */
 export type GateVerdict =
@@ -22,15 +30,17 @@ export interface Written {
 /** Judges a workload by its own account: whether the stamp is still there, and how many pods its controller counts. */
 export function judgeWorkload(live: LiveWorkload | undefined, written: Written): GateVerdict {
   if (live === undefined) return { state: "failed", why: "it does not exist any more" };
-  const lost = lostAnnotation(live.podAnnotations, written);
+  const annotation = lostAnnotation(marksOf(live), written);
+  const lost = lostRestartAt(live) ? "spec.restartAt" : annotation && `the annotation ${annotation}`;
   if (lost !== undefined) {
     const writers = takenBack(live)?.writers ?? [];
-    const known = writers.length > 0 ? ` (its pod template is written by ${writers.join(", ")})` : "";
+    const where = live.kind === "Rollout" ? "it" : "its pod template";
+    const known = writers.length > 0 ? ` (${where} is written by ${writers.join(", ")})` : "";
     return {
       state: "failed",
       why:
-        `somebody took the annotation ${lost} off its pod template, or put another one there${known}, so its pods ` +
-        "need not be those of this restart. What manages this workload must leave that annotation alone; or exclude " +
+        `somebody took ${lost} off ${where}, or put another one there${known}, so its pods ` +
+        "need not be those of this restart. What manages this workload must leave that alone; or exclude " +
         "the workload (restarts.exclude) and restart it through what manages it",
     };
   }
@@ -53,10 +63,12 @@ export function judgePods(
 ): GateVerdict {
   // A partition keeps the first pods of a StatefulSet on the old template, and is meant to.
   const own = pods.filter(({ ordinal }) => ordinal === undefined || ordinal >= live.strategy.partition);
-  for (const { name, annotations, ready } of own) {
-    if (lostAnnotation(annotations, written) !== undefined) {
-      return { state: "waiting", why: `pod ${name} is still one of the old template` };
-    }
+  for (const pod of own) {
+    const { name, ready } = pod;
+    const isOld = isOldPod(live, pod, written);
+    // Nothing takes away the old pods of a workload that counts as restarted by somebody else.
+    const state = live.kind !== "Rollout" && momentOf(live) !== undefined ? "failed" : "waiting";
+    if (isOld !== undefined) return { state, why: `pod ${name} is still ${isOld}` };
     if (!ready) return { state: "waiting", why: `pod ${name} is not ready` };
   }
   if (own.length < live.replicas - live.strategy.partition) {
@@ -71,6 +83,15 @@ export function judgePods(
     if (what !== undefined) return { state: "failed", why: `pod ${pod.name} ${what}` };
   }
   return { state: "done" };
+}
+
+/** Why a pod is none of the restart, in words; undefined when it is one. */
+export function isOldPod(live: LiveWorkload, pod: RunningPod, written: Written): string | undefined {
+  const since = momentOf(live);
+  if (since === undefined) {
+    return lostAnnotation(pod.annotations, written) === undefined ? undefined : "one of the old template";
+  }
+  return Date.parse(pod.created) >= Date.parse(since) ? undefined : `one of before ${since}`;
 }
 
 function lostAnnotation(

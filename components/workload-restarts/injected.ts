@@ -84,16 +84,24 @@ export function injectedIntoAnswer(mode: InjectionMode, answer: unknown, templat
  */
 export function lacks(has: Injected, wanted: Injected): string | undefined {
   if (wanted.containers.length === 0) return undefined;
-  const [first, ...rest] = wanted.containers.flatMap(({ name, image }) => {
-    const found = has.containers.find((one) => one.name === name);
-    if (!found) return [`has no container ${name}`];
-    return found.image === image ? [] : [`has ${name} of ${found.image}, the injector's is ${image}`];
-  });
+  const found = new Map(has.containers.map(({ name, image }) => [name, image]));
+  const missing = wanted.containers
+    .filter(({ name }) => !found.has(name))
+    .map(({ name }) => `has no container ${name}`);
+  const others = new Map<string, string[]>();
+  for (const { name, image } of wanted.containers) {
+    const now = found.get(name);
+    if (now === undefined || now === image) continue;
+    const change = `of ${now}, the injector's is ${image}`;
+    others.set(change, [...(others.get(change) ?? []), name]);
+  }
+  // First, because a preview shows the beginning of it only.
   const revision =
     has.containers.length > 0 && wanted.revision !== undefined && has.revision !== wanted.revision
       ? [`was injected by revision ${has.revision ?? "?"}, not ${wanted.revision}`]
       : [];
-  const all = [...(first === undefined ? [] : [first]), ...rest, ...revision];
+  const images = [...others].map(([change, names]) => `has ${names.join(" and ")} ${change}`);
+  const all = [...missing, ...revision, ...images];
   return all.length === 0 ? undefined : all.join(", ");
 }
 

@@ -1,16 +1,16 @@
-import type { WorkloadKind } from "../../kubernetes/workload";
+import { restartOf } from "./own-restart";
 import type { SkipReason } from "./skipped";
 
-/** What runs pods under a name that is no Deployment, StatefulSet or DaemonSet. */
+/** What runs pods under a name that is none of the kinds that are restarted. */
 export interface OtherWorkload {
-  readonly kind: "Rollout" | "CronJob" | "ReplicaSet" | "Job" | "Pod";
+  readonly kind: string;
   readonly namespace: string;
   readonly name: string;
-  /** The workload whose template an Argo Rollout runs pods of. */
-  readonly refersTo?: { readonly kind: string; readonly name: string };
+  /** Of a kind that is known by its pods only. */
+  readonly apiVersion?: string;
 }
 
-/** What else a name means, for those that are no workload that a new template restarts. */
+/** What else a name means, for those that are no workload that is restarted. */
 export function otherOf(
   others: readonly OtherWorkload[],
   named: { kind?: string; namespace: string; name: string },
@@ -21,29 +21,18 @@ export function otherOf(
   );
 }
 
-/** The Argo Rollout that runs the pods of a workload, which itself is scaled to nothing then. */
-export function rolloutOfWorkload(
-  others: readonly OtherWorkload[],
-  workload: { kind: WorkloadKind; namespace: string; name: string },
-): OtherWorkload | undefined {
-  return others.find(
-    ({ namespace, refersTo }) =>
-      namespace === workload.namespace && refersTo?.kind === workload.kind && refersTo.name === workload.name,
-  );
-}
-
 /** Why it is not restarted. */
-export function skipOther({ kind, namespace, name }: OtherWorkload, namedBy: string): SkipReason {
+export function skipOther(other: OtherWorkload, namedBy: string): SkipReason {
+  const { kind, apiVersion } = other;
+  if (apiVersion !== undefined) return { code: "other-controller", kind, how: restartOf({ ...other, apiVersion }) };
   switch (kind) {
-    case "Rollout":
-      return { code: "rollout", rollout: name, namespace };
     case "CronJob":
       return { code: "cron-job" };
     case "Job":
       return { code: "job" };
     case "ReplicaSet":
       return { code: "replica-set" };
-    case "Pod":
+    default:
       return { code: "not-restartable", kind, namedBy };
   }
 }

@@ -1,7 +1,7 @@
 import { shortDigest } from "../../shared/digest";
 import { matches, WORKLOAD_KINDS, type WorkloadKind, workloadId, type WorkloadRef } from "../../kubernetes/workload";
 import type { LiveWorkload } from "../../kubernetes/workloads";
-import { otherOf, type OtherWorkload, rolloutOfWorkload, skipOther } from "./other-kinds";
+import { otherOf, type OtherWorkload, skipOther } from "./other-kinds";
 import { keepsOldPods, type SkippedWorkload, type SkipReason } from "./skipped";
 
 /** A workload as it is on the cluster; what the restart decision needs of it. */
@@ -23,6 +23,14 @@ export type WorkloadFacts = Pick<
   brokenBefore?: string;
   /** What its pods lack of what the injector puts into new ones, in words; undefined when they lack nothing. */
   lacking?: string;
+  /** What no pod of it is to be older than, where its pods do not carry the stamp. */
+  moment?: string;
+  /** This program's marks on its pod template. */
+  templateMarks?: Record<string, string>;
+  /** Reloader restarts it by itself, too. */
+  reloads?: boolean;
+  /** The workload whose template an Argo Rollout runs pods of. */
+  refersTo?: { kind: string; name: string };
 };
 
 /** A workload somebody named, and who: the MAS it belongs to decides the order. */
@@ -72,6 +80,15 @@ export interface RestartTarget {
   why?: RestartCause;
   /** It was not available before the restart: it goes last, and is not waited for to the end. */
   brokenBefore?: true;
+  /**
+   * What no pod of it is to be older than, where its pods do not carry the stamp and it was restarted for this
+   * configuration already; kept as it is.
+   */
+  moment?: string;
+  /** Reloader may have restarted it already when its turn comes: then another restart is not needed. */
+  reloads?: true;
+  /** Marks on its pod template that stay as they are when it is not restarted, or was not. */
+  kept?: Record<string, string>;
 }
 
 /** Why a workload is restarted although the release's configuration gives no reason. */
@@ -130,14 +147,14 @@ export function planRestarts(
     const id = workloadId(facts);
     const why = causeOf(facts, desiredStamp, recorded, settings.reason);
     const current = why === undefined && runsUnder(facts, recorded) === desiredStamp;
-    const obstacle = whyNot(facts, settings.exclude, others);
+    const obstacle = whyNot(facts, settings.exclude);
     if (obstacle) {
       plan.skipped.push({ workload: id, why: obstacle });
       if (!current && keepsOldPods(obstacle.code)) plan.stale.push(id);
     } else if (current && facts.stamp === undefined) {
       plan.skipped.push({ workload: id, why: { code: "unchanged" } });
     } else {
-      const at = settings.canaries.some((ref) => matches(ref, facts)) ? CANARIES : group;
+      const at = settings.canaries.some((ref) => isMeant(ref, facts)) ? CANARIES : group;
       const { kind, namespace, name } = facts;
       const kept = settings.reason ?? facts.reason;
       const again =
@@ -153,6 +170,8 @@ export function planRestarts(
         ...(again === undefined ? {} : { again }),
         ...(kept === undefined ? {} : { reason: kept }),
         ...(why === undefined ? {} : { why }),
+        ...(current && facts.moment !== undefined ? { moment: facts.moment } : {}),
+        ...withoutRestart(facts, current, why),
       };
       groups.set(at, [...(groups.get(at) ?? []), target]);
     }
@@ -161,6 +180,18 @@ export function planRestarts(
   plan.groups = [...groups].map(([name, targets]) => ({ name, targets })).filter(({ targets }) => targets.length > 0);
   plan.stale.sort();
   return plan;
+}
+
+/** For those that somebody else may restart in time, or has: what must stay as it is then. */
+function withoutRestart(
+  { kind, reloads, moment, templateMarks = {} }: WorkloadFacts,
+  current: boolean,
+  why: RestartCause | undefined,
+): Pick<RestartTarget, "reloads" | "kept"> {
+  if (kind === "Rollout") return {};
+  if (current) return moment === undefined ? {} : { kept: templateMarks };
+  // A reason of the user's or of the injector's is none that Reloader knows of.
+  return reloads && why === undefined ? { reloads: true, kept: templateMarks } : {};
 }
 
 /**
@@ -190,6 +221,8 @@ function resolve(
     const key = `${facts.namespace}/${facts.name}`;
     byName.set(key, [...(byName.get(key) ?? []), facts]);
   }
+  // Pods of a Rollout that refers to a workload are that one's, which has none itself once all are moved.
+  const rolloutsOf = (workload: WorkloadFacts) => live.filter((one) => refers(one, workload));
   const taken = new Set<string>();
   const found: { facts: WorkloadFacts; group: string }[] = [];
   for (const { kind, namespace, name, group } of named) {
@@ -198,7 +231,11 @@ function resolve(
     const candidates = known
       ? (byName.get(`${namespace}/${name}`) ?? []).filter((facts) => kind === undefined || facts.kind === kind)
       : [];
-    for (const facts of candidates) {
+    const meant = candidates.flatMap((facts) => {
+      const rollouts = rolloutsOf(facts);
+      return rollouts.length > 0 && facts.replicas === 0 ? rollouts : [facts, ...rollouts];
+    });
+    for (const facts of meant) {
       const id = workloadId(facts);
       if (!taken.has(id)) found.push({ facts, group });
       taken.add(id);
@@ -239,18 +276,24 @@ function runsUnder(facts: WorkloadFacts, recorded: RecordedStamp): string | unde
 }
 
 /** Why a workload must be left alone. */
-function whyNot(
-  facts: WorkloadFacts,
-  exclude: WorkloadRef[],
-  others: readonly OtherWorkload[],
-): SkipReason | undefined {
-  if (exclude.some((ref) => matches(ref, facts))) return { code: "excluded" };
-  const rollout = facts.replicas === 0 ? rolloutOfWorkload(others, facts) : undefined;
-  if (rollout) return { code: "rollout", rollout: rollout.name, namespace: rollout.namespace };
+function whyNot(facts: WorkloadFacts, exclude: WorkloadRef[]): SkipReason | undefined {
+  if (exclude.some((ref) => isMeant(ref, facts))) return { code: "excluded" };
   if (facts.replicas === 0) return { code: "no-replicas" };
   if (facts.paused) return { code: "paused" };
   if (facts.updateStrategy === "OnDelete") return { code: "on-delete" };
   return undefined;
+}
+
+/** Whether a Rollout runs the pods of a workload. */
+function refers(rollout: WorkloadFacts, workload: { kind: string; namespace: string; name: string }): boolean {
+  const { refersTo, namespace } = rollout;
+  return namespace === workload.namespace && refersTo?.kind === workload.kind && refersTo.name === workload.name;
+}
+
+/** True when a written name means this workload, or the one whose pods it runs. */
+function isMeant(ref: WorkloadRef, facts: WorkloadFacts): boolean {
+  const { refersTo, namespace } = facts;
+  return matches(ref, facts) || (refersTo !== undefined && matches(ref, { ...refersTo, namespace }));
 }
 
 function canariesNotFound(canaries: WorkloadRef[], live: WorkloadFacts[]): SkippedWorkload[] {

@@ -9,7 +9,7 @@ export const skipCode = z.enum([
   "unchanged",
   "not-found",
   "not-restartable",
-  "rollout",
+  "other-controller",
   "cron-job",
   "job",
   "replica-set",
@@ -20,8 +20,8 @@ export type SkipCode = z.infer<typeof skipCode>;
 export type SkipReason =
   | { readonly code: "excluded" | "no-replicas" | "paused" | "on-delete" | "unchanged" }
   | { readonly code: "cron-job" | "job" | "replica-set" }
-  /** An Argo Rollout of this name runs the pods. */
-  | { readonly code: "rollout"; readonly rollout: string; readonly namespace: string }
+  /** Something of another kind runs the pods; `how` it is restarted. */
+  | { readonly code: "other-controller"; readonly kind: string; readonly how: string }
   /** `namedBy`: who names it. */
   | { readonly code: "not-found"; readonly namedBy: string }
   | { readonly code: "not-restartable"; readonly kind: string; readonly namedBy: string };
@@ -43,7 +43,7 @@ const KEEPS_OLD_PODS: Readonly<Record<SkipCode, boolean>> = {
   "not-found": false,
   // Nobody can say of a kind that is not known.
   "not-restartable": true,
-  rollout: true,
+  "other-controller": true,
   "cron-job": false,
   job: true,
   "replica-set": true,
@@ -70,11 +70,8 @@ export function skipText(why: SkipReason): string {
       return "its update strategy is OnDelete; delete its pods one by one";
     case "unchanged":
       return "its injected configuration does not change";
-    case "rollout":
-      return (
-        "its pods are those of an Argo Rollout, which is not restarted here: " +
-        `kubectl argo rollouts restart ${why.rollout} --namespace ${why.namespace}`
-      );
+    case "other-controller":
+      return `is of kind ${why.kind}, which is not restarted here: ${why.how}`;
     case "cron-job":
       return "is a CronJob; the pods of its next run get the new configuration";
     case "job":

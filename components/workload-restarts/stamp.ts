@@ -23,12 +23,47 @@ export const REASON_ANNOTATION = "casa-upgrade.dev/restart-reason";
  * afterwards is no failure.
  */
 export const BROKEN_ANNOTATION = "casa-upgrade.dev/broken-before";
+/**
+ * Annotation of a workload that carries its stamp itself, not on its pod template: no pod is older than this moment. So
+ * it is for Argo Rollouts, where another template would begin a canary update with all its steps, and for workloads
+ * that somebody else restarted in time.
+ */
+export const RESTARTED_AT_ANNOTATION = "casa-upgrade.dev/restarted-at";
 /** By this name the API server knows who wrote the annotations. */
 export const FIELD_MANAGER = "casa-upgrade";
 
+type Marked = Pick<LiveWorkload, "kind" | "annotations" | "podAnnotations" | "restartAt">;
+
+/** The annotations among which a restart leaves its marks. */
+export function marksOf(workload: Marked): Readonly<Record<string, string>> {
+  return isByMoment(workload) ? workload.annotations : workload.podAnnotations;
+}
+
+/** The moment that no pod of a workload is to be older than; undefined where its pods carry the stamp. */
+export function momentOf({ kind, annotations, restartAt }: Marked): string | undefined {
+  return kind === "Rollout" ? restartAt : annotations[RESTARTED_AT_ANNOTATION];
+}
+
+/** This program's marks on a pod template, which taking away would restart the workload. */
+export function templateMarks({ podAnnotations }: Pick<LiveWorkload, "podAnnotations">): Record<string, string> {
+  const ours = [STAMP_ANNOTATION, AGAIN_ANNOTATION, REASON_ANNOTATION];
+  return Object.fromEntries(Object.entries(podAnnotations).filter(([key]) => ours.includes(key)));
+}
+
+function isByMoment({ kind, annotations }: Marked): boolean {
+  return kind === "Rollout" || annotations[RESTARTED_AT_ANNOTATION] !== undefined;
+}
+
 /** The stamp that a workload's pods carry; undefined before this program first restarted it. */
-export function stampOn({ podAnnotations }: { podAnnotations: Record<string, string> }): string | undefined {
-  return podAnnotations[STAMP_ANNOTATION];
+export function stampOn(workload: Marked): string | undefined {
+  return lostRestartAt(workload) ? undefined : marksOf(workload)[STAMP_ANNOTATION];
+}
+
+/** Whether an Argo Rollout is told no more to have pods that are newer than its last restart by this program. */
+export function lostRestartAt({ kind, annotations, restartAt }: Marked): boolean {
+  const written = annotations[RESTARTED_AT_ANNOTATION];
+  if (kind !== "Rollout" || written === undefined) return false;
+  return restartAt === undefined || Date.parse(restartAt) < Date.parse(written);
 }
 
 /**
@@ -37,13 +72,13 @@ export function stampOn({ podAnnotations }: { podAnnotations: Record<string, str
  *
  * @returns who writes its pod template, which is known of everybody but of who only removed something.
  */
-export function takenBack(
-  workload: Pick<LiveWorkload, "podAnnotations" | "managedFields">,
-): { writers: string[] } | undefined {
-  const { managedFields } = workload;
-  const path = ["spec", "template", "metadata", "annotations", STAMP_ANNOTATION];
-  if (!hasApplied(managedFields, FIELD_MANAGER) || ownsField(managedFields, FIELD_MANAGER, path)) return undefined;
-  return { writers: writersBelow(managedFields, ["spec", "template"], FIELD_MANAGER) };
+export function takenBack(workload: Marked & Pick<LiveWorkload, "managedFields">): { writers: string[] } | undefined {
+  const { kind, managedFields } = workload;
+  const own = ["metadata", "annotations", STAMP_ANNOTATION];
+  const path = isByMoment(workload) ? own : ["spec", "template", ...own];
+  if (!hasApplied(managedFields, FIELD_MANAGER)) return undefined;
+  if (ownsField(managedFields, FIELD_MANAGER, path) && !lostRestartAt(workload)) return undefined;
+  return { writers: writersBelow(managedFields, kind === "Rollout" ? ["spec"] : ["spec", "template"], FIELD_MANAGER) };
 }
 
 /** Which objects of a release the injected configuration comes from. */

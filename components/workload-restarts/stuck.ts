@@ -1,5 +1,4 @@
 import type { RunningPod } from "../../kubernetes/running-pods";
-import { STAMP_ANNOTATION } from "./stamp";
 
 /** Why a restart does not go on; `hopeless`: nothing but another template helps. */
 export interface Stuck {
@@ -23,19 +22,13 @@ const PERSISTENT = new Set([
  * images that cannot be pulled, a deadline that is over. Undefined while waiting may help.
  *
  * @param failures conditions of the workload that name a failure, `Type: Reason message`.
- * @param refused newest event that says why its controller could not create a pod.
+ * @param pods those of the restart.
+ * @param refused why its controller could not create a pod, or may not take an old one away.
  */
-export function stuckOf(
-  failures: readonly string[],
-  pods: readonly RunningPod[],
-  stamp: string,
-  refused?: string,
-): Stuck | undefined {
+export function stuckOf(failures: readonly string[], pods: readonly RunningPod[], refused?: string): Stuck | undefined {
   const deadline = failures.find((failure) => failure.startsWith("Progressing: ProgressDeadlineExceeded"));
   if (deadline !== undefined) return { why: deadline, hopeless: true };
-  const waiting = pods
-    .filter(({ annotations }) => annotations[STAMP_ANNOTATION] === stamp)
-    .flatMap(({ name, waiting: of }) => of.map((one) => ({ ...one, pod: name })));
+  const waiting = pods.flatMap(({ name, waiting: of }) => of.map((one) => ({ ...one, pod: name })));
   for (const reasons of [HOPELESS, PERSISTENT]) {
     const found = waiting.find(({ reason }) => reasons.has(reason));
     if (!found) continue;
@@ -46,5 +39,7 @@ export function stuckOf(
     };
   }
   const creation = failures.find((failure) => failure.startsWith("ReplicaFailure")) ?? refused;
-  return creation === undefined ? undefined : { why: creation, hopeless: false };
+  // A webhook that does not answer may come back, and until then no pod comes without what it injects.
+  if (creation === undefined || creation.includes("failed calling webhook")) return undefined;
+  return { why: creation, hopeless: false };
 }

@@ -2,6 +2,7 @@ import { selects } from "../../kubernetes/label-selector";
 import { dig, isMap, type KubeObject } from "../../kubernetes/objects";
 import { workloadId } from "../../kubernetes/workload";
 import type { LiveWorkload } from "../../kubernetes/workloads";
+import { reloaderText } from "./reloader";
 import { pendingGroups, type RestartPlan } from "./restarts";
 
 /** Workloads that are named before the others are only counted. */
@@ -12,13 +13,14 @@ const MOST = 5;
  * pods no room, autoscalers, and controllers that restart by themselves.
  *
  * @param objects PodDisruptionBudgets, ResourceQuotas and HorizontalPodAutoscalers of the workloads' namespaces.
- * @param places how many workloads are restarted at once.
+ * @param settings `places`: how many workloads are restarted at once; `changes`: ConfigMaps and Secrets that this
+ * upgrade changes.
  */
 export function surroundingWarnings(
   plan: RestartPlan,
   workloads: readonly LiveWorkload[],
   objects: readonly KubeObject[],
-  places: number,
+  { places, changes }: { places: number; changes: readonly KubeObject[] },
 ): string[] {
   const byId = new Map(workloads.map((one) => [workloadId(one), one]));
   const live = pendingGroups(plan)
@@ -29,15 +31,24 @@ export function surroundingWarnings(
       live.flatMap((one) => belowBudget(one, objects)),
       "fall below their PodDisruptionBudget while they are restarted, because a rolling update does not ask it; drains of nodes wait meanwhile",
     ),
+    ...told(
+      live.flatMap((one) => heldByBudget(one, objects)),
+      "cannot be restarted, because their PodDisruptionBudget lets no pod go, which Argo asks of each; allow one",
+    ),
+    ...told(
+      live.filter(({ kind, replicas }) => kind === "Rollout" && replicas === 1).map(workloadId),
+      "have no pod for as long as a new one takes to start, because Argo takes the old one away first",
+    ),
     ...quotaWarnings(live, objects, places),
     ...told(
       live.flatMap((one) => autoscalerOf(one, objects)),
       "may be scaled by a HorizontalPodAutoscaler while they are restarted; new pods that do not report yet count as idle or busy",
     ),
     ...told(
-      live.flatMap(reloaderOf),
-      "are restarted by Reloader, too, when a ConfigMap or Secret of theirs changes. They are restarted here all the same: " +
-        "nothing else says that their pods carry the new configuration",
+      live.flatMap((one) => reloaderText(one, changes)),
+      "are restarted by Reloader, too, when a ConfigMap or Secret of theirs changes. They are not restarted again here if " +
+        "all of their pods turn out to be younger than the new configuration then; else they are, because nothing but a " +
+        "restart gives it to the others",
     ),
   ];
 }
@@ -48,13 +59,29 @@ function told(found: readonly string[], what: string): string[] {
   return [`workloads that ${what}: ${found.slice(0, MOST).join(", ")}${more}`];
 }
 
-function belowBudget(workload: LiveWorkload, objects: readonly KubeObject[]): string[] {
-  const missing = missingPods(workload);
+/** The budgets that count pods of a workload, and how many of them may be missing. */
+function budgetsOf(workload: LiveWorkload, objects: readonly KubeObject[]): { object: KubeObject; allowed: number }[] {
   return objects.flatMap((object) => {
     if (object.kind !== "PodDisruptionBudget" || object.metadata.namespace !== workload.namespace) return [];
     if (!selects(dig(object, "spec", "selector"), workload.podLabels)) return [];
     const allowed = allowedMissing(dig(object, "spec"), workload.replicas);
-    if (allowed === undefined || missing <= allowed) return [];
+    return allowed === undefined ? [] : [{ object, allowed }];
+  });
+}
+
+/** Argo evicts pods, which the budget may refuse. */
+function heldByBudget(workload: LiveWorkload, objects: readonly KubeObject[]): string[] {
+  if (workload.kind !== "Rollout") return [];
+  return budgetsOf(workload, objects)
+    .filter(({ allowed }) => allowed === 0)
+    .map(({ object }) => `${workloadId(workload)} (${object.metadata.name ?? ""})`);
+}
+
+function belowBudget(workload: LiveWorkload, objects: readonly KubeObject[]): string[] {
+  if (workload.kind === "Rollout") return [];
+  const missing = missingPods(workload);
+  return budgetsOf(workload, objects).flatMap(({ object, allowed }) => {
+    if (missing <= allowed) return [];
     return [`${workloadId(workload)} (${object.metadata.name ?? ""}: ${allowed} may be missing, ${missing} are)`];
   });
 }
@@ -115,17 +142,4 @@ function autoscalerOf(workload: LiveWorkload, objects: readonly KubeObject[]): s
     dig(object, "spec", "scaleTargetRef", "kind") === workload.kind &&
     dig(object, "spec", "scaleTargetRef", "name") === workload.name;
   return objects.filter(holds).map(({ metadata }) => `${workloadId(workload)} (${metadata.name ?? ""})`);
-}
-
-const RELOADER = /^(configmap\.|secret\.)?reloader\.stakater\.com\/(auto|search|reload)$/;
-
-/** Reloader reads the annotations of the workload and, where those have none, of its pod template. */
-function reloaderOf(workload: LiveWorkload): string[] {
-  const of = (annotations: Readonly<Record<string, string>>) =>
-    Object.entries(annotations).filter(([key]) => RELOADER.test(key));
-  const own = of(workload.annotations);
-  const found = own.length > 0 ? own : of(workload.podAnnotations);
-  // Said by hand that it is not to be restarted, whatever Reloader does with all others.
-  const on = found.filter(([, value]) => value !== "false" && value !== "");
-  return on.length === 0 ? [] : [`${workloadId(workload)} (${on.map(([key]) => key).join(", ")})`];
 }

@@ -32,6 +32,12 @@ function checkGo(spec: ToolSpec): Promise<void> {
 }
 
 const ENV = { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly", GOWORK: "off" };
+/** The folder with a tool's source, which may hold more than its program, such as charts and CRDs. */
+export async function moduleSource(spec: ToolSpec): Promise<string> {
+  const { stdout } = await execa("go", ["mod", "download", "-json", spec.module], { cwd: moduleDir(spec), env: ENV });
+  return DownloadedModule.parse(JSON.parse(stdout)).Dir;
+}
+
 const DownloadedModule = z.object({ Dir: z.string() });
 
 /**
@@ -41,9 +47,8 @@ const DownloadedModule = z.object({ Dir: z.string() });
  */
 async function correct(spec: ToolSpec, scratch: string): Promise<string[]> {
   if (!spec.corrections) return [];
-  const { stdout } = await execa("go", ["mod", "download", "-json", spec.module], { cwd: moduleDir(spec), env: ENV });
   const copy = path.join(scratch, "module");
-  await fs.promises.cp(DownloadedModule.parse(JSON.parse(stdout)).Dir, copy, { recursive: true });
+  await fs.promises.cp(await moduleSource(spec), copy, { recursive: true });
   // Files in Go's module cache, and so their copies, are read-only.
   await execa("chmod", ["-R", "u+w", copy]);
   for (const correction of spec.corrections) {

@@ -16,6 +16,7 @@ export const TOOL_NAMES = [
   "pulumi-language-yaml",
   "pulumi-language-python",
   "pilot-discovery",
+  "rollouts-controller",
   "helm4",
   "actionlint",
   "versitygw",
@@ -262,6 +263,20 @@ export const ISTIOD: ToolSpec = {
   module: "istio.io/istio",
   package: "istio.io/istio/pilot/cmd/pilot-discovery",
   linkerVariables: () => [],
+};
+
+/**
+ * Argo's controller of Rollouts, which the tests of the restarts have restart pods. Made for those only who say so, as
+ * {@link ISTIOD} is.
+ */
+export const ROLLOUTS: ToolSpec = {
+  name: "rollouts-controller",
+  versionArgs: ["--version"],
+  fits: exactly,
+  moduleDir: "rollouts",
+  module: "github.com/argoproj/argo-rollouts",
+  package: "github.com/argoproj/argo-rollouts/cmd/rollouts-controller",
+  linkerVariables: (version) => [`github.com/argoproj/argo-rollouts/utils/version.version=${version}`],
 };
 
 /**

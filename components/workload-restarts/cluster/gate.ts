@@ -4,9 +4,10 @@ import type { ClusterClient } from "../../../kubernetes/connect";
 import { rolloutOf } from "../../../kubernetes/rollout";
 import { type RunningPod, runningPods } from "../../../kubernetes/running-pods";
 import { workloadId } from "../../../kubernetes/workload";
-import { type LiveWorkload, workloadFacts } from "../../../kubernetes/workloads";
+import { type LiveWorkload, readWorkload, readWorkloads } from "../../../kubernetes/workloads";
 import type { GateJob } from "../gate-job";
-import { type GateVerdict, judgePods, judgeWorkload } from "../gate-verdict";
+import { type GateVerdict, isOldPod, judgePods, judgeWorkload } from "../gate-verdict";
+import { stampOn } from "../stamp";
 import { type Stuck, stuckOf } from "../stuck";
 import { askInjector } from "./injector";
 
@@ -42,8 +43,7 @@ export async function lookPatiently(client: ClusterClient, job: GateJob, since: 
  */
 export async function lookAtRestart(client: ClusterClient, job: GateJob, since: Date): Promise<Look> {
   const { kind, namespace, name, mode } = job;
-  const object = await client.api.get({ apiVersion: "apps/v1", kind }, namespace, name);
-  const live = object === undefined ? undefined : workloadFacts(kind, object);
+  const { object, live } = (await readWorkload(client, { kind, namespace, name })) ?? {};
   const verdict = judgeWorkload(live, job);
   if (live === undefined || verdict.state === "failed") return { verdict };
   // Where pods may not be listed, the counts of the controller have to do; the review says so.
@@ -51,16 +51,36 @@ export async function lookAtRestart(client: ClusterClient, job: GateJob, since: 
   if (verdict.state === "waiting") {
     // What the conditions say is about an earlier template until the controller has seen the new one.
     const seen = live.observedGeneration >= live.generation;
-    const failures = seen ? rolloutOf(kind, object).failures : [];
+    // Of a Rollout they are about its last update, which a restart is none of.
+    const failures = seen && kind !== "Rollout" ? rolloutOf(kind, object).failures : [];
     // A Deployment has a condition for it; other kinds have events only.
     const missing = kind !== "Deployment" && pods !== undefined && pods.length < live.replicas;
-    const refused = missing ? await refusedPod(client, live, since) : undefined;
-    return { verdict, stuck: stuckOf(failures, pods ?? [], job.stamp, refused), pods, podSelector: live.podSelector };
+    const old = (pods ?? []).filter((pod) => isOldPod(live, pod, job) !== undefined);
+    const [first] = old;
+    // While a pod is not ready, a budget holds up the next one and is meant to.
+    const held = kind === "Rollout" && !missing && pods?.every(({ ready }) => ready) === true ? first : undefined;
+    const refused = missing ? await refusedPod(client, live, since) : held && (await heldPod(client, held));
+    // A quota that other restarts fill gets room when they are done.
+    const isFull = [...failures, refused ?? ""].some((text) => text.includes("exceeded quota"));
+    if (isFull && (await othersUnderWay(client, live, job.stamp))) {
+      return { verdict, pods, podSelector: live.podSelector, unwatched: true };
+    }
+    const stuck = stuckOf(failures, pods?.filter((pod) => !old.includes(pod)) ?? [], refused);
+    return { verdict, stuck, pods, podSelector: live.podSelector, unwatched: held !== undefined };
   }
   if (pods === undefined) return { verdict };
   const answer = await askInjector(client, mode, live);
   const podVerdict = judgePods(live, pods, answer, mode, job);
   return { verdict: podVerdict, pods, podSelector: live.podSelector, unwatched: "problem" in answer };
+}
+
+/** Whether other workloads of a namespace have new pods of this restart, and are not done yet. */
+async function othersUnderWay(client: ClusterClient, { kind, namespace, name }: LiveWorkload, stamp: string) {
+  const all = await readWorkloads(client, [namespace]);
+  return all.some(
+    (other) =>
+      (other.kind !== kind || other.name !== name) && stampOn(other) === stamp && !other.rolledOut && other.updated > 0,
+  );
 }
 
 async function podsOf(client: ClusterClient, live: LiveWorkload): Promise<RunningPod[] | undefined> {
@@ -70,6 +90,7 @@ async function podsOf(client: ClusterClient, live: LiveWorkload): Promise<Runnin
 
 const event = z.looseObject({
   message: z.string().default(""),
+  involvedObject: z.looseObject({ name: z.string().default("") }),
   lastTimestamp: z.string().nullish(),
   eventTime: z.string().nullish(),
 });
@@ -80,16 +101,32 @@ async function refusedPod(
   { kind, namespace, name }: LiveWorkload,
   since: Date,
 ): Promise<string | undefined> {
-  const fieldSelector = `involvedObject.kind=${kind},involvedObject.name=${name},reason=FailedCreate`;
+  // The pods of a Rollout are created for its ReplicaSets, which are named after it.
+  const about = kind === "Rollout" ? "involvedObject.kind=ReplicaSet" : `involvedObject.kind=${kind}`;
+  const fieldSelector = `${about}${kind === "Rollout" ? "" : `,involvedObject.name=${name}`},reason=FailedCreate`;
   const events = await orForbidden(
     client.list({ apiVersion: "v1", kind: "Event" }, namespace, event, { fieldSelector }),
   );
   // The API server keeps whole seconds.
   const news = (events ?? []).filter(
-    ({ lastTimestamp, eventTime }) => Date.parse(lastTimestamp ?? eventTime ?? "") >= since.getTime() - 1000,
+    ({ lastTimestamp, eventTime, involvedObject }) =>
+      Date.parse(lastTimestamp ?? eventTime ?? "") >= since.getTime() - 1000 &&
+      (kind !== "Rollout" || new RegExp(`^${name}-[a-z0-9]+$`).test(involvedObject.name)),
   );
   const last = news.at(-1);
   return last && `FailedCreate: ${last.message}`;
+}
+
+/** Why a pod may not be evicted, as the API server says of a dry-run. */
+async function heldPod(client: ClusterClient, { namespace, name }: RunningPod): Promise<string | undefined> {
+  const body = { apiVersion: "policy/v1", kind: "Eviction", metadata: { namespace, name } };
+  try {
+    await client.api.dryRun("POST", `/api/v1/namespaces/${namespace}/pods/${name}/eviction`, { body });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return error.code === 429 ? `pod ${name} may not be evicted: ${error.message}` : undefined;
+  }
 }
 
 async function orForbidden<T>(reading: Promise<T>): Promise<T | undefined> {

@@ -5,7 +5,7 @@ import type { InjectionJob } from "../injection-job";
 import { dig, isMap } from "../../../kubernetes/objects";
 import { isAsked, podWebhooks } from "../../../kubernetes/webhooks";
 import { askInjector } from "./injector";
-import { progressOf, workloadFacts } from "../../../kubernetes/workloads";
+import { progressOf, readWorkload, workloadFacts } from "../../../kubernetes/workloads";
 
 /** What must be ready before a restarted pod gets the new configuration. */
 export type InjectionCheck = Pick<InjectionJob, "mode" | "namespace" | "sidecarDeployment" | "webhook" | "askAbout">;
@@ -57,9 +57,9 @@ export async function findInjectionProblem(
 async function injectorProblem(client: ClusterClient, { mode, askAbout }: InjectionCheck) {
   const problems = await Promise.all(
     askAbout.map(async ({ kind, namespace, name, injects }): Promise<InjectionProblem | undefined> => {
-      const live = await client.api.get({ apiVersion: "apps/v1", kind }, namespace, name);
-      if (live === undefined) return undefined;
-      const answer = await askInjector(client, mode, workloadFacts(kind, live));
+      const found = await readWorkload(client, { kind, namespace, name });
+      if (found === undefined) return undefined;
+      const answer = await askInjector(client, mode, found.live);
       const pods = `new pods of ${kind} ${namespace}/${name}`;
       if ("problem" in answer) {
         return answer.problem === "down" ? { problem: `${pods} cannot be created: ${answer.message}` } : undefined;
@@ -82,10 +82,9 @@ async function silentWebhook(
   const own = (await podWebhooks(client))?.filter(({ configuration }) => configuration === webhook) ?? [];
   const answers = await Promise.all(
     askAbout.map(async ({ kind, namespace, name }) => {
-      const live = await client.api.get({ apiVersion: "apps/v1", kind }, namespace, name);
+      const workload = (await readWorkload(client, { kind, namespace, name }))?.live;
       const at = await client.api.get({ apiVersion: "v1", kind: "Namespace" }, "", namespace);
-      if (live === undefined || at === undefined) return [];
-      const workload = workloadFacts(kind, live);
+      if (workload === undefined || at === undefined) return [];
       const labels = dig(at, "metadata", "labels");
       if (!own.some((one) => isAsked(one, isMap(labels) ? labels : {}, workload.podLabels))) return [];
       const answer = await askInjector(client, mode, workload);

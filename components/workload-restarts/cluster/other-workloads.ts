@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
+import { ownerReference } from "../../../kubernetes/owner-reference";
 import type { LiveWorkload } from "../../../kubernetes/workloads";
 import type { OtherWorkload } from "../other-kinds";
 import type { NamedWorkload } from "../restarts";
@@ -11,13 +12,11 @@ const KINDS = [
   { apiVersion: "batch/v1", kind: "Job" },
   { apiVersion: "v1", kind: "Pod" },
 ] as const;
-const ROLLOUT = { apiVersion: "argoproj.io/v1alpha1", kind: "Rollout" } as const;
 /** Names that are looked up; more are only told as not found. */
 const MOST_NAMES = 50;
 
-const rollout = z.looseObject({
-  metadata: z.looseObject({ namespace: z.string(), name: z.string() }),
-  spec: z.looseObject({ workloadRef: z.looseObject({ kind: z.string(), name: z.string() }).nullish() }).prefault({}),
+const owned = z.looseObject({
+  metadata: z.looseObject({ ownerReferences: z.array(ownerReference).nullish() }),
 });
 
 /**
@@ -29,20 +28,16 @@ export async function readOtherWorkloads(
   named: readonly NamedWorkload[],
   workloads: readonly LiveWorkload[],
 ): Promise<OtherWorkload[]> {
-  const known = new Map(workloads.map((one) => [`${one.namespace}/${one.name}`, one]));
+  const known = new Set(workloads.map(({ namespace, name }) => `${namespace}/${name}`));
   const open = new Map<string, { namespace: string; name: string }>();
-  const scaledDown = new Set<string>();
   for (const { namespace, name } of named) {
-    const live = known.get(`${namespace}/${name}`);
-    if (live?.replicas === 0) scaledDown.add(namespace);
-    if (live === undefined) open.set(`${namespace}/${name}`, { namespace, name });
+    const key = `${namespace}/${name}`;
+    if (!known.has(key)) open.set(key, { namespace, name });
   }
   const asked = [...open.values()].slice(0, MOST_NAMES);
-  const [found, rollouts] = await Promise.all([
-    Promise.all(asked.map((at) => lookUp(client, at))),
-    readRollouts(client, [...new Set([...asked.map(({ namespace }) => namespace), ...scaledDown])]),
-  ]);
-  return [...rollouts, ...found.flat()];
+  const found = (await Promise.all(asked.map((at) => lookUp(client, at)))).flat();
+  const unknown = asked.filter((at) => !found.some((one) => one.namespace === at.namespace && one.name === at.name));
+  return [...found, ...(await controllersOfPods(client, unknown))];
 }
 
 async function lookUp(client: ClusterClient, { namespace, name }: { namespace: string; name: string }) {
@@ -55,15 +50,36 @@ async function lookUp(client: ClusterClient, { namespace, name }: { namespace: s
   return kinds.flat();
 }
 
-async function readRollouts(client: ClusterClient, namespaces: readonly string[]): Promise<OtherWorkload[]> {
+/** What of any kind runs pods, or has workloads of its own, under these names: its pods and they say so. */
+async function controllersOfPods(
+  client: ClusterClient,
+  names: readonly { namespace: string; name: string }[],
+): Promise<OtherWorkload[]> {
+  const namespaces = [...new Set(names.map(({ namespace }) => namespace))];
   const lists = await Promise.all(
-    namespaces.map((namespace) => orNothing(client.list(ROLLOUT, namespace, rollout), [])),
+    namespaces.flatMap((namespace) =>
+      OWNED.map(async (type) => {
+        const objects = await orNothing(client.list(type, namespace, owned), []);
+        return objects.flatMap(({ metadata }) => {
+          const owner = (metadata.ownerReferences ?? []).find(({ controller }) => controller === true);
+          return owner ? [{ apiVersion: owner.apiVersion, kind: owner.kind, namespace, name: owner.name }] : [];
+        });
+      }),
+    ),
   );
-  return lists.flat().map(({ metadata: { namespace, name }, spec: { workloadRef } }) => ({
-    ...{ kind: ROLLOUT.kind, namespace, name },
-    ...(workloadRef ? { refersTo: { kind: workloadRef.kind, name: workloadRef.name } } : {}),
-  }));
+  const controllers = lists.flat();
+  return names.flatMap(({ namespace, name }) => {
+    const found = controllers.find((one) => one.namespace === namespace && one.name === name);
+    return found ?? [];
+  });
 }
+
+/** What such a controller has: pods, or workloads that have them. */
+const OWNED = [
+  { apiVersion: "v1", kind: "Pod" },
+  { apiVersion: "apps/v1", kind: "Deployment" },
+  { apiVersion: "apps/v1", kind: "StatefulSet" },
+] as const;
 
 async function orNothing<T>(reading: Promise<T>, nothing: T): Promise<T> {
   try {

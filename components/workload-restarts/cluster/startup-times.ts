@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { dig } from "../../../kubernetes/objects";
 import { median } from "../restart-estimate";
-import { workloadId } from "../../../kubernetes/workload";
+import { ownerOf } from "../../../kubernetes/running-pods";
 import { ApiError, UnreachableError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
 
@@ -41,7 +41,7 @@ const podSchema = z.looseObject({
 type Pod = z.infer<typeof podSchema>;
 
 /**
- * How long the pods of each Deployment and StatefulSet took from their start until they were ready, by
+ * How long the pods of each workload took from their start until they were ready, by
  * `Kind/namespace/name`: the median of those that tell. Pods that are not ready, were restarted in place or got ready
  * long after they started tell nothing.
  *
@@ -52,7 +52,7 @@ export async function readStartupTimes(client: ClusterClient, namespaces: string
   const times = new Map<string, number[]>();
   for (const item of await listPods(client, [...new Set(namespaces)])) {
     const pod = podSchema.safeParse(item).data;
-    const workload = pod && workloadOf(pod);
+    const workload = pod && podOwner(pod);
     const seconds = pod && startupSeconds(pod);
     if (workload === undefined || seconds === undefined) continue;
     times.set(workload, [...(times.get(workload) ?? []), seconds]);
@@ -84,13 +84,8 @@ async function listPods(client: ClusterClient, namespaces: string[]): Promise<ob
   return lists.flatMap((items) => items ?? []);
 }
 
-/** The workload behind a pod; a Deployment owns it through a ReplicaSet that is named after the template's hash. */
-function workloadOf({ metadata: { namespace, labels, ownerReferences } }: Pod): string | undefined {
-  const owner = (ownerReferences ?? []).find(({ controller }) => controller === true);
-  if (owner?.kind === "StatefulSet") return workloadId({ kind: "StatefulSet", namespace, name: owner.name });
-  const suffix = `-${labels?.["pod-template-hash"] ?? ""}`;
-  if (owner?.kind !== "ReplicaSet" || suffix === "-" || !owner.name.endsWith(suffix)) return undefined;
-  return workloadId({ kind: "Deployment", namespace, name: owner.name.slice(0, -suffix.length) });
+function podOwner({ metadata: { namespace, labels, ownerReferences } }: Pod): string | undefined {
+  return ownerOf(namespace, labels ?? {}, ownerReferences ?? []).workload;
 }
 
 function startupSeconds({ status }: Pod): number | undefined {

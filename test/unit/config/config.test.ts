@@ -146,7 +146,7 @@ describe("parseConfig", () => {
       [
         "a workload that is a Pod",
         { restarts: { exclude: ["Pod/a/b"] } },
-        `restarts.exclude[0]: is "Pod/a/b"; allowed: [Deployment/|StatefulSet/|DaemonSet/]namespace/name`,
+        `restarts.exclude[0]: is "Pod/a/b"; allowed: [Deployment/|StatefulSet/|DaemonSet/|Rollout/]namespace/name`,
       ],
       [
         "an input without a kind",

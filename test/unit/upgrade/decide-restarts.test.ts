@@ -82,13 +82,16 @@ describe("restarts that the release gives no reason for", () => {
   });
 
   it("names what controls a workload that is to be restarted, and no other's owner", () => {
-    const owner = { kind: "Agent", name: "travel" };
+    const owner = { apiVersion: "agents.example/v1", kind: "Agent", name: "travel" };
     const situation = {
       systems: [system("owned", "plain")],
       workloads: [workload("owned", { owner }), workload("plain")],
     };
     const warnings = outcomeOf(situation).warnings?.join() ?? "";
-    expect(warnings).to.contain("may write them anew: Deployment/mas/owned (Agent travel). If it takes the stamp");
+    expect(warnings).to.contain("may write them anew. If it takes the stamp off their pod templates");
+    expect(warnings).to.contain(
+      "Deployment/mas/owned (of Agent travel: restart it through the Agent travel (agents.example/v1))",
+    );
     const done = { ...DONE, ...situation, workloads: [stamped("owned", { owner }), workload("plain")] };
     expect(outcomeOf(done).warnings).to.deep.equal([]);
   });

@@ -1,17 +1,19 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { randomUUID } from "node:crypto";
 import { expect } from "chai";
 import { injectionProblem } from "../../../../components/workload-restarts/cluster/injection";
 import { readInjection } from "../../../../components/workload-restarts/cluster/read-injection";
 import { SidecarInjector } from "../../world/sidecar-injector";
 import { readOtherWorkloads } from "../../../../components/workload-restarts/cluster/other-workloads";
+import { refusedPods } from "../../../../components/workload-restarts/cluster/refused-pods";
 import { readSurroundings } from "../../../../components/workload-restarts/cluster/read-surroundings";
 import { surroundingWarnings } from "../../../../components/workload-restarts/surroundings";
 import { planRestarts } from "../../../../components/workload-restarts/restarts";
 import { nameWorkloads } from "../../../../components/workload-restarts/targets";
 import { readWorkloads } from "../../../../kubernetes/workloads";
 import { BROKEN_ANNOTATION, STAMP_ANNOTATION } from "../../../../components/workload-restarts/stamp";
-import { BEHAVIOR, deployment, namespace, statefulSet } from "../../../fixtures/mas";
+import { BEHAVIOR, READY_AFTER, deployment, namespace, statefulSet } from "../../../fixtures/mas";
 import { ClusterFixture } from "../../world/cluster-fixture";
+import { eventually } from "../../world/eventually";
 
 const PROGRAM = "restart-gate";
 const NAMESPACE = "mas-gate";
@@ -110,7 +112,9 @@ describe("a restarted workload on the cluster", function () {
     const targets = workloads.map(({ kind, namespace: at, name }) => ({ kind, namespace: at, name, done: false }));
     const toRestart = { groups: [{ name: "all", targets }], skipped: [], stale: [] };
     const around = await readSurroundings(world.client, ["full"]);
-    expect(surroundingWarnings(toRestart, workloads, around, 1).join()).to.contain("quota q of namespace full");
+    expect(surroundingWarnings(toRestart, workloads, around, { places: 1, changes: [] }).join()).to.contain(
+      "quota q of namespace full",
+    );
     const gates = await Promise.all([
       restart("full", "Deployment", "quota").then((gate) => gate()),
       restart("full", "StatefulSet", "ordered").then((gate) => gate()),
@@ -120,6 +124,47 @@ describe("a restarted workload on the cluster", function () {
       expect(stderr).to.match(/cannot be restarted: .*FailedCreate.*exceeded quota: q/);
       expect(seconds).to.be.below(40);
     }
+  });
+
+  it("a quota that other restarts fill is waited for; the review asks for each new pod, with the limits of all", async () => {
+    const at = "shared";
+    const options = { replicas: 1, readyAfter: "0s" };
+    await world.apply(namespace(at), deployment(at, "first", options), deployment(at, "second", options));
+    await world.apply({
+      ...{ apiVersion: "v1", kind: "ResourceQuota", metadata: { namespace: at, name: "q" } },
+      spec: { hard: { pods: "3" } },
+    });
+    await world.kubectl("rollout", "status", "deployments", "-n", at, "--timeout=30s");
+    const gates = await Promise.all(
+      ["first", "second"].map((name) =>
+        restart(at, "Deployment", name, { [READY_AFTER]: "6s" }).then((gate) => gate()),
+      ),
+    );
+    for (const gate of gates) expect(gate).to.include({ exitCode: 0, stderr: "" });
+
+    const refused = async () => {
+      const workloads = await readWorkloads(world.client, [at]);
+      const targets = workloads.map(({ kind, name }) => ({ kind, namespace: at, name, done: false }));
+      const plan = { groups: [{ name: "all", targets }], skipped: [], stale: [] };
+      return (await refusedPods(world.client, "istio", plan, workloads)).join("\n");
+    };
+    expect(await refused()).to.equal("");
+    const resources = { requests: { memory: "2Gi" } };
+    const template = {
+      metadata: { annotations: { [READY_AFTER]: "0s" } },
+      spec: { containers: [{ name: "agent", resources }] },
+    };
+    const patch = JSON.stringify({ spec: { template } });
+    await world.kubectl("patch", "deployment", "first", "-n", at, "-p", patch);
+    await world.kubectl("rollout", "status", "deployments", "-n", at, "--timeout=30s");
+    await world.apply({
+      ...{ apiVersion: "v1", kind: "LimitRange", metadata: { namespace: at, name: "small" } },
+      spec: { limits: [{ type: "Container", max: { memory: "1Gi" } }] },
+    });
+    await eventually(async () =>
+      expect(await refused()).to.match(/^workloads that cannot be restarted .*: Deployment\/shared\/first \(.*1Gi/),
+    );
+    expect(await refused()).not.to.contain("shared/second");
   });
 
   it("the progress deadline of the Deployment ends the wait", async () => {
@@ -147,20 +192,16 @@ describe("a restarted workload on the cluster", function () {
     expect(after).to.include({ updated: 2, rolledOut: true });
   });
 
-  it("what is no such workload is told for what it is; so is the Rollout that runs a Deployment's pods", async () => {
+  it("what is no such workload is told for what it is, and by what of any kind runs its pods", async () => {
     const at = "others";
     const pod = { containers: [{ name: "agent", image: "a" }], restartPolicy: "Never" };
     const labels = { app: "bare" };
     const jobTemplate = { spec: { template: { spec: pod } } };
-    const rollout = (name: string, spec: object) => ({
-      ...{ apiVersion: "argoproj.io/v1alpha1", kind: "Rollout", metadata: { namespace: at, name }, spec },
+    const ownedBy = (apiVersion: string, kind: string, name: string) => ({
+      ownerReferences: [{ apiVersion, kind, name, uid: randomUUID(), controller: true }],
     });
-    await world.apply(namespace(at), rolloutCrd());
-    await world.kubectl("wait", "crd/rollouts.argoproj.io", "--for=condition=Established", "--timeout=20s");
     await world.apply(
-      rollout("canary", {}),
-      rollout("refers", { workloadRef: { apiVersion: "apps/v1", kind: "Deployment", name: "referred" } }),
-      deployment(at, "referred", { replicas: 0 }),
+      namespace(at),
       deployment(at, "asleep", { replicas: 0 }),
       {
         ...{ apiVersion: "batch/v1", kind: "CronJob", metadata: { namespace: at, name: "nightly" } },
@@ -176,7 +217,10 @@ describe("a restarted workload on the cluster", function () {
       },
       { apiVersion: "v1", kind: "Pod", metadata: { namespace: at, name: "single" }, spec: pod },
     );
-    const names = ["canary", "referred", "asleep", "nightly", "bare", "single", "gone"];
+    // Nobody collects what is of an owner whose kind is not served.
+    const clone = { namespace: at, name: "clone-1", ...ownedBy("apps.kruise.io/v1alpha1", "CloneSet", "clone") };
+    await world.apply({ apiVersion: "v1", kind: "Pod", metadata: clone, spec: pod });
+    const names = ["asleep", "nightly", "bare", "single", "clone", "gone"];
     const named = nameWorkloads([{ namespace: at, name: "mas", workloads: names }], [], []);
     const workloads = await readWorkloads(world.client, [at]);
     const others = await readOtherWorkloads(world.client, named, workloads);
@@ -189,12 +233,11 @@ describe("a restarted workload on the cluster", function () {
       others,
     );
     expect(plan.skipped.map(({ workload, why }) => `${workload} ${why.code}`)).to.have.members([
-      "Rollout/others/canary rollout",
-      "Deployment/others/referred rollout",
       "Deployment/others/asleep no-replicas",
       "CronJob/others/nightly cron-job",
       "ReplicaSet/others/bare replica-set",
       "Pod/others/single not-restartable",
+      "CloneSet/others/clone other-controller",
       "others/gone not-found",
     ]);
   });
@@ -236,28 +279,3 @@ describe("a restarted workload on the cluster", function () {
 });
 
 const HOOK = "casa-sidecar-injector";
-
-/** The API server learns of a webhook, and forgets a connection to it, a moment later. */
-async function eventually(check: () => Promise<unknown>): Promise<void> {
-  for (const end = Date.now() + 20_000; ; await sleep(300)) {
-    try {
-      await check();
-      return;
-    } catch (error) {
-      if (Date.now() > end) throw error;
-    }
-  }
-}
-
-/** The kind, without Argo's controller. */
-function rolloutCrd(): object {
-  const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
-  return {
-    ...{ apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition" },
-    metadata: { name: "rollouts.argoproj.io" },
-    spec: {
-      ...{ group: "argoproj.io", scope: "Namespaced", names: { kind: "Rollout", plural: "rollouts" } },
-      versions: [{ name: "v1alpha1", served: true, storage: true, schema }],
-    },
-  };
-}

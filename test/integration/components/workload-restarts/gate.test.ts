@@ -2,9 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { z } from "zod";
 import { type MasObject, multiAgentSystem, deployment, namespace, statefulSet, toYaml } from "../../../fixtures/mas";
-import { installIstioCrds, startIstiod } from "../../../../sandbox/istio";
+import { installIstioCrds, type Istiod, startIstiod } from "../../../../sandbox/istio";
+import type { Tools } from "../../../../sandbox/tools";
+import { eventually } from "../../world/eventually";
 import { istioOrSkip } from "../../world/istio-fixture";
-import { REASON_ANNOTATION } from "../../../../components/workload-restarts/stamp";
+import { REASON_ANNOTATION, RESTARTED_AT_ANNOTATION } from "../../../../components/workload-restarts/stamp";
 import { Watcher, WORKLOAD_PATHS } from "../../world/watcher";
 import { mustSucceed, World } from "../../world/world";
 
@@ -12,18 +14,22 @@ const NAMESPACE = "mas-gate";
 const STAMP = "casa-upgrade.dev/config-stamp";
 const STAMP_PATH = `/spec/template/metadata/annotations/${STAMP.replace("/", "~1")}`;
 
-const podList = z.object({
-  items: z.array(
-    z.looseObject({
-      metadata: z.looseObject({
-        name: z.string(),
-        deletionTimestamp: z.string().optional(),
-        annotations: z.record(z.string(), z.string()).optional(),
-      }),
-      spec: z.looseObject({ containers: z.array(z.looseObject({ name: z.string(), image: z.string() })) }),
-    }),
-  ),
+const RELOADED = "mas-reloaded";
+const texts = z.record(z.string(), z.string()).default({});
+const workloadSchema = z.looseObject({
+  metadata: z.looseObject({ annotations: texts }),
+  spec: z.looseObject({ template: z.looseObject({ metadata: z.looseObject({ annotations: texts }) }) }),
 });
+const containers = z.array(z.looseObject({ name: z.string(), image: z.string() }));
+const podSchema = z.looseObject({
+  metadata: z.looseObject({
+    name: z.string(),
+    deletionTimestamp: z.string().optional(),
+    annotations: z.record(z.string(), z.string()).optional(),
+  }),
+  spec: z.looseObject({ containers, initContainers: containers.optional() }),
+});
+const podList = z.object({ items: z.array(podSchema) });
 
 describe("the gate behind each restart", function () {
   this.timeout(300_000);
@@ -37,8 +43,13 @@ describe("the gate behind each restart", function () {
       deployment(NAMESPACE, "planner", { replicas: 3, readyAfter: "2s" }),
       statefulSet(NAMESPACE, "ledger", { replicas: 1, readyAfter: "0s" }),
       multiAgentSystem(NAMESPACE, "one", ["planner", "ledger"]),
+      { ...namespace(RELOADED), metadata: { name: RELOADED } },
+      watchedByReloader("early"),
+      watchedByReloader("in-time"),
+      multiAgentSystem(RELOADED, "two", ["early", "in-time"]),
     );
     await rolledOut();
+    await rolledOut(RELOADED);
     await world.useVersion("0.1.0", { timeouts: { restart: 30 } });
     mustSucceed(await world.up());
   });
@@ -46,13 +57,28 @@ describe("the gate behind each restart", function () {
 
   const apply = (...objects: MasObject[]) => world.kubectl(["apply", "-f", "-"], toYaml(objects));
 
-  async function rolledOut(): Promise<void> {
-    await world.kubectl(["rollout", "status", "deployments,statefulsets", "-n", NAMESPACE, "--timeout=60s"]);
+  async function rolledOut(at = NAMESPACE): Promise<void> {
+    await world.kubectl(["rollout", "status", "deployments,statefulsets", "-n", at, "--timeout=60s"]);
   }
 
+  function watchedByReloader(name: string) {
+    const plain = deployment(RELOADED, name, { replicas: 2, readyAfter: "0s" });
+    return { ...plain, metadata: { ...plain.metadata, annotations: { "reloader.stakater.com/auto": "true" } } };
+  }
+
+  /** What Reloader does when a ConfigMap changes: a variable with its hash in each container of the pod template. */
+  async function reload(name: string): Promise<void> {
+    const env = [{ name: "STAKATER_SETTINGS_CONFIGMAP", value: `${Date.now()}` }];
+    const patch = JSON.stringify({ spec: { template: { spec: { containers: [{ name: "agent", env }] } } } });
+    await world.kubectl(["patch", "deployment", name, "-n", RELOADED, "-p", patch]);
+    await rolledOut(RELOADED);
+  }
+
+  const live = async (name: string) => workloadSchema.parse(await world.json("deployment", name, "-n", RELOADED));
+
   /** The pods that are not about to go. */
-  async function pods() {
-    const { items } = podList.parse(await world.json("pods", "-n", NAMESPACE));
+  async function pods(at = NAMESPACE) {
+    const { items } = podList.parse(await world.json("pods", "-n", at));
     return items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   }
 
@@ -90,6 +116,7 @@ describe("the gate behind each restart", function () {
   }
 
   it("sees a stamp that a controller takes back, at once, and says what writes the template", async () => {
+    await reload("early");
     await world.useVersion("0.2.0");
     const started = Date.now();
     const run = await takingBack("agent-operator", () => world.up());
@@ -103,9 +130,22 @@ describe("the gate behind each restart", function () {
   });
 
   it("restarts it in the next run, when nobody takes the stamp back, and lists it then", async () => {
-    mustSucceed(await world.up());
+    await reload("in-time");
+    const before = await live("in-time");
+    const run = mustSucceed(await world.up());
     for (const { metadata } of await pods()) expect(metadata.annotations, metadata.name).to.have.property(STAMP);
     expect(await restarted()).to.include(`Deployment/${NAMESPACE}/planner`);
+
+    // Reloader restarted one of the others before the chart was upgraded, and the other one after.
+    expect(run.text).to.contain(`are restarted by Reloader, too`).and.contain(`Deployment/${RELOADED}/in-time`);
+    const early = await live("early");
+    expect(early.spec.template.metadata.annotations).to.have.property(STAMP);
+    const inTime = await live("in-time");
+    expect(inTime.spec.template).to.deep.equal(before.spec.template);
+    expect(inTime.metadata.annotations).to.have.property(STAMP, early.spec.template.metadata.annotations[STAMP]);
+    expect(inTime.metadata.annotations).to.have.property(RESTARTED_AT_ANNOTATION);
+    expect(await restarted()).to.include(`Deployment/${RELOADED}/in-time`);
+    mustSucceed(await world.up(["--expect-no-changes"]));
   });
 
   it("repairs a stamp that is taken back after a run that found everything in order; a reason restarts the others", async () => {
@@ -119,32 +159,103 @@ describe("the gate behind each restart", function () {
       expect(metadata.annotations, metadata.name).to.have.property(STAMP);
       expect(metadata.annotations, metadata.name).to.have.property(REASON_ANNOTATION, "new certificates");
     }
+    const inTime = await live("in-time");
+    expect(inTime.spec.template.metadata.annotations).to.have.property(REASON_ANNOTATION, "new certificates");
+    expect(inTime.metadata.annotations).not.to.have.property(RESTARTED_AT_ANNOTATION);
     mustSucceed(await world.up(["--expect-no-changes"]));
   });
 
+  /** One namespace by a tag that is moved, the other by a revision of its own. */
   describe("with Istio's injector", () => {
+    let istio: Tools;
+    let canary: Istiod;
+    let watcher: Watcher | undefined;
+
     before(async function () {
-      const istio = await istioOrSkip(this);
+      istio = await istioOrSkip(this);
       await installIstioCrds(world.cluster, world.tools);
-      await startIstiod(world.cluster, world.tools, istio);
+      await world.kubectl(["label", "namespace", NAMESPACE, "istio-injection-", "istio.io/rev=prod"]);
+      await world.kubectl(["label", "namespace", RELOADED, "istio.io/rev=default"]);
+      await startIstiod(world.cluster, world.tools, istio, "default", [TAG]);
     });
+    afterEach(() => watcher?.stop());
+
+    async function watchPods(): Promise<() => ReturnType<typeof proxyOf>[]> {
+      const started = await Watcher.start(world.tools.path("kubectl"), world.cluster.kubeconfig, [
+        `/api/v1/namespaces/${NAMESPACE}/pods`,
+      ]);
+      watcher = started;
+      const added = () => started.events.filter(({ type }) => type === "ADDED");
+      return () => added().map(({ object }) => proxyOf(podSchema.parse(object)));
+    }
 
     it("shows pods that have no proxy as to be restarted, restarts them, and finds the proxy in every pod", async () => {
       const preview = mustSucceed(await world.preview());
-      expect(preview.text).to.match(/restarts: 2 workloads/);
+      expect(preview.text).to.match(/restarts: 4 workloads/);
       expect(preview.text).to.contain(
         `restarts: Deployment/${NAMESPACE}/planner: 3 of 3 pods: has no container istio-`,
       );
+      const added = await watchPods();
       mustSucceed(await world.up());
-      const all = await pods();
-      expect(all).to.have.length(4);
-      for (const { metadata, spec } of all) {
-        expect(
-          spec.containers.map(({ name }) => name),
-          metadata.name,
-        ).to.include("istio-proxy");
-        expect(metadata.annotations, metadata.name).to.have.property("istio.io/rev", "default");
-      }
+      expect(new Set(added())).to.deep.equal(new Set(["default"]));
+      expect((await pods()).map(proxyOf)).to.deep.equal(Array(4).fill("default"));
+      expect((await pods(RELOADED)).map(proxyOf)).to.deep.equal(Array(4).fill("default"));
+    });
+
+    it("a tag that is moved to another control plane: who must restart is said, and has its proxy afterwards", async () => {
+      canary = await startIstiod(world.cluster, world.tools, istio, "canary", [TAG, "global.tag=1.99.0"]);
+      const preview = mustSucceed(await world.preview());
+      expect(preview.text).to.match(/restarts: 2 workloads/);
+      expect(preview.text).to.contain(
+        `restarts: Deployment/${NAMESPACE}/planner: 3 of 3 pods: was injected by revision default, not canary`,
+      );
+      const added = await watchPods();
+      mustSucceed(await world.up());
+      expect(new Set(added())).to.deep.equal(new Set(["canary 1.99.0"]));
+      expect((await pods()).map(proxyOf)).to.deep.equal(Array(4).fill("canary 1.99.0"));
+      expect((await pods(RELOADED)).map(proxyOf)).to.deep.equal(Array(4).fill("default"));
+    });
+
+    it("a control plane that is killed in the middle: its pods are waited for, and none comes without the proxy", async () => {
+      const added = await watchPods();
+      await world.config({
+        restarts: { reason: "killed in the middle", maxConcurrent: 1 },
+        timeouts: { restart: 120 },
+      });
+      const run = world.engine.spawnUp(world.stack);
+      const ended = run.then(
+        () => true,
+        () => false,
+      );
+      await eventually(() => expect(added()).not.to.deep.equal([]), 60_000);
+      canary.kill();
+      const refused = ["get", "events", "-n", NAMESPACE, "--field-selector", "reason=FailedCreate", "-o", "name"];
+      await eventually(async () => expect(await world.kubectl(refused)).not.to.equal(""), 60_000);
+      await canary.start();
+      expect(await ended).to.equal(true);
+      expect(new Set(added())).to.deep.equal(new Set(["canary 1.99.0"]));
+      expect((await pods()).map(proxyOf)).to.deep.equal(Array(4).fill("canary 1.99.0"));
+    });
+
+    it("a tag whose control plane is gone: said before anything is restarted", async () => {
+      canary.kill();
+      const added = await watchPods();
+      await world.config({ restarts: { reason: "gone" }, timeouts: { injection: 3 } });
+      const run = await world.up();
+      expect(run.ok).to.equal(false);
+      expect(run.text).to.match(/new pods of Deployment mas-gate\/planner cannot be created: .*failed calling webhook/);
+      expect(added()).to.deep.equal([]);
     });
   });
 });
+
+const TAG = "revisionTags={prod}";
+
+/** Who injected the proxy of a pod, and its version where that is not the usual one. */
+function proxyOf({ metadata, spec }: z.infer<typeof podSchema>): string {
+  const all = [...spec.containers, ...(spec.initContainers ?? [])];
+  const image = all.find(({ name }) => name === "istio-proxy")?.image;
+  if (image === undefined) return "no proxy";
+  const tag = image.replace(/.*:/, "");
+  return [metadata.annotations?.["istio.io/rev"], ...(tag === "latest" ? [] : [tag])].join(" ");
+}

@@ -136,9 +136,8 @@ describe("what Istio's injector says of MAS pods", function () {
     const { injection } = await read("wide");
     const image = "registry.istio.io/testing/proxyv2";
     expect(injection.lacking.get("Deployment/wide/old")).to.equal(
-      `2 of 2 pods: has istio-init of ${image}:latest, the injector's is ${image}:1.99.0, ` +
-        `has istio-proxy of ${image}:latest, the injector's is ${image}:1.99.0, ` +
-        "was injected by revision default, not canary",
+      `2 of 2 pods: was injected by revision default, not canary, ` +
+        `has istio-init and istio-proxy of ${image}:latest, the injector's is ${image}:1.99.0`,
     );
     expect((await restart("wide", "old", "s2")).stderr).to.equal("");
     expect((await read("wide")).injection.lacking.has("Deployment/wide/old")).to.equal(false);

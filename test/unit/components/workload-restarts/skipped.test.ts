@@ -25,8 +25,8 @@ const WORDS: [why: SkipReason, text: string, keepsOld: boolean][] = [
     true,
   ],
   [
-    { code: "rollout", rollout: "r", namespace: "a" },
-    "its pods are those of an Argo Rollout, which is not restarted here: kubectl argo rollouts restart r --namespace a",
+    { code: "other-controller", kind: "CloneSet", how: "restart it" },
+    "is of kind CloneSet, which is not restarted here: restart it",
     true,
   ],
   [{ code: "cron-job" }, "is a CronJob; the pods of its next run get the new configuration", false],

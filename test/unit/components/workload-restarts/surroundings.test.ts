@@ -33,7 +33,7 @@ const hpa = (name: string, kind = "Deployment") =>
 function said(workloads: LiveWorkload[], objects: KubeObject[] = []): string {
   const targets = workloads.map(({ kind, namespace, name }) => ({ kind, namespace, name, done: name === "done" }));
   const plan: RestartPlan = { groups: [{ name: "all", targets }], skipped: [], stale: [] };
-  return surroundingWarnings(plan, workloads, objects, 3).join("\n");
+  return surroundingWarnings(plan, workloads, objects, { places: 3, changes: [] }).join("\n");
 }
 
 describe("what meets a restart from outside", () => {
@@ -73,6 +73,24 @@ describe("what meets a restart from outside", () => {
     ["a quota with room", [labelled("a")], [quota(3, 2)], undefined],
     ["a quota on some pods only", [labelled("a")], [quota(2, 2, { scopes: ["BestEffort"] })], undefined],
     ["a quota on something else", [labelled("a")], [quota(1, 1, {}, "secrets")], undefined],
+    [
+      "a budget that lets no pod of a Rollout go",
+      [labelled("a", { kind: "Rollout" })],
+      [budget("a", { maxUnavailable: 0 })],
+      "lets no pod go, which Argo asks of each; allow one: Rollout/mas/a",
+    ],
+    [
+      "a budget that lets a pod of a Rollout go",
+      [labelled("a", { kind: "Rollout", ...one })],
+      [budget("a", { maxUnavailable: 1 })],
+      undefined,
+    ],
+    [
+      "the only pod of a Rollout",
+      [labelled("a", { kind: "Rollout", replicas: 1 })],
+      [],
+      "have no pod for as long as a new one takes to start, because Argo takes the old one away first: Rollout/mas/a",
+    ],
     ["an autoscaler", [labelled("a")], [hpa("a")], "HorizontalPodAutoscaler while they are restarted; new pods that"],
     ["an autoscaler of another kind", [labelled("a")], [hpa("a", "StatefulSet")], undefined],
   ] as const) {
@@ -95,7 +113,7 @@ describe("what meets a restart from outside", () => {
     it(`Reloader: ${key}=${value} is ${on ? "told" : "nothing"}, on the workload or its pod template`, () => {
       for (const where of ["annotations", "podAnnotations"]) {
         const found = said([labelled("a", { [where]: { [key]: value } })]);
-        if (on) expect(found).to.contain(`Deployment/mas/a (${key})`).and.contain("restarted here all the same");
+        if (on) expect(found).to.contain(`Deployment/mas/a (${key})`).and.contain("not restarted again here if");
         else expect(found).to.equal("");
       }
     });
