@@ -16,8 +16,11 @@ const LACKS: Readonly<Record<string, (live: unknown) => string | undefined>> = {
   },
   "/Pod": (live) => (isTrue(live, "Ready") ? undefined : "it is not ready"),
   "apps/ReplicaSet": (live) => {
-    const [ready, wanted] = [dig(live, "status", "readyReplicas") ?? 0, dig(live, "spec", "replicas") ?? 1];
-    return Number(ready) < Number(wanted) ? `${String(ready)} of ${String(wanted)} pods ready` : undefined;
+    const [ready, wanted] = [
+      Number(dig(live, "status", "readyReplicas") ?? 0),
+      Number(dig(live, "spec", "replicas") ?? 1),
+    ];
+    return ready < wanted ? `${ready} of ${wanted} pods are ready` : undefined;
   },
   "apiextensions.k8s.io/CustomResourceDefinition": (live) =>
     isTrue(live, "Established") ? undefined : "it is not Established",
