@@ -45,11 +45,12 @@ export async function cached(spec: ToolSpec): Promise<{ file: string } | { reaso
 
 /**
  * Lets `produce` write the binary to a path in a scratch folder, then moves the finished entry to its place in one
- * step, so that another process sees either nothing or a whole entry.
+ * step, so that another process sees either nothing or a whole entry. Only who holds the entry's lock may call it.
  * @returns the path of the binary in the cache.
  */
 export async function store(spec: ToolSpec, produce: (file: string) => Promise<void>): Promise<string> {
   const entry = cacheEntry(spec);
+  await removeUnfinished(entry);
   const scratch = `${entry}.tmp-${process.pid}-${randomBytes(4).toString("hex")}`;
   await fs.promises.mkdir(scratch, { recursive: true });
   try {
@@ -64,4 +65,12 @@ export async function store(spec: ToolSpec, produce: (file: string) => Promise<v
     await fs.promises.rm(scratch, { recursive: true, force: true });
   }
   return path.join(entry, spec.name);
+}
+
+/** A build that was killed leaves its scratch folder, of up to some hundred megabytes. */
+async function removeUnfinished(entry: string): Promise<void> {
+  const folder = path.dirname(entry);
+  const names = await fs.promises.readdir(folder).catch(() => []);
+  const left = names.filter((name) => name.startsWith(`${path.basename(entry)}.tmp-`));
+  await Promise.all(left.map((name) => fs.promises.rm(path.join(folder, name), { recursive: true, force: true })));
 }

@@ -18,6 +18,7 @@ import {
   MARKER,
 } from "../../../sandbox/cluster/processes";
 import { formatElapsed, Progress } from "../../../sandbox/progress";
+import { cached, cacheEntry, store } from "../../../sandbox/tools/cache";
 import { buildArguments, parseVersion, pinnedVersion, TOOLS } from "../../../sandbox/tools/catalog";
 import { digestOf, downloadTool } from "../../../sandbox/tools/download";
 import { withLock } from "../../../sandbox/tools/lock";
@@ -105,6 +106,28 @@ describe("sandbox: downloads", () => {
   it("finds a digest by file name only", () => {
     expect(digestOf(`${good} *dir/tool\n`, "tool")).to.equal(good);
     expect(digestOf(`${good}  tool.asc\n`, "tool")).to.equal(undefined);
+  });
+});
+
+describe("sandbox: the cache of tools", () => {
+  it("takes away what a build that was killed has left", async () => {
+    const before = process.env["XDG_CACHE_HOME"];
+    const home = fs.mkdtempSync(path.join(os.tmpdir(), "cache-"));
+    process.env["XDG_CACHE_HOME"] = home;
+    try {
+      const [spec] = TOOLS;
+      if (!spec) throw new Error("there is no tool");
+      const left = `${cacheEntry(spec)}.tmp-1-0123abcd`;
+      fs.mkdirSync(left, { recursive: true });
+      const file = await store(spec, async (to) => fs.promises.writeFile(to, "built"));
+      expect(fs.readFileSync(file, "utf8")).to.equal("built");
+      expect(fs.readdirSync(path.dirname(left))).to.deep.equal([path.basename(cacheEntry(spec))]);
+      expect(await cached(spec)).to.deep.equal({ file });
+    } finally {
+      if (before === undefined) delete process.env["XDG_CACHE_HOME"];
+      else process.env["XDG_CACHE_HOME"] = before;
+      fs.rmSync(home, { recursive: true });
+    }
   });
 });
 
