@@ -66,20 +66,34 @@ const workload = z.looseObject({
     .prefault({}),
 });
 
+/** Workloads of a kind that may not be listed in a namespace. */
+export interface UnlistedWorkloads {
+  readonly kind: WorkloadKind;
+  readonly namespace: string;
+}
+
 /**
  * Deployments, StatefulSets, DaemonSets and Argo Rollouts of these namespaces: four lists a namespace, whatever their
- * number. Users who may not list DaemonSets or Rollouts have none.
+ * number. Users who may not list DaemonSets or Rollouts get the others.
  *
+ * @param onUnlisted told of those that may not be listed.
  * @throws UserError when the others may not be listed.
  */
-export async function readWorkloads(client: ClusterClient, namespaces: string[]): Promise<LiveWorkload[]> {
+export async function readWorkloads(
+  client: ClusterClient,
+  namespaces: string[],
+  onUnlisted: (unlisted: UnlistedWorkloads) => void = () => undefined,
+): Promise<LiveWorkload[]> {
   const lists = namespaces.flatMap((namespace) =>
     WORKLOAD_KINDS.map(async (kind) => {
       const items = await client.api
         .list({ apiVersion: apiVersionOf(kind), kind }, namespace)
         .catch((error: unknown): object[] => {
           const usual = kind === "Deployment" || kind === "StatefulSet";
-          if (!usual && error instanceof ApiError && error.code === 403) return [];
+          if (!usual && error instanceof ApiError && error.code === 403) {
+            onUnlisted({ kind, namespace });
+            return [];
+          }
           throw orNotAllowed(error, `the workloads of namespace ${namespace} may not be read`, [
             `let the user get, list, watch and patch deployments.apps and statefulsets.apps in namespace ${namespace}`,
           ]);

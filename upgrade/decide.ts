@@ -49,6 +49,7 @@ import {
 } from "./release-state";
 import { refuseNumberTags } from "./number-tags";
 import type { Snapshot } from "./snapshot";
+import { unlistedWarnings } from "../components/workload-restarts/unlisted";
 import { upgradeWarnings } from "./warnings";
 
 /** What is decided about the chart's CRDs. */
@@ -138,6 +139,7 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
       ...upgradeWarnings(config, values, snapshot, crds.dropped),
       ...brokenWarnings(restarts, snapshot.workloads, config.restarts.brokenBefore),
       ...ownerWarnings(restarts, snapshot.workloads),
+      ...unlistedWarnings(snapshot.unlisted),
       ...surroundingWarnings(restarts, snapshot.workloads, snapshot.surroundings, {
         places,
         changes: changedConfig(stable(installedObjects ?? []), stable(chart.fixed.objects), config.namespace),

@@ -24,7 +24,7 @@ import { sameValues } from "../helm/installed-values";
 import { readRelease, type ReleaseState } from "../helm/release";
 import type { ClusterClient } from "../kubernetes/connect";
 import { type LiveCrd, readLiveCrds } from "../kubernetes/crds";
-import { type LiveWorkload, readWorkloads } from "../kubernetes/workloads";
+import { type LiveWorkload, readWorkloads, type UnlistedWorkloads } from "../kubernetes/workloads";
 import type { KubeObject } from "../kubernetes/objects";
 import { refuseLostRecords } from "./lost-records";
 import { crdsOf, isInstalled, refuseUnfitRelease, revisionObjects, writesRevision } from "./release-state";
@@ -54,6 +54,8 @@ export interface Snapshot {
   readonly policies: readonly CasaPolicyFacts[];
   /** All workloads of the namespaces that somebody names some in. */
   readonly workloads: readonly LiveWorkload[];
+  /** Workloads that may not be listed there. */
+  readonly unlisted: readonly UnlistedWorkloads[];
   /** What else runs pods under the names. */
   readonly otherWorkloads: readonly OtherWorkload[];
   /** Budgets, quotas and autoscalers of the namespaces of MAS workloads. */
@@ -140,9 +142,11 @@ async function readRestartRecords(client: ClusterClient, config: UpgradeConfig):
 async function readMasWorkloads(
   client: ClusterClient,
   { restarts, mode }: UpgradeConfig,
-): Promise<Pick<Snapshot, "systems" | "policies" | "workloads" | "otherWorkloads" | "injection" | "surroundings">> {
+): Promise<
+  Pick<Snapshot, "systems" | "policies" | "workloads" | "unlisted" | "otherWorkloads" | "injection" | "surroundings">
+> {
   if (!restarts.enabled) {
-    const none = { systems: [], policies: [], workloads: [], otherWorkloads: [], surroundings: [] };
+    const none = { systems: [], policies: [], workloads: [], unlisted: [], otherWorkloads: [], surroundings: [] };
     return { ...none, injection: NO_INJECTION_FACTS };
   }
   const [systems, policies] = restarts.discovery
@@ -150,7 +154,8 @@ async function readMasWorkloads(
     : [[], []];
   const named = nameWorkloads(systems, policies, restarts.workloads);
   const namespaces = [...new Set(named.map(({ namespace }) => namespace))];
-  const workloads = await readWorkloads(client, namespaces);
+  const unlisted: UnlistedWorkloads[] = [];
+  const workloads = await readWorkloads(client, namespaces, (one) => unlisted.push(one));
   const mas = new Set(named.map(({ namespace, name }) => `${namespace}/${name}`));
   const isMas = ({ namespace, name, refersTo }: LiveWorkload) =>
     [name, refersTo?.name ?? name].some((one) => mas.has(`${namespace}/${one}`));
@@ -160,5 +165,5 @@ async function readMasWorkloads(
     readInjection(client, mode, ofMas),
     readSurroundings(client, [...new Set(ofMas.map(({ namespace }) => namespace))]),
   ]);
-  return { systems, policies, workloads, otherWorkloads, injection, surroundings };
+  return { systems, policies, workloads, unlisted, otherWorkloads, injection, surroundings };
 }

@@ -162,6 +162,17 @@ describe("reading a cluster", function () {
       expect(await refusal(listMultiAgentSystems(client))).to.contain("restarts.discovery false");
       expect(await refusal(readWorkloads(client, ["mas-finance"]))).to.contain("namespace mas-finance");
     });
+
+    it("a kind of workloads that may not be listed is told, and the others are read", async () => {
+      const resources = "--resource=deployments.apps,statefulsets.apps";
+      await world.kubectl("create", "clusterrole", "usual-workloads", "--verb=get,list", resources);
+      const client = await world.clientOf("usual", "usual-workloads");
+      const unlisted: object[] = [];
+      const found = await readWorkloads(client, ["mas-finance"], (one) => unlisted.push(one));
+      expect(found.map(({ name }) => name)).to.include.members(["analyst", "ledger"]);
+      // Argo Rollouts are not served here.
+      expect(unlisted).to.deep.equal([{ kind: "DaemonSet", namespace: "mas-finance" }]);
+    });
   });
 
   describe("a helm release", () => {

@@ -95,4 +95,14 @@ describe("restarts that the release gives no reason for", () => {
     const done = { ...DONE, ...situation, workloads: [stamped("owned", { owner }), workload("plain")] };
     expect(outcomeOf(done).warnings).to.deep.equal([]);
   });
+
+  it("says which kinds of workloads may not be listed, and where", () => {
+    const unlisted = ["a", "b", "c", "d", "e", "f"].map((namespace) => ({ kind: "Rollout" as const, namespace }));
+    const situation = { systems: [system("plain")], workloads: [workload("plain")] };
+    expect(outcomeOf({ ...situation, unlisted }).warnings).to.deep.equal([
+      "Rollouts may not be listed in a, b, c, d, e and 1 more: those that run MAS pods there are not known, and are not " +
+        "restarted. Let the user get, list, watch and patch rollouts.argoproj.io there",
+    ]);
+    expect(outcomeOf(situation).warnings).to.deep.equal([]);
+  });
 });

@@ -28,6 +28,7 @@ export interface Situation {
   systems?: Snapshot["systems"];
   policies?: Snapshot["policies"];
   workloads?: LiveWorkload[];
+  unlisted?: Snapshot["unlisted"];
   otherWorkloads?: Snapshot["otherWorkloads"];
   injection?: Partial<Snapshot["injection"]>;
   surroundings?: Snapshot["surroundings"];
@@ -269,6 +270,7 @@ function snapshotOf(situation: Situation): Snapshot {
       systems: [],
       policies: [],
       workloads: [],
+      unlisted: [],
       otherWorkloads: [],
       surroundings: [],
       ...rest,
