@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import type { ClusterClient } from "../kubernetes/connect";
 import { dig, type KubeObject } from "../kubernetes/objects";
@@ -31,6 +32,10 @@ interface SeenPod {
 
 /** Lines of a log that are kept. */
 const KEPT_LINES = 2000;
+/** Pause before a log that said nothing is opened again, in milliseconds. */
+const READ_AGAIN_MS = 200;
+/** How often that is done once its container has ended. */
+const READS_AFTER_END = 3;
 /** Longest wait for what is still to be read once helm has given up, in milliseconds. */
 const LAST_WORDS_MS = 3000;
 
@@ -161,20 +166,37 @@ export class HookWatch {
   }
 
   /** Follows one start of a container to its end. */
-  private read({ pod, logs }: SeenPod, namespace: string, container: string, restarts: number): void {
+  private read(seen: SeenPod, namespace: string, container: string, restarts: number): void {
     const key = `${container}/${restarts}`;
-    if (logs.has(key)) return;
+    if (seen.logs.has(key)) return;
     const lines: string[] = [];
-    logs.set(key, lines);
-    const path = `${podsOf(namespace)}/${pod.metadata.name}/log`;
-    const query = { container, follow: "true", tailLines: `${KEPT_LINES}` };
-    const reading = eachLine(this.client, { path, query, signal: this.end.signal }, (line) => {
-      lines.push(line);
-      if (lines.length > KEPT_LINES) lines.shift();
-    }).catch(() => undefined);
+    seen.logs.set(key, lines);
+    const path = `${podsOf(namespace)}/${seen.pod.metadata.name}/log`;
+    const reading = this.follow(path, container, lines, () => isOver(seen, container, restarts));
     this.reading.add(reading);
     void reading.then(() => this.reading.delete(reading));
   }
+
+  /** A log that is opened as its container starts may not be there yet: one that said nothing is opened again. */
+  private async follow(path: string, container: string, lines: string[], isOver: () => boolean): Promise<void> {
+    const { signal } = this.end;
+    const query = { container, follow: "true", tailLines: `${KEPT_LINES}` };
+    for (let left = READS_AFTER_END; left > 0 && lines.length === 0 && !signal.aborted;) {
+      if (isOver()) left--;
+      await eachLine(this.client, { path, query, signal }, (line) => {
+        lines.push(line);
+        if (lines.length > KEPT_LINES) lines.shift();
+      }).catch(() => undefined);
+      if (lines.length === 0) await sleep(READ_AGAIN_MS, undefined, { signal, ref: false }).catch(() => undefined);
+    }
+  }
+}
+
+/** Whether this start of a container has ended, or its pod is gone. */
+function isOver({ pod, gone }: SeenPod, container: string, restarts: number): boolean {
+  const all = [...(pod.status.initContainerStatuses ?? []), ...(pod.status.containerStatuses ?? [])];
+  const now = all.find(({ name }) => name === container);
+  return gone || now === undefined || now.restartCount > restarts || Boolean(now.state?.terminated);
 }
 
 /** Also one that just runs: a hook that takes too long is one that helm gave up. */

@@ -37,6 +37,7 @@ export class PodProcesses {
     await createFor(this.services, pod, "Logs", { logs: [{ logsFile: files.now, previousLogsFile: files.before }] });
     const state: Running = { stopped: false };
     this.running.set(uid, state);
+    await this.patchAnnotation(pod, ANNOTATION.logReady);
     void this.life(pod, command, state).catch((error: Error) => {
       this.services.log(`the process of pod ${pod.metadata?.namespace}/${pod.metadata?.name}: ${error.message}`);
     });
@@ -128,6 +129,17 @@ export class PodProcesses {
         resolve(code ?? 137);
       });
     });
+  }
+
+  private async patchAnnotation(pod: k8s.V1Pod, annotation: string): Promise<void> {
+    const { name = "", namespace = "" } = pod.metadata ?? {};
+    const body = { metadata: { annotations: { [annotation]: "true" } } };
+    await this.services.kubeconfig
+      .makeApiClient(k8s.CoreV1Api)
+      .patchNamespacedPod(
+        { name, namespace, body },
+        k8s.setHeaderOptions("Content-Type", k8s.PatchStrategy.StrategicMergePatch),
+      );
   }
 
   private async patch(

@@ -16,6 +16,8 @@ export const ANNOTATION = {
    * Ready, or its Job complete, when it ends well, and the container starts again when it does not.
    */
   process: "sandbox.casa-upgrade.dev/process",
+  /** Set on pods with a process once their log is in place: before that nothing is to say that they run. */
+  logReady: "sandbox.casa-upgrade.dev/log-ready",
 } as const;
 
 /** Time from one crash of a crash-looping container to the next, in milliseconds. */
@@ -137,7 +139,7 @@ const ONE_MORE_RESTART = "{{ add 1 ( index $root.status.containerStatuses $index
  */
 export function podStages(): object[] {
   return [
-    stage("pod-start-process", [ALIVE, NOT_STARTED, exists(realProcess)], {
+    stage("pod-start-process", [ALIVE, NOT_STARTED, exists(realProcess), exists(annotation(ANNOTATION.logReady))], {
       statusTemplate: `${NOW}conditions:${INITIALIZED}${NOT_READY}${containerStatuses(false, RUNNING)}${STARTED_STATUS}`,
     }),
     stage(
