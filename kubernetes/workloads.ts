@@ -84,8 +84,12 @@ export async function readWorkloads(
   namespaces: string[],
   onUnlisted: (unlisted: UnlistedWorkloads) => void = () => undefined,
 ): Promise<LiveWorkload[]> {
+  // Asked once: a kind that is not served would be looked for again in each namespace.
+  const kinds = await Promise.all(
+    WORKLOAD_KINDS.map(async (kind) => ((await client.api.resource(apiVersionOf(kind), kind)) ? [kind] : [])),
+  );
   const lists = namespaces.flatMap((namespace) =>
-    WORKLOAD_KINDS.map(async (kind) => {
+    kinds.flat().map(async (kind) => {
       const items = await client.api
         .list({ apiVersion: apiVersionOf(kind), kind }, namespace)
         .catch((error: unknown): object[] => {
