@@ -1,39 +1,22 @@
 import { z } from "zod";
 import { ApiError } from "./api";
 import { type ClusterClient, parseObject } from "./connect";
-import { managedFields } from "./managed-fields";
 import { dig, isMap } from "./objects";
-import { ownerReference } from "./owner-reference";
+import { controllerOf } from "./owner-reference";
+import { count, podTemplate, workloadMetadata } from "./workload-schema";
 import { labelSelector, selectorText } from "./selector-text";
 import { strategyOf } from "./strategy";
 import type { LiveWorkload } from "./live-workload";
 
-const count = z
-  .number()
-  .nullish()
-  .transform((value) => value ?? 0);
-const texts = z.record(z.string(), z.string()).nullish();
 const reference = z.looseObject({ apiVersion: z.string(), kind: z.string(), name: z.string() });
 const rollout = z.looseObject({
-  metadata: z.looseObject({
-    namespace: z.string(),
-    name: z.string(),
-    generation: z.number().default(0),
-    annotations: texts,
-    managedFields,
-    ownerReferences: z.array(ownerReference).nullish(),
-  }),
+  metadata: workloadMetadata,
   spec: z.looseObject({
     replicas: z.number().nullish(),
     restartAt: z.string().nullish(),
     selector: labelSelector.nullish(),
     workloadRef: reference.nullish(),
-    template: z
-      .looseObject({
-        metadata: z.looseObject({ annotations: texts, labels: texts }).nullish(),
-        spec: z.looseObject({}).optional(),
-      })
-      .nullish(),
+    template: podTemplate.nullish(),
   }),
   status: z
     .looseObject({
@@ -86,7 +69,7 @@ export function rolloutFacts(item: unknown): LiveWorkload {
   // What a hash says of the generation nobody knows; the pods are looked at either way.
   const observedGeneration = Number.isInteger(observed) ? observed : at.generation;
   const restarted = !spec.restartAt || sameTime(spec.restartAt, status.restartedAt);
-  const owner = (at.ownerReferences ?? []).find(({ controller }) => controller === true);
+  const owner = controllerOf(at.ownerReferences);
   const { template = {}, workloadRef, restartAt } = spec;
   return {
     ...{ kind: "Rollout", namespace: at.namespace, name: at.name, replicas, paused: false },
@@ -102,7 +85,7 @@ export function rolloutFacts(item: unknown): LiveWorkload {
     claimTemplates: [],
     podSelector: status.selector ? status.selector : selectorText(spec.selector ?? {}),
     managedFields: at.managedFields,
-    ...(owner ? { owner: { apiVersion: owner.apiVersion, kind: owner.kind, name: owner.name } } : {}),
+    ...(owner ? { owner } : {}),
     ...(restartAt ? { restartAt } : {}),
     ...(workloadRef ? { refersTo: { kind: workloadRef.kind, name: workloadRef.name } } : {}),
   };

@@ -7,3 +7,12 @@ export const ownerReference = z.looseObject({
   name: z.string(),
   controller: z.boolean().nullish(),
 });
+type OwnerReference = z.infer<typeof ownerReference>;
+
+/** What controls an object; undefined where nothing does. */
+export function controllerOf(
+  references: readonly OwnerReference[] | null | undefined,
+): Pick<OwnerReference, "apiVersion" | "kind" | "name"> | undefined {
+  const owner = references?.find(({ controller }) => controller === true);
+  return owner && { apiVersion: owner.apiVersion, kind: owner.kind, name: owner.name };
+}

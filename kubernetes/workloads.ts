@@ -4,9 +4,9 @@ import { rolloutFacts, withReferredTemplate } from "./argo-rollouts";
 import { apiVersionOf, WORKLOAD_KINDS, type WorkloadKind } from "./workload";
 import { strategyOf } from "./strategy";
 import { ApiError } from "./api";
-import { managedFields } from "./managed-fields";
 import type { LiveWorkload } from "./live-workload";
-import { ownerReference } from "./owner-reference";
+import { controllerOf } from "./owner-reference";
+import { count, podTemplate, workloadMetadata } from "./workload-schema";
 import { labelSelector, selectorText } from "./selector-text";
 import { type ClusterClient, parseObject } from "./connect";
 
@@ -18,24 +18,12 @@ export function orNotAllowed(error: unknown, problem: string, fix: string[]): un
   return new UserError("permission", `missing permission: ${problem}: ${error.message}`, fix.join("\n    "));
 }
 
-const count = z
-  .number()
-  .nullish()
-  .transform((value) => value ?? 0);
 const strategy = z.looseObject({
   type: z.string().default("RollingUpdate"),
   rollingUpdate: z.looseObject({ partition: z.number().optional() }).nullish(),
 });
-const texts = z.record(z.string(), z.string()).nullish();
 const workload = z.looseObject({
-  metadata: z.looseObject({
-    namespace: z.string(),
-    name: z.string(),
-    generation: z.number().default(0),
-    annotations: texts,
-    managedFields,
-    ownerReferences: z.array(ownerReference).nullish(),
-  }),
+  metadata: workloadMetadata,
   spec: z.looseObject({
     replicas: z.number().nullish(),
     paused: z.boolean().default(false),
@@ -43,10 +31,7 @@ const workload = z.looseObject({
     updateStrategy: strategy.nullish(),
     selector: labelSelector.nullish(),
     volumeClaimTemplates: z.array(z.looseObject({ metadata: z.looseObject({ name: z.string() }) })).nullish(),
-    template: z.looseObject({
-      metadata: z.looseObject({ annotations: texts, labels: texts }).nullish(),
-      spec: z.looseObject({}).optional(),
-    }),
+    template: podTemplate,
   }),
   status: z
     .looseObject({
@@ -130,7 +115,7 @@ export function workloadFacts(kind: WorkloadKind, item: unknown): LiveWorkload {
   const { metadata: at, spec, status: reported } = parseObject(kind, item, workload);
   const status = kind === "DaemonSet" ? countsOfNodes(reported) : reported;
   const desired = kind === "DaemonSet" ? reported.desiredNumberScheduled : (spec.replicas ?? 1);
-  const owner = (at.ownerReferences ?? []).find(({ controller }) => controller === true);
+  const owner = controllerOf(at.ownerReferences);
   const template = spec.template.metadata;
   const rolling = spec.strategy ?? spec.updateStrategy;
   const facts = {
@@ -154,7 +139,7 @@ export function workloadFacts(kind: WorkloadKind, item: unknown): LiveWorkload {
     claimTemplates: (spec.volumeClaimTemplates ?? []).map(({ metadata }) => metadata.name),
     podSelector: selectorText(spec.selector ?? {}),
     managedFields: at.managedFields,
-    ...(owner ? { owner: { apiVersion: owner.apiVersion, kind: owner.kind, name: owner.name } } : {}),
+    ...(owner ? { owner } : {}),
   };
   // A StatefulSet with a partition keeps the pods below it on the old template, and counts as rolled out all the same.
   const { partition } = facts.strategy;

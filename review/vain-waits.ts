@@ -1,5 +1,6 @@
+import { waitsFor } from "../diagnosis/other-waits";
 import type { ClusterClient } from "../kubernetes/connect";
-import { dig, digList, groupKind, type KubeObject } from "../kubernetes/objects";
+import { dig, groupKind, type KubeObject } from "../kubernetes/objects";
 import { POD_SPECS, podWorkload } from "../kubernetes/pod-templates";
 import { claimNames } from "../kubernetes/references";
 import { listIfAllowed, noneIfForbidden } from "./pods";
@@ -44,7 +45,7 @@ async function unboundClaims(
   );
   const open = objects.flatMap(({ live, after: claim }) => {
     if (!claim || groupKind(claim) !== "/PersistentVolumeClaim") return [];
-    const isBound = dig(live, "status", "phase") === "Bound";
+    const isBound = waitsFor(claim, live) === undefined;
     const isMounted = mounted.has(`${claim.metadata.namespace ?? namespace}/${claim.metadata.name ?? ""}`);
     return isBound || isMounted ? [] : [claim];
   });
@@ -68,9 +69,8 @@ async function isBoundLate(client: ClusterClient, claim: KubeObject): Promise<bo
 /** Load balancers that have no address now: nothing in this cluster seems to give them one. */
 function withoutAddress(objects: readonly ReleaseObject[]): string[] {
   return objects.flatMap(({ live, after }) => {
-    if (!live || !after || groupKind(after) !== "/Service" || dig(after, "spec", "type") !== "LoadBalancer") return [];
-    const addresses = [...digList(live, "status", "loadBalancer", "ingress"), ...digList(after, "spec", "externalIPs")];
-    if (dig(live, "spec", "type") !== "LoadBalancer" || addresses.length > 0) return [];
+    if (!live || !after || groupKind(after) !== "/Service" || dig(live, "spec", "type") !== "LoadBalancer") return [];
+    if (waitsFor(after, { ...after, status: dig(live, "status") }) === undefined) return [];
     return [
       `helm waits until Service ${after.metadata.name ?? ""} has a load balancer's address, and it has none now: the upgrade would ` +
         "end at timeouts.release. See why (kubectl describe service), or choose type ClusterIP or NodePort in the values",

@@ -111,7 +111,7 @@ async function refusedPod(
   const news = (events ?? []).filter(
     ({ lastTimestamp, eventTime, involvedObject }) =>
       Date.parse(lastTimestamp ?? eventTime ?? "") >= since.getTime() - 1000 &&
-      (kind !== "Rollout" || new RegExp(`^${name}-[a-z0-9]+$`).test(involvedObject.name)),
+      (kind !== "Rollout" || involvedObject.name.replace(/-[^-]+$/, "") === name),
   );
   const last = news.at(-1);
   return last && `FailedCreate: ${last.message}`;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
-import { ownerReference } from "../../../kubernetes/owner-reference";
+import { controllerOf, ownerReference } from "../../../kubernetes/owner-reference";
 import type { LiveWorkload } from "../../../kubernetes/workloads";
 import type { OtherWorkload } from "../other-kinds";
 import type { NamedWorkload } from "../restarts";
@@ -61,8 +61,8 @@ async function controllersOfPods(
       OWNED.map(async (type) => {
         const objects = await orNothing(client.list(type, namespace, owned), []);
         return objects.flatMap(({ metadata }) => {
-          const owner = (metadata.ownerReferences ?? []).find(({ controller }) => controller === true);
-          return owner ? [{ apiVersion: owner.apiVersion, kind: owner.kind, namespace, name: owner.name }] : [];
+          const owner = controllerOf(metadata.ownerReferences);
+          return owner ? [{ ...owner, namespace }] : [];
         });
       }),
     ),
