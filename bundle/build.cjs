@@ -4,6 +4,7 @@ const fs = require("node:fs");
 const path = require("node:path");
 const { buildSync } = require("esbuild");
 const entries = require("./entries.json");
+const { removeCode } = require("./cached-code.cjs");
 const { MADE_OF, ROOT, bundleOf, stateOf } = require("./load.cjs");
 
 // Installed packages that must be the one copy that Pulumi loads, too, or that few runs need and that are large.
@@ -50,13 +51,6 @@ write(MADE_OF, JSON.stringify({ node: process.version, sources }, null, 2));
 function sureStateOf(file) {
   const { mtimeMs } = fs.statSync(path.join(ROOT, file));
   return mtimeMs < begun ? stateOf(file) : "changed meanwhile";
-}
-
-/** Code that was made of an earlier form of the bundle. */
-function removeCode(outfile) {
-  const [folder, name] = [path.dirname(outfile), path.basename(outfile)];
-  const isCode = (file) => file.startsWith(`${name}.v`) && file.includes(".code");
-  for (const file of fs.readdirSync(folder).filter(isCode)) fs.rmSync(path.join(folder, file), { force: true });
 }
 
 /** In one step: other processes may read, or make the same, at this moment. */

@@ -1,10 +1,10 @@
 // First in every bundle. The Pulumi SDK loads a TypeScript compiler and a package manager with the rest of itself, to write functions into the
-// state. This program has no such functions, and both together are half of the SDK's start. They are loaded when
-// something asks for the first of their members.
+// state, and an API by which programs run the engine. This program does neither, and all together are more than half of
+// the SDK's start. They are loaded when something asks for the first of their members.
 "use strict";
 const Module = require("node:module");
 
-const LARGE = new Set(["typescript", "@npmcli/arborist"]);
+const LARGE = new Set(["typescript", "@npmcli/arborist", "./automation"]);
 const load = Module._load;
 
 Module._load = function (request, parent, isMain) {

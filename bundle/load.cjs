@@ -3,9 +3,8 @@
 "use strict";
 const { spawnSync } = require("node:child_process");
 const fs = require("node:fs");
-const Module = require("node:module");
 const path = require("node:path");
-const vm = require("node:vm");
+const { run } = require("./cached-code.cjs");
 
 const ROOT = path.resolve(__dirname, "..");
 /** What the bundles were made of: the sources, with date and size of each. */
@@ -44,44 +43,7 @@ function ensureBundles() {
 /** Runs the bundle of an entry and returns what it exports. */
 function load(name) {
   ensureBundles();
-  const file = bundleOf(name);
-  return run(file, codeOf(file));
-}
-
-/**
- * The code that V8 made of a bundle in an earlier run, for as long as it is the same bundle and the same Node.js: V8
- * itself compares no more than the length of the text.
- */
-function codeOf(file) {
-  const { mtimeMs, size } = fs.statSync(file);
-  return `${file}.${process.version}-${process.arch}-${Math.round(mtimeMs)}-${size}.code`;
-}
-
-/** As `require` does, but for the code: to compile three megabytes anew takes longer than to run them. */
-function run(file, code) {
-  const module = new Module(file, require.main);
-  module.filename = file;
-  module.paths = Module._nodeModulePaths(path.dirname(file));
-  const cachedData = fs.existsSync(code) ? fs.readFileSync(code) : undefined;
-  const script = new vm.Script(Module.wrap(fs.readFileSync(file, "utf8")), {
-    ...{ filename: file, cachedData },
-    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  });
-  const wrapper = script.runInThisContext();
-  wrapper.call(module.exports, module.exports, Module.createRequire(file), module, file, path.dirname(file));
-  if (cachedData === undefined || script.cachedDataRejected) keepCode(code, script);
-  return module.exports;
-}
-
-/** Whoever may not write there, or is too late, goes on without. */
-function keepCode(code, script) {
-  const temporary = `${code}.${process.pid}`;
-  try {
-    fs.writeFileSync(temporary, script.createCachedData());
-    fs.renameSync(temporary, code);
-  } catch {
-    fs.rmSync(temporary, { force: true });
-  }
+  return run(bundleOf(name));
 }
 
 module.exports = { MADE_OF, ROOT, bundleOf, ensureBundles, load, stateOf };

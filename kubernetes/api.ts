@@ -57,8 +57,9 @@ export interface ListOptions {
 const statusSchema = z.looseObject({ reason: z.string().optional(), message: z.string().optional() });
 const listSchema = z.looseObject({
   metadata: z.looseObject({ continue: z.string().optional(), remainingItemCount: z.number().optional() }).optional(),
+  // As they are: a list may have tens of thousands, and each is parsed again by who reads it.
   items: z
-    .array(z.looseObject({}))
+    .array(z.custom<object>(isMap))
     .nullish()
     .transform((items) => items ?? []),
 });

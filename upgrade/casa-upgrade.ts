@@ -16,7 +16,7 @@ import { showUserErrors } from "../config/show-errors";
 import type { CasaUpgradeArgs } from "../config/upgrade-args";
 import type { CasaUpgradeResults } from "./results";
 import { refuseIncompleteRun } from "./last-look";
-import { startPlugins } from "./start-plugins";
+import { startCommandPlugin } from "./start-plugins";
 
 export type { CasaUpgradeArgs, CasaUpgradeResults };
 
@@ -56,7 +56,7 @@ export class CasaUpgrade extends pulumi.ComponentResource<RecordedResults> imple
 
   constructor(name: string, args: CasaUpgradeArgs, opts?: pulumi.ComponentResourceOptions) {
     const inWords = inWordsFor(name, args);
-    startPlugins();
+    startCommandPlugin();
     const plan = planAfter(name, args, opts, inWords);
     const inputs = {
       cluster: plan.then(({ cluster }) => cluster),

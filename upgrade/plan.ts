@@ -34,7 +34,9 @@ import type { ClusterAccess } from "../shared/shell";
 import { lastLook } from "./last-look";
 import { decide, type Decisions } from "./decide";
 import * as preflight from "./preflight";
+import { writesRevision } from "./release-state";
 import { readSnapshot, type Snapshot } from "./snapshot";
+import { startReviewPlugin } from "./start-plugins";
 
 /** Every decision of one upgrade, made before the first resource exists. */
 export interface UpgradePlan {
@@ -69,11 +71,36 @@ export async function planFor(loaded: LoadedConfig, stack: string, upgrade = "ca
   const [client, ofTools] = await Promise.all([connect(config), preflight.checkTools()]);
 
   return client.api.remembering(async () => {
-    const snapshot = await readSnapshot(client, loaded, { stack, upgrade });
+    let early: Promise<BackupPlan> | undefined;
+    const snapshot = await readSnapshot(
+      client,
+      loaded,
+      { stack, upgrade },
+      {
+        onRelease: startReviewPlugin,
+        onChart: (chart, installed) => {
+          if (!writesRevision(installed, chart, loaded.values)) return;
+          // A new revision is a change for certain, so the databases are asked beside the cluster, which has the first
+          // word.
+          early = backupFor(client, loaded, { stack, installed, chart }, true);
+          early.catch(() => undefined);
+        },
+      },
+    );
     const decisions = decide(loaded, snapshot);
     const gateWarnings = await refuseWhatCannotWork(client, loaded, snapshot, decisions);
-    return review(client, loaded, snapshot, decisions, [...ofTools, ...gateWarnings], upgrade);
+    return review(client, loaded, snapshot, decisions, { warnings: [...ofTools, ...gateWarnings], upgrade, early });
   });
+}
+
+function backupFor(
+  client: ClusterClient,
+  { config }: LoadedConfig,
+  { stack, installed, chart }: Pick<Snapshot, "stack" | "installed" | "chart">,
+  releaseWillChange: boolean,
+): Promise<BackupPlan> {
+  const { digest, rendered } = chart;
+  return planBackup({ client, config, stack, installed, digest, rendered, releaseWillChange });
 }
 
 async function connect(config: LoadedConfig["config"]): Promise<ClusterClient> {
@@ -107,22 +134,16 @@ async function review(
   loaded: LoadedConfig,
   snapshot: Snapshot,
   decisions: Decisions,
-  gateWarnings: readonly string[],
-  upgrade: string,
+  given: { readonly warnings: readonly string[]; readonly upgrade: string; readonly early?: Promise<BackupPlan> },
 ): Promise<UpgradePlan> {
   const { config } = loaded;
-  const { stack, installed, chart, liveCrds } = snapshot;
-  const { crds, newRevision, gate } = decisions;
-  const { digest, rendered } = chart;
-  const backupIf = (releaseWillChange: boolean) =>
-    planBackup({ client, config, stack, installed, digest, rendered, releaseWillChange });
-  // A new revision is a change for certain, so the databases are asked beside the cluster, which has the first word.
-  const early = newRevision ? backupIf(true) : undefined;
-  early?.catch(() => undefined);
-  const withoutBackup = await buildReview(reviewInput(client, loaded, snapshot, decisions, gateWarnings));
+  const { liveCrds } = snapshot;
+  const { crds, gate } = decisions;
+  const { warnings, upgrade, early } = given;
+  const withoutBackup = await buildReview(reviewInput(client, loaded, snapshot, decisions, warnings));
   preflight.refuseRejected(withoutBackup, upgrade);
   const crdsChange = withoutBackup.objects.some(({ writer }) => writer === "crds");
-  const backup = await (early ?? backupIf(crdsChange));
+  const backup = await (early ?? backupFor(client, loaded, snapshot, crdsChange));
   const reviewed = { ...withBackup(withoutBackup, backup), requests: client.requestCount };
   writeReport(reviewed, upgrade);
   refuseUnlessReviewed(reviewed);

@@ -66,6 +66,13 @@ export interface Snapshot {
   readonly earlierGate?: EarlierRecord;
 }
 
+/** Told while the snapshot is read, for what need not wait for all of it. */
+export interface SnapshotProgress {
+  /** The release is known, and the engine has told the state if it is asked for it. */
+  readonly onRelease?: () => void;
+  readonly onChart?: (chart: LoadedChart, installed: ReleaseState | undefined) => void;
+}
+
 /**
  * Reads the snapshot: all that is read before anything is decided.
  *
@@ -76,6 +83,7 @@ export async function readSnapshot(
   client: ClusterClient,
   loaded: LoadedConfig,
   where: { readonly stack: string; readonly upgrade: string },
+  progress: SnapshotProgress = {},
 ): Promise<Snapshot> {
   const { stack, upgrade } = where;
   const { config } = loaded;
@@ -83,15 +91,20 @@ export async function readSnapshot(
   // Without a release that can be upgraded the rest need not be read.
   refuseUnfitRelease(installed, config);
   const migrationEntries = readMigrations(config.customResourceMigrations);
+  // The engine sends the whole state: only where it is likely that no new revision makes the gate run anyway.
+  const recordedGate = mayBeInstalled(installed, loaded)
+    ? readEarlierRecord(stack, `${upgrade}-migration-passed`)
+    : undefined;
+  void Promise.resolve(recordedGate).then(progress.onRelease);
   const chart = await renderChart(client, loaded, installed);
+  progress.onChart?.(chart, installed);
   const shipped = parseCrds(chart.crds, config.crdSources);
   const ever = droppedCrds((installed?.revisions ?? []).flatMap(crdsOf), shipped);
   const [liveCrds, records, named, earlierGate] = await Promise.all([
     readLiveCrds(client, [...shipped.map((crd) => crd.metadata.name), ...ever]),
     readRestartRecords(client, config),
     readMasWorkloads(client, config),
-    // Reads the whole state: only where no new revision makes the gate run anyway.
-    isInstalled(installed, chart, loaded.values) ? readEarlierRecord(stack, `${upgrade}-migration-passed`) : undefined,
+    isInstalled(installed, chart, loaded.values) ? recordedGate : undefined,
   ]);
   const names = recordNames(config.release);
   const wanted = config.restarts.enabled ? (["before", "after"] as const) : (["before"] as const);
@@ -103,6 +116,11 @@ export async function readSnapshot(
     cluster: { context: config.context, id: client.uid ?? "unknown", version: client.gitVersion },
     ...{ installed, chart, migrationEntries, liveCrds, records, ...named, earlierGate },
   };
+}
+
+/** As far as it can be told before the chart is read: {@link isInstalled}. */
+function mayBeInstalled(installed: ReleaseState | undefined, { config, values }: LoadedConfig): boolean {
+  return isInstalled(installed, { version: config.version ?? installed?.latest.chartVersion ?? "" }, values);
 }
 
 async function renderChart(client: ClusterClient, { config, values }: LoadedConfig, installed?: ReleaseState) {

@@ -28,8 +28,10 @@ export function writeProject(source: string, target: string, mode: PluginMode): 
   const original = readProject(source);
   const embedded = absolutePlugins(sandbox);
   const kept = absolutePlugins(source);
+  const isEmbedded = ({ path: folder }: { path: string }) => folder === path.join(sandbox, "plugins/bin");
+  const isThere = (list: readonly { name: string }[], name: string) => list.some((own) => own.name === name);
   const merge = (kind: "providers" | "languages") => [
-    ...kept[kind].filter(({ name }) => !embedded[kind].some((own) => own.name === name)),
+    ...kept[kind].filter((own) => !isEmbedded(own) && (mode === "official" || !isThere(embedded[kind], own.name))),
     ...(mode === "embedded" ? embedded[kind] : []),
   ];
   const copy: Project = {

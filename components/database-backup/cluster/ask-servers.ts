@@ -19,6 +19,16 @@ export interface AskedServer extends ServerAnswer {
   checks: ServerChecks;
   /** A pooler is in between, and the server behind it cannot be reached from here. */
   pooled: boolean;
+  /** Undefined where the server does not tell this user. */
+  dataDirectory?: string;
+}
+
+/** What is being asked, or was, by the server: a plan wants to know of a server for more than one reason. */
+const questions = new WeakMap<ClusterClient, Map<string, Promise<AskedServer>>>();
+
+/** The answer to {@link askServers} of a server that is among them; undefined when it was not asked. */
+export function askedAlready(client: ClusterClient, target: DatabaseTarget): Promise<AskedServer> | undefined {
+  return questions.get(client)?.get(whereIs(target));
 }
 
 /**
@@ -27,7 +37,9 @@ export interface AskedServer extends ServerAnswer {
  * @throws UserError when one does not answer.
  */
 export function askServers(client: ClusterClient, targets: readonly DatabaseTarget[]): Promise<AskedServer[]> {
-  return Promise.all(targets.map((target) => askServer(client, target)));
+  const asked = targets.map((target) => [whereIs(target), askServer(client, target)] as const);
+  questions.set(client, new Map(asked));
+  return Promise.all(asked.map(([, answer]) => answer));
 }
 
 /**
@@ -84,6 +96,7 @@ async function askServer(client: ClusterClient, target: DatabaseTarget): Promise
   const told = <K extends keyof Fact>(key: K) => facts.find((fact) => fact[key] !== undefined)?.[key];
   const systemIdentifier = told("systemIdentifier");
   const freeKiB = told("freeKiB");
+  const dataDirectory = told("dataDirectory");
   const inside = (name: string) => facts.filter((fact) => fact.inside === name);
   const own = inside(session.database);
   const sizes = (of: readonly Fact[]) => of.find(({ bytes }) => bytes !== undefined);
@@ -100,6 +113,7 @@ async function askServer(client: ClusterClient, target: DatabaseTarget): Promise
       return [{ name, connect, empty, unread: [...new Set([...unreadable, ...hidden])] }];
     }),
     pooled: told("pooler") === "",
+    ...(dataDirectory ? { dataDirectory } : {}),
     checks: {
       user: told("user") ?? "",
       serverVersion: told("serverVersion") ?? "",

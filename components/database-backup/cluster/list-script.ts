@@ -1,5 +1,5 @@
 import { FACT, LOGIN } from "./login-script";
-import { IDENTITY } from "./scripts";
+import { ABOUT_SERVER, IDENTITY } from "./scripts";
 
 /** Tables and sequences that pg_dump reads: pg_class `c` with pg_namespace `n`. */
 const DUMPED = `FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
@@ -38,7 +38,7 @@ empty=$(PGDATABASE=postgres sql -c "SELECT NOT EXISTS (SELECT FROM pg_class c JO
   AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e'))" 2>/dev/null) || empty=f
 sql -v empty="$empty" >&2 <<'SQL'
 SELECT '${FACT}' || json_build_object('user', current_user, 'recovery', pg_is_in_recovery(),
-  'createdb', rolcreatedb OR rolsuper, 'serverVersion', current_setting('server_version')) FROM pg_roles WHERE rolname = current_user;
+  'createdb', rolcreatedb OR rolsuper, ${ABOUT_SERVER}) FROM pg_roles WHERE rolname = current_user;
 ${IDENTITY}
 SELECT '${FACT}' || json_build_object('database', datname, 'connect', has_database_privilege(datname, 'CONNECT'),
   'empty', datname = 'postgres' AND :'empty' = 't')

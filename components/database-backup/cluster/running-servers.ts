@@ -2,6 +2,7 @@ import type { ClusterClient } from "../../../kubernetes/connect";
 import { workloadId } from "../../../kubernetes/workload";
 import { discoverDatabases } from "../discover";
 import type { DatabaseTarget } from "../references";
+import { askedAlready } from "./ask-servers";
 import { RUNNING } from "./scripts";
 import { DatabaseSession } from "./session";
 
@@ -40,6 +41,12 @@ export async function askRunningServers(
 
 async function ask(client: ClusterClient, target: DatabaseTarget): Promise<Omit<RunningServer, "name">> {
   try {
+    const known = await askedAlready(client, target)?.catch(() => undefined);
+    if (known) {
+      const { checks, dataDirectory } = known;
+      const version = checks.serverVersion;
+      return { ...(version ? { version } : {}), ...(dataDirectory ? { dataDirectory } : {}) };
+    }
     const session = await DatabaseSession.open(client, target);
     const facts = await session.run(RUNNING, { step: "the question", signal: AbortSignal.timeout(LIMIT_MS) });
     const told = Object.assign({}, ...facts) as (typeof facts)[number];

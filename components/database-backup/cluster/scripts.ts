@@ -294,6 +294,10 @@ COMMIT;
 SQL
 `;
 
+/** What a server says of itself, as members of a JSON object. */
+export const ABOUT_SERVER = `'serverVersion', current_setting('server_version'), 'dataDirectory', coalesce(
+  CASE WHEN pg_has_role(current_user, 'pg_read_all_settings', 'USAGE') THEN current_setting('data_directory') END, '')`;
+
 /**
  * Prints what the server is. One that nobody can log in to says its major by the file PG_VERSION, where the container's
  * environment names the folder.
@@ -301,8 +305,7 @@ SQL
 export const RUNNING = `
 (${LOGIN}
 sql >&2 <<'SQL'
-SELECT '${FACT}' || json_build_object('serverVersion', current_setting('server_version'), 'dataDirectory', coalesce(
-  CASE WHEN pg_has_role(current_user, 'pg_read_all_settings', 'USAGE') THEN current_setting('data_directory') END, ''));
+SELECT '${FACT}' || json_build_object(${ABOUT_SERVER});
 SQL
 ) || {
   dir=\${PGDATA:-}

@@ -18,7 +18,8 @@ describe("the two project files", () => {
   });
 
   it("name the embedded plugins in the sandbox only", () => {
-    expect(read("Pulumi.yaml")).not.to.have.property("plugins");
+    const own = { name: "pulumi-nodejs", path: "bundle/plugins" };
+    expect(read("Pulumi.yaml")["plugins"]).to.deep.equal({ providers: [own] });
     expect(read("sandbox/Pulumi.yaml")["plugins"]).to.have.keys("providers", "languages");
   });
 });
@@ -40,7 +41,7 @@ describe("Engine", () => {
         providers: [
           { name: "kubernetes", path: bin },
           { name: "command", path: bin },
-          { name: "pulumi-nodejs", path: bin },
+          { name: "pulumi-nodejs", path: path.join(CHECKOUT, "bundle/plugins") },
         ],
         languages: [{ name: "nodejs", path: bin }],
       },
@@ -48,8 +49,9 @@ describe("Engine", () => {
   });
 
   it("names no embedded plugin in official mode, and keeps a project's own", () => {
-    writeProject(path.join(CHECKOUT, "sandbox"), dir, "official");
-    expect(readYaml("Pulumi.yaml")).to.have.deep.property("plugins", { providers: [], languages: [] });
+    const review = { name: "pulumi-nodejs", path: path.join(CHECKOUT, "bundle/plugins") };
+    writeProject(CHECKOUT, dir, "official");
+    expect(readYaml("Pulumi.yaml")).to.have.deep.property("plugins", { providers: [review], languages: [] });
     const own = path.join(CHECKOUT, "test/fixtures/programs/hooks");
     writeProject(own, dir, "official");
     const flaky = { name: "flaky", path: path.join(own, "provider") };
