@@ -26,7 +26,14 @@ export interface Places {
  * 2. in the engine's own plugin folder, by `$PULUMI_HOME`;
  * 3. anywhere else, this project's checkout for one, relative to the working directory.
  */
-export function launcher({ cwd, root, plugins }: Places = here()): string {
+export function launcher(places?: Places): string {
+  // A plan asks once for each workload.
+  return places ? launcherAt(places) : (own ??= launcherAt(here()));
+}
+
+let own: string | undefined;
+
+function launcherAt({ cwd, root, plugins }: Places): string {
   const installed = folders(cwd)
     .map((folder) => join(folder, "node_modules", NAME))
     .find((folder) => realPath(folder) === root);

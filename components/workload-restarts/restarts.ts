@@ -222,7 +222,8 @@ function resolve(
     byName.set(key, [...(byName.get(key) ?? []), facts]);
   }
   // Pods of a Rollout that refers to a workload are that one's, which has none itself once all are moved.
-  const rolloutsOf = (workload: WorkloadFacts) => live.filter((one) => refers(one, workload));
+  const rollouts = live.filter(({ refersTo }) => refersTo !== undefined);
+  const rolloutsOf = (workload: WorkloadFacts) => rollouts.filter((one) => refers(one, workload));
   const taken = new Set<string>();
   const found: { facts: WorkloadFacts; group: string }[] = [];
   for (const { kind, namespace, name, group } of named) {
@@ -232,8 +233,8 @@ function resolve(
       ? (byName.get(`${namespace}/${name}`) ?? []).filter((facts) => kind === undefined || facts.kind === kind)
       : [];
     const meant = candidates.flatMap((facts) => {
-      const rollouts = rolloutsOf(facts);
-      return rollouts.length > 0 && facts.replicas === 0 ? rollouts : [facts, ...rollouts];
+      const referring = rolloutsOf(facts);
+      return referring.length > 0 && facts.replicas === 0 ? referring : [facts, ...referring];
     });
     for (const facts of meant) {
       const id = workloadId(facts);
