@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect } from "chai";
@@ -63,6 +63,39 @@ describe("bundles", function () {
     rmSync(join(project, "index.ts"));
     rmSync(join(project, "shared"), { recursive: true });
     expect((await greet()).stdout).to.equal("one");
+  });
+
+  it("keep the code that V8 made, of the newest bundle only, and go on where it may not be kept or is spoilt", async () => {
+    const kept = () => readdirSync(join(project, "dist")).filter((file) => /^greet\.cjs\.v.*\.code$/.test(file));
+    await greet();
+    const [first = ""] = kept();
+    expect(first).not.to.equal("");
+    write("shared/word.ts", 'export const word: string = "another";\n');
+    expect((await greet()).stdout).to.equal("another");
+    const [second = "", ...others] = kept();
+    expect(others).to.deep.equal([]);
+    expect(second).not.to.equal(first);
+    write(`dist/${second}`, "no code");
+    expect((await greet()).stdout).to.equal("another");
+    expect(statSync(join(project, "dist", second)).size).to.be.greaterThan(100);
+    rmSync(join(project, "dist", second));
+    mkdirSync(join(project, "dist", second)); // in its place, nothing can be written or read
+    expect((await greet()).stdout).to.equal("another");
+  });
+
+  it("load what is large in the SDK only when it is asked for", async () => {
+    const large = "/typescript/lib/typescript.js|/arborist/lib/index.js|/pulumi/automation/index.js";
+    const loaded = `Object.keys(require.cache).filter((file) => new RegExp(${JSON.stringify(large)}).test(file)).length`;
+    write(
+      "config/greet.ts",
+      `import * as pulumi from "@pulumi/pulumi";\nconsole.log(typeof pulumi.Output, ${loaded});\n`,
+    );
+    expect((await greet()).stdout).to.equal("function 0");
+    write(
+      "config/greet.ts",
+      'import * as pulumi from "@pulumi/pulumi";\nconsole.log(typeof pulumi.automation.LocalWorkspace);\n',
+    );
+    expect((await greet()).stdout).to.equal("function");
   });
 
   it("tell lines of the source in stack traces", async () => {
