@@ -13,7 +13,7 @@ import type { Tools } from "../tools";
 import { bootstrap } from "./bootstrap";
 import { destroyCluster } from "./destroy";
 import { defaultLogFile, kwokctlConfig } from "./kwok";
-import { criLog } from "./logs";
+import { criLog, LOG_OF_ALL } from "./logs";
 import { freePorts } from "./ports";
 import { endProcess, isAlive, MARKER, readPid } from "./processes";
 import {
@@ -215,7 +215,7 @@ export async function startCluster(tools: Tools, options: ClusterOptions = {}): 
         config,
         kwokctlConfig(tools, dir, ports, postgres?.env ?? {}, options.storageMigration),
       );
-      await fs.promises.writeFile(defaultLogFile(dir), criLog("container started\n"));
+      await fs.promises.writeFile(defaultLogFile(dir), criLog(`${LOG_OF_ALL}\n`));
       await Promise.all([postgres?.start(), createWithKwokctl(tools, dir, name, config)]);
       startHelper("pod-server", dir, [], "ignore", { [MARKER]: dir });
       detail("waiting for nodes");

@@ -1,3 +1,6 @@
+/** What every pod prints that has nothing of its own. */
+export const LOG_OF_ALL = "container started";
+
 /** A line as container runtimes write it: time, stream, whether it is whole, text. */
 const CRI_LINE = /^\d{4}-\d\d-\d\dT\S+ (stdout|stderr) [FP] /;
 

@@ -6,12 +6,14 @@ import * as k8s from "@kubernetes/client-node";
 
 import { findAlembic } from "../python-tools";
 import { CHECKOUT } from "../paths";
-import { criLog } from "./logs";
+import { criLog, LOG_OF_ALL } from "./logs";
 import { containerEnvironment, createFor, type PodServices } from "./pod-services";
 import { ANNOTATION } from "./stages";
 
 /** Time from the end of a process to the next one, in milliseconds; a kubelet waits 10 s at first. */
 const AGAIN_MS = 1_000;
+/** Longest wait for kwok to know a pod's log, in milliseconds. */
+const LOG_MS = 20_000;
 
 interface Running {
   child?: ChildProcess;
@@ -37,6 +39,7 @@ export class PodProcesses {
     await createFor(this.services, pod, "Logs", { logs: [{ logsFile: files.now, previousLogsFile: files.before }] });
     const state: Running = { stopped: false };
     this.running.set(uid, state);
+    await this.hasItsLog(pod, state);
     await this.patchAnnotation(pod, ANNOTATION.logReady);
     void this.life(pod, command, state).catch((error: Error) => {
       this.services.log(`the process of pod ${pod.metadata?.namespace}/${pod.metadata?.name}: ${error.message}`);
@@ -84,6 +87,23 @@ export class PodProcesses {
       fs.writeFileSync(files.now, "");
       const running = { startedAt: new Date().toISOString() };
       await this.patch(pod, { ready: false, restarts: restarts + 1, state: { running }, lastState: { terminated } });
+    }
+  }
+
+  /**
+   * kwok learns of a pod's own log some time after it is told, in a new cluster long after; until then it gives the one
+   * of all pods, and whoever follows that never sees the other.
+   */
+  private async hasItsLog(pod: k8s.V1Pod, state: Running): Promise<void> {
+    const api = this.services.kubeconfig.makeApiClient(k8s.CoreV1Api);
+    const { name = "", namespace = "" } = pod.metadata ?? {};
+    const container = pod.spec?.containers[0]?.name;
+    const end = Date.now() + LOG_MS;
+    while (!state.stopped && Date.now() < end) {
+      // Refused as long as the pod has no node.
+      const text = await api.readNamespacedPodLog({ name, namespace, container }).catch(() => LOG_OF_ALL);
+      if (!text.includes(LOG_OF_ALL)) return;
+      await sleep(50);
     }
   }
 

@@ -29,7 +29,7 @@ const PASSWORD = "postgres";
 /** What the package holds besides its bundles and types. */
 const FILES = [
   ...["LICENSE", "PulumiPlugin.yaml", "README.md", "package.json"],
-  ...["bundle/load.cjs", "bundle/main.cjs", "bundle/program.cjs"],
+  ...["bundle/cached-code.cjs", "bundle/load.cjs", "bundle/main.cjs", "bundle/program.cjs"],
   ...["cli/bin.cjs", "cli/no-settings.json", "docs/review.schema.json", "package/schema.json"],
   ...["PulumiPolicy.yaml", "dist/index.cjs", "index.cjs", "package.json"].map((file) => `policies/${file}`),
 ];
