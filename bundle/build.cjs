@@ -4,7 +4,6 @@ const fs = require("node:fs");
 const path = require("node:path");
 const { buildSync } = require("esbuild");
 const entries = require("./entries.json");
-const { removeCode } = require("./cached-code.cjs");
 const { MADE_OF, ROOT, bundleOf, stateOf } = require("./load.cjs");
 
 // Installed packages that must be the one copy that Pulumi loads, too, or that few runs need and that are large.
@@ -42,7 +41,6 @@ for (const [name, entry] of Object.entries(entries)) {
   }
   fs.mkdirSync(path.dirname(outfile), { recursive: true });
   for (const { path: file, contents } of outputFiles) write(file, contents);
-  removeCode(outfile);
 }
 const sources = Object.fromEntries([...inputs].sort().map((file) => [file, sureStateOf(file)]));
 write(MADE_OF, JSON.stringify({ node: process.version, sources }, null, 2));

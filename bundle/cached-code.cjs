@@ -61,4 +61,4 @@ function removeCode(file) {
   for (const other of fs.readdirSync(folder).filter(isCode)) fs.rmSync(path.join(folder, other), { force: true });
 }
 
-module.exports = { removeCode, run };
+module.exports = { run };
