@@ -1,53 +1,14 @@
-import * as http from "node:http";
-import * as https from "node:https";
-import { setTimeout as sleep } from "node:timers/promises";
-import { isDeepStrictEqual } from "node:util";
+import type * as http from "node:http";
 import { z } from "zod";
+import { ApiError, isExpired, UnreachableError } from "./api-errors";
+import { ListItems } from "./list-items";
 import { isMap } from "./objects";
+import { type ApiAccess, type RawAnswer, type RequestOptions, Transport } from "./transport";
 import { DISCOVERY_ACCEPT, kindsByVersion, type ServedResource, versionsIn, type Kinds } from "./discovery";
 
+export { ApiError, isExpired, UnreachableError } from "./api-errors";
 export type { ServedResource } from "./discovery";
-
-/** What the API server answered when it refused. */
-export class ApiError extends Error {
-  /** Method and path; undefined when it was no single request. */
-  request?: string;
-
-  constructor(
-    readonly code: number,
-    readonly reason: string,
-    message: string,
-  ) {
-    super(message);
-  }
-}
-
-/** The API server did not answer, or what answered is none. */
-export class UnreachableError extends Error {
-  /** Method and path of the request. */
-  request?: string;
-}
-
-/** The rest of a long list is gone from etcd's history, because reading it took too long. */
-export function isExpired(error: unknown): boolean {
-  return error instanceof ApiError && error.code === 410;
-}
-
-/** Where the API server is and how to log in; the library's `KubeConfig` is one. */
-export interface ApiAccess {
-  getCurrentCluster(): { server: string } | null;
-  applyToHTTPSOptions(options: https.RequestOptions): Promise<void>;
-}
-
-export interface RequestOptions {
-  body?: unknown;
-  contentType?: string;
-  query?: Record<string, string | undefined>;
-  /** Default `application/json`. */
-  accept?: string;
-  /** Resolve to the answer as it came, for logs. */
-  text?: boolean;
-}
+export type { ApiAccess, RawAnswer, RequestOptions } from "./transport";
 
 export interface ListOptions {
   labelSelector?: string;
@@ -64,8 +25,6 @@ const listSchema = z.looseObject({
     .transform((items) => items ?? []),
 });
 
-/** Requests under way at once; more only queue up at the API server. */
-const MAX_SOCKETS = 16;
 /** Objects of one page of a list. */
 const PAGE = 500;
 /**
@@ -74,24 +33,6 @@ const PAGE = 500;
  * instead of 11.7 s.
  */
 const ONE_PIECE = 32 * 1024 * 1024;
-/** Credentials are asked for again after this time, in milliseconds: those of credential plugins live minutes only. */
-const CREDENTIALS_MS = 60_000;
-/** How often a request is sent again when the API server is too busy, and the longest pause before that in seconds. */
-const BUSY = { retries: 3, maxPause: 5 };
-
-/** An answer as it came. */
-export interface RawAnswer {
-  /** HTTP status. */
-  code: number;
-  contentType: string;
-  body: Buffer;
-}
-
-interface Answer extends RawAnswer {
-  /** Seconds. */
-  retryAfter?: number;
-}
-
 /** What can be asked of a cluster without changing it; whoever holds only this cannot write. */
 export type ApiReader = Pick<
   KubeApi,
@@ -116,23 +57,23 @@ export type ApiReader = Pick<
  * all costs more than a preview's other work.
  */
 export class KubeApi {
-  /** Requests sent so far. */
-  requestCount = 0;
-  private credentials: Promise<https.RequestOptions> | undefined;
-  private credentialsUntil = 0;
-  private agent: { agent: http.Agent; tls: object } | undefined;
+  private readonly transport: Transport;
   private readonly discovered = new Map<string, Promise<Kinds>>();
   private remembered: Map<string, Promise<unknown>> | undefined;
 
   /** @param timeoutSeconds longest wait for one answer, or between two parts of one. */
-  constructor(
-    private readonly endpoint: ApiAccess,
-    private timeoutSeconds = 60,
-  ) {}
+  constructor(endpoint: ApiAccess, timeoutSeconds = 60) {
+    this.transport = new Transport(endpoint, timeoutSeconds);
+  }
+
+  /** Requests sent so far. */
+  get requestCount(): number {
+    return this.transport.requestCount;
+  }
 
   /** @param seconds longest wait for one answer, from now on. */
   setTimeout(seconds: number): void {
-    this.timeoutSeconds = seconds;
+    this.transport.timeoutSeconds = seconds;
   }
 
   /**
@@ -141,24 +82,17 @@ export class KubeApi {
    * @throws ApiError when the server refuses, UnreachableError when it does not answer.
    */
   async request(method: string, path: string, options: RequestOptions = {}): Promise<unknown> {
-    try {
-      return await this.answerOf(method, path, options);
-    } catch (error) {
-      if (error instanceof ApiError || error instanceof UnreachableError) error.request ??= `${method} ${path}`;
-      throw error;
-    }
+    return this.answerOf(method, path, options).catch(named(`${method} ${path}`));
   }
 
   private async answerOf(method: string, path: string, options: RequestOptions): Promise<unknown> {
-    const { code, body } = await this.sendPatiently(method, this.url(path, options), options);
+    const { code, body } = await this.transport.send(method, path, options);
     const text = body.toString();
     if (code < 400 && options.text) return text;
+    if (code >= 400) throw refusal(code, text);
     const answer = parseAnswer(text);
-    if (code < 400 && isMap(answer)) return answer;
-    if (code < 400)
-      throw new UnreachableError("the answer is no object; what answers there is not a Kubernetes API server");
-    const status = statusSchema.safeParse(answer);
-    throw new ApiError(code, status.data?.reason ?? "", status.data?.message || text || `HTTP status ${code}`);
+    if (isMap(answer)) return answer;
+    throw new UnreachableError("the answer is no object; what answers there is not a Kubernetes API server");
   }
 
   /** Sends a GET request; errors as in {@link request}. */
@@ -172,16 +106,17 @@ export class KubeApi {
    * @throws UnreachableError when it does not answer.
    */
   readRaw(path: string, accept: string): Promise<RawAnswer> {
-    return this.sendPatiently("GET", this.url(path), { accept });
+    return this.transport.send("GET", path, { accept });
   }
 
-  private url(path: string, { query = {} }: RequestOptions = {}): URL {
-    const server = this.endpoint.getCurrentCluster()?.server ?? "";
-    const url = new URL(server.replace(/\/$/, "") + path);
-    for (const [key, value] of Object.entries(query)) {
-      if (value !== undefined) url.searchParams.set(key, value);
-    }
-    return url;
+  /**
+   * Opens an answer that goes on: a watch.
+   *
+   * @param signal ends it; there is no time limit but this.
+   * @throws ApiError when the server refuses, UnreachableError when it does not answer.
+   */
+  open(path: string, query: RequestOptions["query"], signal: AbortSignal): Promise<http.IncomingMessage> {
+    return this.transport.open(path, query, signal);
   }
 
   /** Asks what a writing request would do: the API server answers as if it had been carried out, and keeps nothing. */
@@ -194,129 +129,6 @@ export class KubeApi {
    */
   ask(path: string, body: object): Promise<unknown> {
     return this.request("POST", path, { body });
-  }
-
-  private async sendPatiently(method: string, url: URL, options: RequestOptions): Promise<Answer> {
-    for (let attempt = 0; ; attempt++) {
-      const answer = await this.send(method, url, options);
-      if (answer.code !== 429 || attempt >= BUSY.retries) return answer;
-      await sleep(Math.min(answer.retryAfter ?? 1, BUSY.maxPause) * 1000);
-    }
-  }
-
-  /**
-   * Opens an answer that goes on: a watch.
-   *
-   * @param signal ends it; there is no time limit but this.
-   * @throws ApiError when the server refuses, UnreachableError when it does not answer.
-   */
-  async open(path: string, query: RequestOptions["query"], signal: AbortSignal): Promise<http.IncomingMessage> {
-    const url = this.url(path, { query });
-    const { request: options } = await this.prepare("GET", url, {});
-    this.requestCount++;
-    const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
-      // A connection of its own: what goes on for long must not take one of those that all others share.
-      const agent = isProxy(options.agent) ? options.agent : false;
-      const request = (url.protocol === "http:" ? http : https).request(url, { ...options, agent, signal }, resolve);
-      request.on("error", (error) => reject(new UnreachableError(reasonOf(error))));
-      request.end();
-    });
-    const code = response.statusCode ?? 0;
-    if (code < 400) return response;
-    response.resume();
-    throw new ApiError(code, "", `HTTP status ${code}`);
-  }
-
-  private async send(method: string, url: URL, options: RequestOptions): Promise<Answer> {
-    const { request, payload } = await this.prepare(method, url, options);
-    try {
-      return await this.exchange(url, request, payload);
-    } catch (error) {
-      // The server may close an idle connection at the moment we use it; nothing was answered, and a GET can be
-      // repeated.
-      if (method === "GET" && error instanceof StaleConnection) return this.exchange(url, request, payload);
-      throw error;
-    }
-  }
-
-  private async prepare(method: string, url: URL, options: RequestOptions) {
-    const { agent: given, ...login } = await this.login();
-    const agent = this.agentFor(url, login, given);
-    const payload = options.body === undefined ? undefined : JSON.stringify(options.body);
-    const headers: http.OutgoingHttpHeaders = {
-      ...(login.headers as http.OutgoingHttpHeaders | undefined),
-      accept: options.accept ?? "application/json",
-    };
-    if (payload !== undefined) {
-      headers["content-type"] = options.contentType ?? "application/json";
-      headers["content-length"] = Buffer.byteLength(payload);
-    }
-    const request = { ...(url.protocol === "http:" ? { auth: login.auth } : login), agent, method, headers };
-    return { request, payload };
-  }
-
-  private exchange(url: URL, options: https.RequestOptions, payload: string | undefined): Promise<Answer> {
-    this.requestCount++;
-    return new Promise((resolve, reject) => {
-      const request = (url.protocol === "http:" ? http : https).request(url, options);
-      // A socket's own time-out starts only once it is connected, so a server that drops packets would never run into
-      // it.
-      const timer = setTimeout(
-        () => request.destroy(new Error(`no answer within ${this.timeoutSeconds} s`)),
-        this.timeoutSeconds * 1000,
-      );
-      const fail = (error: Error) => {
-        clearTimeout(timer);
-        reject(
-          request.reusedSocket && isReset(error)
-            ? new StaleConnection(error.message)
-            : new UnreachableError(reasonOf(error)),
-        );
-      };
-      request.on("error", fail);
-      request.on("response", (response) => {
-        const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => {
-          timer.refresh();
-          chunks.push(chunk);
-        });
-        response.on("error", fail);
-        response.on("end", () => {
-          clearTimeout(timer);
-          const retryAfter = Number(response.headers["retry-after"]);
-          const contentType = response.headers["content-type"] ?? "application/json";
-          const answer = { code: response.statusCode ?? 0, contentType, body: Buffer.concat(chunks) };
-          resolve(Number.isFinite(retryAfter) ? { ...answer, retryAfter } : answer);
-        });
-      });
-      request.end(payload);
-    });
-  }
-
-  private login(): Promise<https.RequestOptions> {
-    if (this.credentials && Date.now() < this.credentialsUntil) return this.credentials;
-    const fresh = async () => {
-      const options: https.RequestOptions = {};
-      await this.endpoint.applyToHTTPSOptions(options);
-      return options;
-    };
-    this.credentialsUntil = Date.now() + CREDENTIALS_MS;
-    this.credentials = fresh();
-    this.credentials.catch(() => (this.credentials = undefined));
-    return this.credentials;
-  }
-
-  /** One agent for all requests, so that connections are kept; a new one only when the certificates are. */
-  private agentFor(url: URL, login: https.RequestOptions, given: https.RequestOptions["agent"]): http.Agent {
-    if (isProxy(given)) return given;
-    const { ca, cert, key, rejectUnauthorized, servername, pfx, passphrase } = login;
-    const tls = { ca, cert, key, rejectUnauthorized, servername, pfx, passphrase };
-    if (!this.agent || !isDeepStrictEqual(this.agent.tls, tls)) {
-      const options = { keepAlive: true, maxSockets: MAX_SOCKETS };
-      const agent = url.protocol === "http:" ? new http.Agent(options) : new https.Agent({ ...options, ...tls });
-      this.agent = { agent, tls };
-    }
-    return this.agent.agent;
   }
 
   /** Plural name and scope of a kind; undefined when the server does not serve it (now). */
@@ -433,14 +245,16 @@ export class KubeApi {
 
   private async items(path: string, query: Record<string, string | undefined>): Promise<object[]> {
     let items: object[] = [];
+    const take = (page: object[]) => void (items = items.concat(page));
     try {
-      await this.pages(path, query, (page) => (items = items.concat(page)));
-      return items;
+      await this.pages(path, query, take);
     } catch (error) {
       // The rest of a list that took too long is gone from etcd's history: take it in one piece.
       if (!isExpired(error)) throw error;
-      return (await this.page(path, query)).items;
+      items = [];
+      await this.whole(path, query, take);
     }
+    return items;
   }
 
   /** How many objects of a kind there are in all namespaces, in one request; 0 when the kind is not served. */
@@ -475,9 +289,7 @@ export class KubeApi {
     visit: (items: object[]) => void,
   ): Promise<void> {
     let page = await this.page(path, { ...query, limit: `${PAGE}` });
-    if (page.metadata?.continue && sizeOf(page) <= ONE_PIECE) {
-      page = await this.page(path, query);
-    }
+    if (page.metadata?.continue && sizeOf(page) <= ONE_PIECE) return this.whole(path, query, visit);
     visit(page.items);
     for (let next = page.metadata?.continue; next; next = page.metadata?.continue) {
       page = await this.page(path, { ...query, limit: `${PAGE}`, continue: next });
@@ -487,11 +299,39 @@ export class KubeApi {
 
   private async page(path: string, query: Record<string, string | undefined>) {
     const answer = listSchema.safeParse(await this.request("GET", path, { query }));
-    if (answer.success) return answer.data;
-    const error = new UnreachableError("the answer is no list; what answers there is not a Kubernetes API server");
-    error.request = `GET ${path}`;
-    throw error;
+    return answer.success ? answer.data : named(`GET ${path}`)(noList());
   }
+
+  /** A list in one piece, its items handed on while it arrives. */
+  private async whole(path: string, query: RequestOptions["query"], visit: (items: object[]) => void): Promise<void> {
+    const read = async () => {
+      const items = new ListItems(visit);
+      const sink = (part: Buffer) => {
+        if (!items.push(part)) throw noList();
+      };
+      const { code, body } = await this.transport.send("GET", path, { query, sink });
+      if (code >= 400) throw refusal(code, body.toString());
+      if (!items.end()) throw noList();
+    };
+    await read().catch(named(`GET ${path}`));
+  }
+}
+
+function noList(): UnreachableError {
+  return new UnreachableError("the answer is no list; what answers there is not a Kubernetes API server");
+}
+
+/** Says in an error which request it came of. */
+function named(request: string): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof ApiError || error instanceof UnreachableError) error.request ??= request;
+    throw error;
+  };
+}
+
+function refusal(code: number, text: string): ApiError {
+  const status = statusSchema.safeParse(parseAnswer(text));
+  return new ApiError(code, status.data?.reason ?? "", status.data?.message || text || `HTTP status ${code}`);
 }
 
 /**
@@ -501,24 +341,6 @@ export class KubeApi {
 function sizeOf({ items, metadata }: z.infer<typeof listSchema>): number {
   const all = items.length + (metadata?.remainingItemCount ?? Infinity);
   return (JSON.stringify(items).length / items.length) * all;
-}
-
-/** The server had closed the kept connection that a request was sent on. */
-class StaleConnection extends UnreachableError {}
-
-function isReset(error: Error): boolean {
-  return ["ECONNRESET", "EPIPE"].includes((error as NodeJS.ErrnoException).code ?? "");
-}
-
-/** The reason in one text; a host with several addresses gives an error of errors, without a message of its own. */
-function reasonOf(error: Error): string {
-  const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
-  return first instanceof Error ? first.message : error.message;
-}
-
-/** The library gives an agent for every cluster; one that is no plain agent is there for a proxy. */
-function isProxy(agent: https.RequestOptions["agent"]): agent is http.Agent {
-  return agent instanceof http.Agent && agent.constructor !== https.Agent && agent.constructor !== http.Agent;
 }
 
 function parseAnswer(text: string): unknown {

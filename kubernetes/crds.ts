@@ -1,6 +1,6 @@
 import { UserError } from "../shared/user-error";
 import { z } from "zod";
-import { kubeObject, type KubeObject } from "./objects";
+import { dig, digList, kubeObject, type KubeObject } from "./objects";
 import { ApiError } from "./api";
 import { type ClusterClient, parseObject } from "./connect";
 
@@ -68,9 +68,10 @@ export async function readLiveCrds(client: ClusterClient, names: string[]): Prom
   return new Map(found.flatMap((live, i) => (live === undefined ? [] : [[names[i] ?? "", liveCrd(live)]])));
 }
 
-/** Whether the API server serves it. */
-export function isEstablished(crd: LiveCrd | undefined): boolean {
-  return (crd?.conditions ?? []).some(({ type, status }) => type === "Established" && status === "True");
+/** Whether the API server serves this CRD. */
+export function isEstablished(crd: KubeObject | undefined): boolean {
+  const conditions = digList(crd, "status", "conditions");
+  return conditions.some((one) => dig(one, "type") === "Established" && dig(one, "status") === "True");
 }
 
 function liveCrd(object: unknown): LiveCrd {

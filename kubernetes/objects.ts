@@ -25,9 +25,9 @@ export interface SourcedObject {
 export class ManifestError extends Error {}
 
 /**
- * Parses a multi-document manifest as helm prints it. `List` objects are flattened, empty documents dropped. A document
- * without a `# Source:` line belongs to the file of the one before: helm copies a `crds/` file whole, with one such
- * line for all its documents.
+ * Parses a multi-document manifest as helm prints it. Lists are flattened, empty documents dropped. A document without
+ * a `# Source:` line of helm's belongs to the file of the one before: helm copies a `crds/` file whole, with one such
+ * line for all its documents, and with comments of the file that may look like one.
  *
  * @throws ManifestError naming the chart file.
  */
@@ -37,11 +37,20 @@ export function parseManifest(text: string): SourcedObject[] {
   // Kubernetes reads YAML 1.1 (`yes` is a boolean there) and takes the last of repeated keys. The document separator is
   // split off first so that an error can name the chart file it comes from.
   for (const part of text.split(/^---(?:[ \t].*)?$/m)) {
-    source = /^\s*# Source: (.+)$/m.exec(part.slice(0, 500))?.[1]?.trim() ?? source;
+    const said = /^\s*# Source: (.+)$/m.exec(part.slice(0, 500))?.[1]?.trim();
+    if (said !== undefined && isChartFile(said, source)) source = said;
     const value = valueOf(part, source);
     if (value !== null && value !== undefined) found.push(...flatten(value, source));
   }
   return found;
+}
+
+/** Whether it is a file of the chart that the file before it is of, as helm names them. */
+function isChartFile(said: string, before: string): boolean {
+  const [chart = ""] = before.split("/");
+  return (
+    before === "" || (said.startsWith(`${chart}/`) && /^[^/]+\/(?:charts\/[^/]+\/)*(?:templates|crds)\//.test(said))
+  );
 }
 
 function valueOf(text: string, source: string): unknown {
@@ -54,9 +63,13 @@ function valueOf(text: string, source: string): unknown {
 }
 
 function flatten(value: unknown, source: string): SourcedObject[] {
-  if (isMap(value) && typeof value["kind"] === "string" && /List$/.test(value["kind"]) && Array.isArray(value["items"]))
-    return value["items"].flatMap((item) => flatten(item, source));
-  const parsed = kubeObject.safeParse(value);
+  if (isMap(value) && typeof value["kind"] === "string" && /List$/.test(value["kind"])) {
+    const { items } = value;
+    if (Array.isArray(items)) return items.flatMap((item) => flatten(itemOf(value, item), source));
+    // helm says best what is wrong with a list that has no items, where it minds.
+    if (items === null) return [];
+  }
+  const parsed = kubeObject.safeParse(withoutEmptyMetadata(value));
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const where = issue?.path.length ? `"${issue.path.join(".")}"` : "the document";
@@ -65,6 +78,33 @@ function flatten(value: unknown, source: string): SourcedObject[] {
     );
   }
   return [{ source, object: parsed.data }];
+}
+
+/** A list of one kind need not say it of its items: client-go takes it from the name of the list's. */
+function itemOf(list: Record<string, unknown>, item: unknown): unknown {
+  if (!isMap(item) || item["kind"] || item["apiVersion"]) return item;
+  return { apiVersion: list["apiVersion"], kind: String(list["kind"]).replace(/List$/, ""), ...item };
+}
+
+/**
+ * An empty namespace is none, and null as a label or annotation is an empty text: so client-go reads them, and charts
+ * render them where a value is not set.
+ */
+function withoutEmptyMetadata(value: unknown): unknown {
+  if (!isMap(value) || !isMap(value["metadata"])) return value;
+  const metadata = { ...value["metadata"] };
+  let changed = false;
+  if ("namespace" in metadata && (metadata["namespace"] ?? "") === "") {
+    delete metadata["namespace"];
+    changed = true;
+  }
+  for (const field of ["labels", "annotations"]) {
+    const texts = metadata[field];
+    if (!isMap(texts) || !Object.values(texts).includes(null)) continue;
+    metadata[field] = Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, text ?? ""]));
+    changed = true;
+  }
+  return changed ? { ...value, metadata } : value;
 }
 
 /** The API group of an apiVersion; empty for the core group. */

@@ -141,6 +141,53 @@ describe("API client", () => {
     expect(asked.slice(2)).to.deep.equal(["?limit=500", "?limit=500&continue=more"]);
   });
 
+  it("a list in one piece that is refused, breaks off or is none is an error that names the request", async () => {
+    let whole: (response: http.ServerResponse) => void;
+    handler = (request, response) => {
+      const { pathname, searchParams: query } = new URL(request.url ?? "", "http://x");
+      if (pathname === "/api/v1") {
+        const resources = [{ name: "pods", kind: "Pod", namespaced: true }];
+        return json(response, { kind: "APIResourceList", groupVersion: "v1", resources });
+      }
+      if (!query.get("limit")) return whole(response);
+      json(response, { metadata: { continue: "more", remainingItemCount: 1 }, items: [{ n: 1 }] });
+    };
+    const list = () => api.list({ apiVersion: "v1", kind: "Pod" }, "a").catch((error: unknown) => error);
+    whole = (response) => json(response, { message: "no longer" }, 403);
+    expect(await list())
+      .to.be.instanceOf(ApiError)
+      .and.include({ code: 403, message: "no longer" });
+    whole = (response) => {
+      response.write('{"items":[{"n":1},');
+      setTimeout(() => response.destroy(), 20);
+    };
+    expect(await list())
+      .to.be.instanceOf(UnreachableError)
+      .and.include({ request: "GET /api/v1/namespaces/a/pods" });
+    for (const text of ["<html>", '{"items":[{"n":1}', '{"items":[{n}]}']) {
+      whole = (response) => response.end(text);
+      expect(await list(), text).to.be.instanceOf(UnreachableError);
+    }
+  });
+
+  it("what a visitor of a list throws comes out as it is", async () => {
+    handler = (request, response) => {
+      const { pathname, searchParams: query } = new URL(request.url ?? "", "http://x");
+      if (pathname === "/api/v1") {
+        const resources = [{ name: "pods", kind: "Pod", namespaced: true }];
+        return json(response, { kind: "APIResourceList", groupVersion: "v1", resources });
+      }
+      const metadata = query.get("limit") ? { continue: "more", remainingItemCount: 1 } : {};
+      json(response, { metadata, items: [{ n: 1 }] });
+    };
+    const thrown = new Error("not as its kind says");
+    const visit = () => {
+      throw thrown;
+    };
+    const error = await api.eachPage({ apiVersion: "v1", kind: "Pod" }, "a", {}, visit).catch((one: unknown) => one);
+    expect(error).to.equal(thrown);
+  });
+
   it("servers without aggregated discovery: one request a version, a broken one does not matter", async () => {
     const answers: Record<string, object> = {
       "/api": { kind: "APIVersions", versions: ["v1"] },
