@@ -1,10 +1,9 @@
 import { readFileSync } from "node:fs";
-import { parseDocument } from "yaml";
 import { configError } from "./config";
 import { setLine } from "./config-commands";
 import { problem } from "./config-problems";
-import { KUBE_YAML } from "../kubernetes/kube-yaml";
 import { isMap } from "../kubernetes/objects";
+import { NoYaml, readFirstDocument } from "../kubernetes/read-yaml";
 
 export type Values = Record<string, unknown>;
 
@@ -39,20 +38,16 @@ function readValueFile(file: string): Values | string {
       ? "the file does not exist"
       : `it cannot be read: ${error instanceof Error ? error.message : String(error)}`;
   }
-  // Pretty errors quote the lines around, and those may hold passwords. Of a repeated key helm takes the last one.
-  const doc = parseDocument(text, { ...KUBE_YAML, prettyErrors: false, uniqueKeys: false });
-  const error = doc.errors[0];
-  if (error)
-    return `line ${lineAt(text, error.pos[0])} is not valid YAML (${error.code.toLowerCase().replaceAll("_", " ")})`;
   try {
-    const value: unknown = doc.toJS() ?? {};
+    const value = readFirstDocument(text) ?? {};
     const endless = endlessNumber(value);
     if (endless !== undefined) {
       return `${endless.join(".")} is a number without end to YAML (a text such as 12e4567 must be quoted)`;
     }
     return isMap(value) ? value : "it does not hold a map";
   } catch (reason) {
-    return `it is not valid YAML: ${reason instanceof Error ? reason.message : String(reason)}`;
+    if (!(reason instanceof NoYaml)) throw reason;
+    return reason.message;
   }
 }
 
@@ -65,10 +60,6 @@ function endlessNumber(value: unknown): string[] | undefined {
     if (below) return [key, ...below];
   }
   return undefined;
-}
-
-function lineAt(text: string, offset: number): number {
-  return text.slice(0, offset).split("\n").length;
 }
 
 /** Merges as helm does: maps merge, lists and scalars are replaced, a null is kept (helm then removes the default). */

@@ -15,7 +15,8 @@ const MAX_FILES = 20_000;
 
 /**
  * Reads the files of a chart folder, or of a packaged chart, into memory. As with helm, links in a folder are followed
- * and those in an archive are left out, like special files; more than helm allows is refused.
+ * and those in an archive are left out, like special files; more than helm allows is refused. A file in a folder that
+ * is too large for helm is passed over.
  *
  * @param budget one for the whole chart, archives inside archives included.
  * @throws UserError when it cannot be read, is no gzip-compressed tar archive, or is larger than helm allows.
@@ -81,7 +82,8 @@ async function walk(
     const name = folder ? `${folder}/${entry}` : entry;
     const found = await stat(join(root, name)).catch(() => undefined);
     if (found?.isDirectory() && entry !== ".git") await walk(root, name, files, budget, [...above, real]);
-    if (!found?.isFile()) continue;
+    // helm passes over files that .helmignore names, and refuses others of this size itself.
+    if (!found?.isFile() || found.size > MAX_FILE_BYTES) continue;
     budget.addFile(name, found.size);
     budget.add(found.size);
     files.set(name, await readFile(join(root, name)));

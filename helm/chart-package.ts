@@ -1,11 +1,10 @@
 import { UserError } from "../shared/user-error";
-import { parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { type TemplateUses, templateUses } from "./template-uses";
 
 import { ChartBudget, type ChartFiles, readChartArchive, readChartFiles } from "./chart-files";
-import { KUBE_YAML } from "../kubernetes/kube-yaml";
 import { isMap } from "../kubernetes/objects";
+import { NoYaml, readFirstDocument } from "../kubernetes/read-yaml";
 import { mergeValues, type Values } from "../config/values";
 
 /** A text in the package that may tell about changes between versions. */
@@ -214,18 +213,11 @@ function textOf(files: ChartFiles, name: string): string | undefined {
 function yamlOf(files: ChartFiles, name: string, where: string): unknown {
   const content = textOf(files, name);
   if (content === undefined) return undefined;
-  // Pretty errors quote the lines around.
-  const documents = parseAllDocuments(content, { ...KUBE_YAML, prettyErrors: false, uniqueKeys: false });
-  const document = "empty" in documents ? undefined : documents[0];
-  const error = document?.errors[0];
-  if (error) {
-    const line = content.slice(0, error.pos[0]).split("\n").length;
-    throw malformed(where, name, `line ${line} is not valid YAML (${error.code.toLowerCase().replaceAll("_", " ")})`);
-  }
   try {
-    return document?.toJS() ?? undefined;
-  } catch {
-    throw malformed(where, name, "it is not valid YAML (aliases)");
+    return readFirstDocument(content);
+  } catch (error) {
+    if (!(error instanceof NoYaml)) throw error;
+    throw malformed(where, name, error.message);
   }
 }
 

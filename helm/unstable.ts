@@ -24,9 +24,9 @@ export function findUnstable(first: KubeObject[], second: KubeObject[], namespac
   for (const [object, other] of pairs(first, second, namespace)) {
     const key = objectKey(object, namespace);
     const paths = differing(object, other, []);
-    if (paths.length > 0) found.paths.set(key, paths);
     const madeUp = paths.filter((path) => isKeyOfOne(path, object, other));
-    if (madeUp.length > 0) found.keys.set(key, madeUp);
+    if (paths.length > 0) addPaths(found.paths, new Map([[key, paths]]));
+    if (madeUp.length > 0) addPaths(found.keys, new Map([[key, madeUp]]));
     const { name = "" } = object.metadata;
     if (other.metadata.name !== name) found.names.set(key, nameToShow(name, other.metadata.name ?? ""));
   }
@@ -73,13 +73,28 @@ export function maskUnstable(objects: KubeObject[], unstable: UnstableFields, na
   });
 }
 
+/**
+ * A key for each object in its place: a chart may render one object several times, and helm takes them one after the
+ * other. The first has the key of all.
+ */
+export function numberedKeys(objects: readonly KubeObject[], namespace: string): string[] {
+  const seen = new Map<string, number>();
+  return objects.map((object) => {
+    const key = objectKey(object, namespace);
+    const before = seen.get(key) ?? 0;
+    seen.set(key, before + 1);
+    return before === 0 ? key : `${key}\0${before}`;
+  });
+}
+
 /** Objects of two renderings that are the same one; those with a name of their own by kind and order. */
 function pairs(first: KubeObject[], second: KubeObject[], namespace: string): [KubeObject, KubeObject][] {
-  const others = new Map(second.map((object) => [objectKey(object, namespace), object]));
-  const keys = new Set(first.map((object) => objectKey(object, namespace)));
-  const unmatched = second.filter((object) => !keys.has(objectKey(object, namespace)));
-  return first.flatMap((object): [KubeObject, KubeObject][] => {
-    const same = others.get(objectKey(object, namespace));
+  const [firstKeys, secondKeys] = [numberedKeys(first, namespace), numberedKeys(second, namespace)];
+  const others = new Map(second.map((object, i) => [secondKeys[i], object]));
+  const keys = new Set(firstKeys);
+  const unmatched = second.filter((_, i) => !keys.has(secondKeys[i] ?? ""));
+  return first.flatMap((object, i): [KubeObject, KubeObject][] => {
+    const same = others.get(firstKeys[i]);
     if (same) return [[object, same]];
     const at = unmatched.findIndex((one) => groupKind(one) === groupKind(object));
     return at < 0 ? [] : unmatched.splice(at, 1).map((other) => [object, other]);

@@ -31,6 +31,14 @@ const SCHEMA = FAILSAFE_SCHEMA.extend({
     scalar("float", (text) => FLOAT.test(text), toFloat),
     new Type("tag:yaml.org,2002:merge", { kind: "scalar", resolve: (text: unknown) => text === "<<" }),
   ],
+  // A text in base64 is the text: JSON, which everything becomes, knows no bytes.
+  explicit: [
+    scalar(
+      "binary",
+      () => true,
+      (text) => Buffer.from(text, "base64").toString("utf8"),
+    ),
+  ],
 });
 
 /** What was read before, by its text: charts are rendered several times, and most of it comes out the same. */
@@ -59,6 +67,63 @@ function fastOrExact(text: string): unknown {
   } catch {
     return readExactly(text);
   }
+}
+
+/** A text is no YAML. Quotes nothing of it: it may hold passwords. */
+export class NoYaml extends Error {}
+
+/**
+ * The first document of a file, as helm reads value files and the files of a chart; what comes after it counts for
+ * nothing. Undefined when there is none.
+ *
+ * @throws NoYaml
+ */
+export function readFirstDocument(text: string): unknown {
+  const first = firstDocument(text);
+  const value = firstOf(first);
+  if (expandedSize(value) > MOST_VALUES) throw new NoYaml("it is not valid YAML (its aliases stand for too much)");
+  return value;
+}
+
+function firstOf(first: string): unknown {
+  try {
+    return load(first, { schema: SCHEMA, json: true }) ?? undefined;
+  } catch {
+    const doc = parseDocument(first, { ...KUBE_YAML, prettyErrors: false, uniqueKeys: false });
+    const error = doc.errors[0];
+    if (error) {
+      const line = first.slice(0, error.pos[0]).split("\n").length;
+      throw new NoYaml(`line ${line} is not valid YAML (${error.code.toLowerCase().replaceAll("_", " ")})`);
+    }
+    try {
+      return doc.toJS() ?? undefined;
+    } catch {
+      throw new NoYaml("it is not valid YAML (aliases)");
+    }
+  }
+}
+
+/** Values in a document with each alias written out, as helm bounds them (go-yaml's limit for aliases). */
+const MOST_VALUES = 4_000_000;
+
+/** Infinite where an alias stands for something that it is in. */
+function expandedSize(value: unknown, known = new Map<object, number>()): number {
+  if (typeof value !== "object" || value === null) return 1;
+  const size = known.get(value);
+  if (size !== undefined) return size;
+  known.set(value, Infinity);
+  const sum = Object.values(value).reduce((total: number, one) => total + expandedSize(one, known), 1);
+  known.set(value, sum);
+  return sum;
+}
+
+/** With what stands before it, so that lines keep their numbers. A marker at the start of a line is one anywhere. */
+function firstDocument(text: string): string {
+  for (const { 0: marker, index } of text.matchAll(/^(?:---|\.\.\.)(?=\s|$)/gm)) {
+    const onlyComments = /^\uFEFF?(?:\s*(?:[#%].*)?(?:\r?\n|$))*$/.test(text.slice(0, index));
+    if (!(onlyComments && marker === "---")) return text.slice(0, index);
+  }
+  return text;
 }
 
 /** The same by the `yaml` package, which says best what is wrong. @throws Error */

@@ -176,8 +176,9 @@ describe("readChartPackage", () => {
     expect(await problem(await packaged({ "Chart.yaml": META, "files/zeros": huge }, "file"))).to.include(
       "files/zeros has more",
     );
-    expect(await problem(await folder({ "Chart.yaml": META, "files/zeros": huge }, "folder"))).to.include(
-      "files/zeros has more",
+    // .helmignore may name it; where it does not, helm itself refuses it.
+    expect((await readChartPackage(await folder({ "Chart.yaml": META, "files/zeros": huge }, "folder"))).name).to.equal(
+      "c",
     );
     const nested = Object.fromEntries(
       Array.from({ length: 12 }, (_, i) => [`f${i}`, huge.subarray(0, 5 * 1024 * 1024)]),
