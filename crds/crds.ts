@@ -2,7 +2,7 @@ import { UserError } from "../shared/user-error";
 import { z } from "zod";
 import { isDeepStrictEqual } from "node:util";
 import type { LiveCrdMetadata } from "../kubernetes/crds";
-import { type KubeObject, dig, type SourcedObject } from "../kubernetes/objects";
+import { type KubeObject, dig, isCrd, type SourcedObject } from "../kubernetes/objects";
 
 /** On a CRD while its objects are migrated (components/custom-resource-migration): what is being done, as JSON. */
 export const MIGRATION_ANNOTATION = "casa-upgrade.io/custom-resource-migration";
@@ -21,11 +21,22 @@ const crdSchema = z.looseObject({
     names: z.looseObject({ plural: z.string(), kind: z.string() }),
     scope: z.enum(["Namespaced", "Cluster"]),
     versions: z.array(z.looseObject({ name: z.string(), served: z.boolean(), storage: z.boolean() })).min(1),
-    conversion: z.looseObject({ strategy: z.string() }).optional(),
+    conversion: z.looseObject({ strategy: z.string() }).nullish(),
   }),
 });
 
 export type Crd = z.infer<typeof crdSchema>;
+
+/**
+ * Size of a CRD, in characters of its JSON, above which it is too expensive as a resource: the engine keeps, compares,
+ * logs and sends each value of its schema, some seconds for each megabyte.
+ */
+const LARGE = 64 * 1024;
+
+/** Whether a CRD is written by a command instead of being a resource with its whole schema. */
+export function isLarge(crd: Crd): boolean {
+  return JSON.stringify(crd).length > LARGE;
+}
 
 /** One CRD of the configured chart version, ready to be applied. */
 export interface PlannedCrd {
@@ -34,6 +45,8 @@ export interface PlannedCrd {
   manifest: Crd;
   /** It exists on the cluster, so it is adopted instead of created. */
   exists: boolean;
+  /** It is large, so a command writes it; no resource of the stack holds it. */
+  byCommand: boolean;
   /**
    * What a preview asks the API server about in its place: the manifest drops versions that objects are still stored
    * in, which it would refuse; when it is applied they have been migrated.
@@ -78,9 +91,19 @@ function parseCrd(source: string, object: KubeObject): Crd {
   throw crdError(`${source}: CRD ${name} is malformed: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`);
 }
 
+/** Names of the CRDs among objects. */
+export function crdNames(objects: readonly KubeObject[]): string[] {
+  return objects.filter(isCrd).map(({ metadata }) => metadata.name ?? "");
+}
+
 /** An object as a CRD; undefined when it is none. */
 export function asCrd(object: KubeObject | undefined): Crd | undefined {
   return crdSchema.safeParse(object).data;
+}
+
+/** The CRDs among objects. */
+export function crdsAmong(objects: readonly KubeObject[]): Crd[] {
+  return objects.flatMap((object) => asCrd(object) ?? []);
 }
 
 /** A document in `crds/` that is no usable CRD. */

@@ -69,6 +69,9 @@ export const crdsManaged = policyOf({
 });
 
 const names = z.array(z.string());
+/** The CRDs of a set; `resource` is false for those that its command writes. */
+const setCrds = z.array(z.looseObject({ name: z.string(), resource: z.boolean().optional() }));
+const COMMAND_TYPE = "command:local:Command";
 
 /**
  * Looks at the order of the whole program, so it runs at the end: a preview is refused by it, an `up` that had no
@@ -96,7 +99,7 @@ function isRuntime({ type, urn, props }: PolicyResource, charts: readonly string
 }
 
 function orderFindings(release: PolicyResource, resources: readonly PolicyResource[]): Finding[] {
-  const declared = resources.filter(({ type, urn }) => type === CRD_TYPE && isOurs(urn) === isOurs(release.urn));
+  const declared = declaredCrds(resources).filter(({ urn }) => isOurs(urn) === isOurs(release.urn));
   if (!isOurs(release.urn) && declared.length === 0) {
     return [
       {
@@ -115,13 +118,34 @@ function orderFindings(release: PolicyResource, resources: readonly PolicyResour
     })),
     ...missing.map((name) => ({
       what: `CRD ${name} belongs to the chart version and is not declared`,
-      fix: "repair components/crd-set/component.ts: every CRD of the chart is a resource with retainOnDelete",
+      fix: "repair components/crd-set/component.ts: every CRD of the chart is a resource with retainOnDelete, or written by its command",
     })),
   ];
 }
 
+interface Declared {
+  readonly name: string;
+  /** Of the resource that applies it. */
+  readonly urn: string;
+}
+
+/** CRDs that are resources, and the large ones that a command of casa-upgrade's CrdSet writes. */
+function declaredCrds(resources: readonly PolicyResource[]): Declared[] {
+  const writers = resources.filter(({ type, urn }) => type === COMMAND_TYPE && urn.includes(`${SET_TYPE}$`));
+  return [
+    ...resources.filter(({ type }) => type === CRD_TYPE),
+    ...resources
+      .filter(({ type }) => type === SET_TYPE)
+      .flatMap(({ name: set, props }) => {
+        const writer = writers.find(({ name }) => name === `${set}-large`);
+        const large = setCrds.parse(props["crds"] ?? []).filter(({ resource }) => resource === false);
+        return writer ? large.map(({ name }) => ({ name, urn: writer.urn })) : [];
+      }),
+  ];
+}
+
 /** CRDs that the review or the component name and that no resource declares. */
-function missingNames(resources: readonly PolicyResource[], declared: readonly PolicyResource[]): string[] {
+function missingNames(resources: readonly PolicyResource[], declared: readonly Declared[]): string[] {
   const review = resources.find(({ type }) => type === REVIEW_TYPE);
   const set = resources.find(({ type }) => type === SET_TYPE);
   const wanted = [

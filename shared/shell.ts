@@ -24,7 +24,7 @@ export function program(name: ProgramName, access: ClusterAccess): string {
 }
 
 /** The helper programs. */
-export type ProgramName = "backup" | "injection" | "migration" | "migration-gate" | "restart-gate" | "soak";
+export type ProgramName = "backup" | "crds" | "injection" | "migration" | "migration-gate" | "restart-gate" | "soak";
 
 /** Environment of a command: only what it needs beyond the one `pulumi` was started with. */
 export function environment(access: ClusterAccess): Record<string, string> {

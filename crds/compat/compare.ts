@@ -6,10 +6,13 @@ import type { CrdFinding } from "./finding";
 import { compareField, compareVersion, compareWhole, storedVersions } from "./extra-rules";
 import { compareNode, type PropertyRuleId } from "./property-rules";
 import { type Change, finding } from "./rules";
-import { flattenSchema, normalizeSchema, type SchemaNode } from "./schema-tree";
+import { flattenSchema, normalizeSchema, type SchemaNode, withoutEqual } from "./schema-tree";
 import { servedPairs } from "./served-versions";
 
 type Version = Crd["spec"]["versions"][number];
+
+/** Nodes of a schema by their path. */
+type Fields = Map<string, SchemaNode>;
 
 const SEVERITIES: CrdFinding["severity"][] = ["error", "warning", "none"];
 
@@ -53,7 +56,7 @@ function sharedWhole(before: Crd, after: Crd): CrdFinding[] {
 /** One version before and after. */
 function sameVersion(before: Version, after: Version): CrdFinding[] {
   if (isDeepStrictEqual(before["schema"], after["schema"])) return [];
-  const [older, newer] = [fields(before), fields(after)];
+  const [older, newer] = withoutEqual(schemaOf(before), schemaOf(after)).map(fieldsOf) as [Fields, Fields];
   const { name: version } = before;
   const removed = [...older.keys()]
     .filter((path) => !newer.has(path))
@@ -87,7 +90,8 @@ interface FieldDifference {
 function differencesOfServed(crd: Crd): (FieldDifference & { version: string })[] {
   return servedPairs(crd).flatMap(([older, newer]) => {
     const version = `${older.name} -> ${newer.name}`;
-    return compareFields(fields(older), fields(newer)).map((difference) => ({ ...difference, version }));
+    const [olderFields, newerFields] = [fieldsOf(schemaOf(older)), fieldsOf(schemaOf(newer))];
+    return compareFields(olderFields, newerFields).map((difference) => ({ ...difference, version }));
   });
 }
 
@@ -101,14 +105,18 @@ function identity({ version, path, rule, change }: FieldDifference & { version: 
  * By the rules of one field. Fields that are only in `newer` are no difference; one that is gone is like one without
  * any keyword.
  */
-function compareFields(older: Map<string, SchemaNode>, newer: Map<string, SchemaNode>): FieldDifference[] {
+function compareFields(older: Fields, newer: Fields): FieldDifference[] {
   return [...older].flatMap(([path, node]) =>
     compareNode(node, newer.get(path) ?? {}).map(([rule, change]) => ({ path, rule, change })),
   );
 }
 
-function fields(version: Version): Map<string, SchemaNode> {
-  return flattenSchema(normalizeSchema(dig(version, "schema", "openAPIV3Schema")));
+function schemaOf(version: Version): unknown {
+  return dig(version, "schema", "openAPIV3Schema");
+}
+
+function fieldsOf(schema: unknown): Fields {
+  return flattenSchema(normalizeSchema(schema));
 }
 
 function inOrder(a: CrdFinding, b: CrdFinding): number {

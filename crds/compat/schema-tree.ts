@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { isMap } from "../../kubernetes/objects";
 
 /**
@@ -101,6 +102,33 @@ const normalizeNode = keywordsOf(KEYWORDS);
 /** The schema with all its nested ones as the API server keeps them. */
 export function normalizeSchema(value: unknown): SchemaNode {
   return normalizeNode(value) as SchemaNode;
+}
+
+/** Properties of these names have the same path as a keyword beside them. */
+const AMBIGUOUS = new Set(["items", "not", "additionalProperties", "additionalItems"]);
+
+/**
+ * Two schemas without what is equal in both: properties that are the same, with all below them, become `{}`. Large
+ * schemas differ in a few fields, and walking all of the others takes a second for each megabyte.
+ */
+export function withoutEqual(before: unknown, after: unknown): [before: unknown, after: unknown] {
+  if (!isMap(before) || !isMap(after)) return [before, after];
+  const [older, newer] = [{ ...before }, { ...after }];
+  for (const keyword of ["items", "additionalProperties"]) {
+    [older[keyword], newer[keyword]] = withoutEqual(before[keyword], after[keyword]);
+  }
+  const [olderFields, newerFields] = [before["properties"], after["properties"]];
+  if (!isMap(olderFields) || !isMap(newerFields)) return [older, newer];
+  const [olderRest, newerRest] = [{ ...olderFields }, { ...newerFields }];
+  for (const name of Object.keys(olderFields)) {
+    if (!Object.hasOwn(newerFields, name) || AMBIGUOUS.has(name)) continue;
+    const same = isDeepStrictEqual(olderFields[name], newerFields[name]);
+    [olderRest[name], newerRest[name]] = same ? [{}, {}] : withoutEqual(olderFields[name], newerFields[name]);
+  }
+  return [
+    { ...older, properties: olderRest },
+    { ...newer, properties: newerRest },
+  ];
 }
 
 /**

@@ -4,7 +4,7 @@ export interface Figure {
   seconds: readonly number[];
   /** The most that it should take, in seconds, and where that comes from; judged with `CHECK=1`. */
   limit?: { seconds: number; of: string };
-  /** Largest sum of memory of all processes, in MiB. */
+  /** Largest sum of memory of all processes at one moment, in MiB. */
   memoryMiB?: number;
   /** As {@link limit}, in MiB. */
   memoryLimitMiB?: number;

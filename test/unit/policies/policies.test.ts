@@ -368,6 +368,26 @@ describe("crds-before-chart", () => {
     expect(judgeStack(policy, [release([])])[0]).to.contain("No CRD is declared");
   });
 
+  it("large CRDs are declared by the command that writes them", () => {
+    const ours = "urn:pulumi:s::p::casa-upgrade:index:CasaUpgrade$casa-upgrade:index:CrdSet";
+    const props = { crds: [{ name: "a.casa.io", resource: false }], applied: ["a.casa.io"] };
+    const set = stackResource({
+      type: "casa-upgrade:index:CrdSet",
+      name: "casa-crds",
+      urn: `${ours}::casa-crds`,
+      props,
+    });
+    const writer = stackResource({
+      ...{ type: "command:local:Command", name: "casa-crds-large", props: {} },
+      urn: `${ours}$command:local:Command::casa-crds-large`,
+    });
+    const judged = (all: PolicyResource[], before: PolicyResource[]) =>
+      judgeStack(policy, [...all, release(before, undefined, OURS)]);
+    expect(judged([set, writer], [writer])).to.deep.equal([]);
+    expect(judged([set, writer], [])[0]).to.contain("a.casa.io is not applied before");
+    expect(judged([set], [])[0]).to.contain("a.casa.io belongs to the chart version");
+  });
+
   it("casa-upgrade itself must declare every CRD of the chart version", () => {
     const ours = "urn:pulumi:s::p::casa-upgrade:index:CasaUpgrade$x::";
     const set = stackResource({ type: "casa-upgrade:index:CrdSet", props: { applied: ["a.casa.io", "b.casa.io"] } });
