@@ -69,12 +69,24 @@ async function restore(
   const session = await DatabaseSession.open(client, target);
   const replaced = async () => replaceDatabase(session, manifest, await read(), owner, timeoutSeconds);
   const restored = withProgress(`restoring ${database}`, replaced);
-  const { kept, left } = await restored.finally(() => closeStore(store, console.error));
+  const { kept, left, slots } = await restored.finally(() => closeStore(store, console.error));
   say(`restored and compared: ${manifest.tables.length} tables, ${rowsOf(manifest)} rows`);
   if (left.length > 0) {
     say("warning: this user may not set what also belongs to the database; as a superuser:");
     for (const statement of left) say(`  ${statement}`);
   }
+  if (slots.length > 0) {
+    say(
+      `warning: logical replication slots stay with ${kept}: their consumers get no change of the restored database, and the`,
+    );
+    say("server keeps its log for them. For each stop the consumer, then, in the restored database:");
+    for (const { name, plugin } of slots) {
+      say(
+        `  SELECT pg_drop_replication_slot('${name}'); SELECT pg_create_logical_replication_slot('${name}', '${plugin}');`,
+      );
+    }
+    say("and have the consumer begin with a new snapshot");
+  }
   say(`the database as it was is kept as ${kept}; drop it when it is no longer needed`);
-  return { code: 0, result: { outcome: "done", database, backup: location, kept, left } };
+  return { code: 0, result: { outcome: "done", database, backup: location, kept, left, slots } };
 }

@@ -7,6 +7,7 @@ import { deletedClaims } from "./rolls/claims";
 import { databaseFindings } from "./rolls/databases";
 import { imageFindings } from "./rolls/images";
 import type { ComponentNames } from "./facts/component";
+import { sortedByOthers } from "./rolls/sorting";
 import { keycloakFindings } from "./rolls/keycloak";
 import { planRolls, replacedWorkloads } from "./rolls/rolls";
 import { staleText } from "./rolls/stale";
@@ -16,7 +17,8 @@ const CLAIM = { apiVersion: "v1", kind: "PersistentVolumeClaim" };
 const VOLUME = { apiVersion: "v1", kind: "PersistentVolume" };
 
 /**
- * What the changes of the release mean for its pods, images and volumes; `stale` says who keeps an old configuration.
+ * What the changes of the release mean for its pods, images and volumes; `stale` says who keeps an old configuration,
+ * `sorting` which database may sort in another way.
  */
 export async function releaseRolls(
   client: ClusterClient,
@@ -24,7 +26,11 @@ export async function releaseRolls(
   namespace: string,
   names: ComponentNames,
 ): Promise<
-  Pick<Review, "rolls" | "images" | "claims" | "databases" | "keycloak"> & { stale: string[]; liveClaims: KubeObject[] }
+  Pick<Review, "rolls" | "images" | "claims" | "databases" | "keycloak"> & {
+    stale: string[];
+    sorting: string[];
+    liveClaims: KubeObject[];
+  }
 > {
   const pairs = objects
     .filter(({ change }) => change !== undefined && change.action !== "keep")
@@ -50,6 +56,7 @@ export async function releaseRolls(
     }),
     keycloak: keycloakFindings(pairs, namespace, names),
     stale: stale.flatMap(staleText),
+    sorting: sortedByOthers(pairs, namespace, replacedWorkloads(rolls)),
     liveClaims,
   };
 }

@@ -1,6 +1,17 @@
 import { UserError } from "../../shared/user-error";
 import type { DatabaseTarget } from "./references";
-import { whereIs } from "./references";
+import { whereIs, withoutPod } from "./references";
+
+/** A database of a server, as the user finds it. */
+interface AnsweredDatabase {
+  name: string;
+  connect: boolean;
+  empty: boolean;
+  /** Tables that the user may not read in whole. */
+  unread?: readonly string[];
+  /** Whose large objects the user may not read, in words. */
+  largeObjects?: readonly string[];
+}
 
 /** What a server says before a run begins. */
 export interface ServerAnswer {
@@ -12,8 +23,8 @@ export interface ServerAnswer {
   systemIdentifier?: string;
   /** It is a standby, which takes no new database. */
   standby: boolean;
-  /** Databases that take connections and are no templates. */
-  databases: readonly { name: string; connect: boolean; empty: boolean; unread?: readonly string[] }[];
+  /** Databases that pg_dumpall would dump, but for the template of new ones. */
+  databases: readonly AnsweredDatabase[];
 }
 
 /** The databases that are backed up, and what is not. */
@@ -38,22 +49,31 @@ const COPY = /_before_restore_\d{8}t\d{6}z$/;
  * @throws UserError for a standby without its primary.
  */
 export function allDatabases(asked: readonly ServerAnswer[]): AllDatabases {
-  const primaries = new Set(asked.flatMap((one) => (one.standby ? [] : (one.systemIdentifier ?? []))));
-  const isCopy = (one: ServerAnswer) => one.standby && primaries.has(one.systemIdentifier ?? "");
-  const answers = asked.filter((one) => !isCopy(one));
+  const primaries = asked.filter(({ standby }) => !standby);
+  // Of the pods of one workload none need say so: a standby among them is one of theirs.
+  const workload = (target: DatabaseTarget) => whereIs(withoutPod(target));
+  const isCopy = ({ standby, systemIdentifier, target }: ServerAnswer) =>
+    standby &&
+    primaries.some((one) =>
+      systemIdentifier === undefined || one.systemIdentifier === undefined
+        ? workload(target) === workload(one.target)
+        : systemIdentifier === one.systemIdentifier,
+    );
+  const answers = namedByPod(asked.filter((one) => !isCopy(one)));
   for (const { target, standby } of answers) {
     if (standby) throw standbyOnly(target);
   }
 
+  // Servers that began as copies of one have one identifier, and data of their own by now.
   const key = ({ target, systemIdentifier }: ServerAnswer, name: string) =>
-    JSON.stringify([systemIdentifier ?? whereIs(target), name]);
+    JSON.stringify([podOf(target) === undefined ? (systemIdentifier ?? whereIs(target)) : whereIs(target), name]);
   const seen = new Set(answers.map((answer) => key(answer, answer.database)));
   const names = new Set(answers.map(({ target }) => target.name));
   const all: AllDatabases = { targets: answers.map(({ target }) => target), missing: [], copies: [], standbys: [] };
   all.standbys.push(...asked.filter(isCopy).map(({ target }) => whereIs(target)));
   for (const answer of answers) {
     const { target, user } = answer;
-    for (const { name, connect, empty, unread = [] } of answer.databases) {
+    for (const { name, connect, empty, unread = [], largeObjects = [] } of answer.databases) {
       if (seen.has(key(answer, name)) || SCRATCH.test(name) || empty) continue;
       seen.add(key(answer, name));
       const what = `database ${name} of ${whereIs(target)}`;
@@ -61,9 +81,10 @@ export function allDatabases(asked: readonly ServerAnswer[]): AllDatabases {
       else if (!connect) {
         const fix = `let the user connect (psql: GRANT CONNECT ON DATABASE "${name}" TO "${user}";)`;
         all.missing.push({ what: `${what}: user ${user} may not connect to it`, fix });
-      } else if (unread.length > 0) {
-        const fix = `let the user read all of it (psql: GRANT pg_read_all_data TO "${user}"; ALTER ROLE "${user}" BYPASSRLS;)`;
-        all.missing.push({ what: `${what}: user ${user} may not read ${listed(unread)}`, fix });
+      } else if (unread.length + largeObjects.length > 0) {
+        const more = largeObjects.length > 0 ? ` GRANT "<that role>" TO "${user}";` : "";
+        const fix = `let the user read all of it (psql: GRANT pg_read_all_data TO "${user}"; ALTER ROLE "${user}" BYPASSRLS;${more})`;
+        all.missing.push({ what: `${what}: user ${user} may not read ${listed([...unread, ...largeObjects])}`, fix });
       } else {
         const own = nameFor(name, target, names);
         names.add(own);
@@ -72,6 +93,20 @@ export function allDatabases(asked: readonly ServerAnswer[]): AllDatabases {
     }
   }
   return all;
+}
+
+const podOf = ({ at }: DatabaseTarget) => ("host" in at ? undefined : at.pod);
+
+/** Pods of one workload that are servers of their own have one name at first; the first keeps it. */
+function namedByPod(answers: readonly ServerAnswer[]): ServerAnswer[] {
+  const taken = new Set<string>();
+  return answers.map((answer) => {
+    const { target } = answer;
+    const pod = podOf(target);
+    const name = pod !== undefined && taken.has(target.name) ? `${target.name}-${pod}` : target.name;
+    taken.add(name);
+    return name === target.name ? answer : { ...answer, target: { ...target, name } };
+  });
 }
 
 /** Some names, and how many more. */

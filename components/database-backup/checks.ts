@@ -26,12 +26,14 @@ export interface ServerChecks {
   bytes: number;
   unreadable: readonly string[];
   hidden: readonly string[];
+  /** Whose large objects the user may not read, in words. */
+  largeObjects?: readonly string[];
   locks: readonly HeldLock[];
 }
 
 /** What would fail for certain, and the line that helps; undefined when nothing is known to. */
 export function certainFailure(checks: ServerChecks, kind: ProofKind): { problem: string; fix: string } | undefined {
-  const { user, serverVersion, clientVersion, unreadable, hidden, free, bytes } = checks;
+  const { user, serverVersion, clientVersion, unreadable, hidden, largeObjects = [], free, bytes } = checks;
   const [server, client] = [Number(majorOf(serverVersion)), Number(majorOf(clientVersion))];
   if (client < server) {
     return {
@@ -56,6 +58,12 @@ export function certainFailure(checks: ServerChecks, kind: ProofKind): { problem
     return {
       problem: `row security hides rows of ${listed(hidden)} from user ${user}`,
       fix: `as a superuser of the server: ALTER ROLE "${user}" BYPASSRLS;`,
+    };
+  }
+  if (largeObjects.length > 0) {
+    return {
+      problem: `user ${user} may not read ${listed(largeObjects)}`,
+      fix: `as a superuser of the server, for each of these roles: GRANT "<role>" TO "${user}";`,
     };
   }
   if (kind === "server") return undefined;

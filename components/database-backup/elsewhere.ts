@@ -1,7 +1,8 @@
 import { dig, digList, groupKind, isMap, type KubeObject } from "../../kubernetes/objects";
 import { containersOf, POD_SPECS, textOf } from "../../kubernetes/pod-templates";
 import { workloadId } from "../../kubernetes/workload";
-import { isPostgresServer } from "./postgres-server";
+import { variablesOf } from "./environment";
+import { isPooler, isPostgresServer } from "./postgres-server";
 
 /** A database that something other than the chart's own servers holds. */
 export interface DatabaseElsewhere {
@@ -57,26 +58,84 @@ export function operatorDatabases(objects: readonly KubeObject[], namespace: str
 
 /** Variables that name the host of a database, and those that hold a URL of one. */
 const HOST = /^(?:KC_DB_URL_HOST|PGHOST|(?:\w+_)?(?:POSTGRES|POSTGRESQL|PG|DB|DATABASE)_(?:HOST|HOSTNAME|ADDR))$/;
-const URL = /^(?:jdbc:)?(?:postgres|postgresql|cockroachdb)(?:\+\w+)?:\/\/(?:[^@/\s]*@)?([\w.-]+)(?::(\d+))?/i;
+const NAMED = /^PGHOST$|(?:^|_)(?:POSTGRES|POSTGRESQL|PG)_/;
+const PORT = 5432;
+const URL = /^(?:jdbc:)?(?:postgres|postgresql|cockroachdb)(?:\+\w+)?:\/\/(?:[^@/\s]*@)?([\w.-]+)(?=[:/?,]|$)/i;
 /** A proxy beside the program, or a socket: what is behind it cannot be told. */
 const LOCAL = /^(?:localhost|127\.|\/|$)/;
 
 /**
- * PostgreSQL servers that programs of the release use and that no Service of it stands for: outside of the cluster, or
- * of another release. Only hosts are taken from what may be secret.
+ * PostgreSQL servers that programs of the release use and that are none of its own: outside of the cluster, of another
+ * release, or behind a Service of this one that leads to no server which is known as one. Only hosts are taken from
+ * what may be secret.
+ *
+ * @param config ConfigMaps and Secrets of others that its containers take variables from.
  */
-export function externalDatabases(objects: readonly KubeObject[], namespace: string): DatabaseElsewhere[] {
-  const services = new Set(objects.filter(({ kind }) => kind === "Service").map(({ metadata }) => metadata.name ?? ""));
-  const found = new Map<string, string>();
-  for (const { user, host } of objects.flatMap((object) => hostsOf(object, namespace))) {
-    if (LOCAL.test(host) || services.has(firstLabel(host)) || found.has(host)) continue;
-    found.set(host, user);
+export function externalDatabases(
+  objects: readonly KubeObject[],
+  namespace: string,
+  config: readonly KubeObject[] = [],
+): DatabaseElsewhere[] {
+  const found = new Map<string, DatabaseElsewhere>();
+  const all = [...objects, ...config];
+  for (const { user, host, isNamed } of objects.flatMap((object) => hostsOf(object, namespace, all))) {
+    const leadsTo = LOCAL.test(host) ? undefined : whereServiceLeads(host, isNamed, objects, namespace);
+    if (LOCAL.test(host) || leadsTo === "server" || found.has(host)) continue;
+    const real = leadsTo?.externalName ?? host;
+    const through = leadsTo === undefined ? "" : ` through ${leadsTo.what}`;
+    found.set(host, {
+      what: `PostgreSQL at ${real}, which ${user} uses${through}`,
+      names: [...new Set([host, real])],
+      fix: fixFor(firstLabel(host), real, "its user, and the Secret with the password"),
+    });
   }
-  return [...found].map(([host, user]) => ({
-    what: `PostgreSQL at ${host}, which ${user} uses`,
-    names: [host],
-    fix: fixFor(firstLabel(host), host, "its user, and the Secret with the password"),
-  }));
+  return [...found.values()];
+}
+
+/** Of a Service: it leads to a server that is looked for by itself, or to something else. */
+type Way = "server" | { what: string; externalName?: string };
+
+/** Where a Service of the release leads by which a program calls its database; undefined when the host is none. */
+function whereServiceLeads(
+  host: string,
+  isNamed: boolean,
+  objects: readonly KubeObject[],
+  namespace: string,
+): Way | undefined {
+  const service = serviceOf(host, objects, namespace);
+  if (!service) return undefined;
+  const at = service.metadata.namespace ?? namespace;
+  const what = `Service ${at}/${service.metadata.name ?? ""}`;
+  const externalName = textOf(dig(service, "spec", "externalName"));
+  if (dig(service, "spec", "type") === "ExternalName" && externalName !== undefined) return { what, externalName };
+  const selector = dig(service, "spec", "selector");
+  if (!isMap(selector) || Object.keys(selector).length === 0) return { what: `${what}, which selects no pods` };
+  const selected = objects.filter((object) => {
+    const labels = dig(object, "spec", "template", "metadata", "labels");
+    const here = (object.metadata.namespace ?? namespace) === at && POD_SPECS[groupKind(object)] !== undefined;
+    return here && Object.entries(selector).every(([key, value]) => dig(labels, key) === value);
+  });
+  const containers = selected.flatMap((object) => containersOf(dig(object, ...(POD_SPECS[groupKind(object)] ?? []))));
+  // Pods of operators are none of the release's; a pooler leads on to a server that is looked for by itself.
+  if (selected.length === 0 || containers.some(({ fields }) => isPostgresServer(fields) || isPooler(fields))) {
+    return "server";
+  }
+  // A database of another make has a host, too.
+  const ports = digList(service, "spec", "ports").flatMap((port) => [dig(port, "port"), dig(port, "targetPort")]);
+  if (!isNamed && !ports.includes(PORT)) return "server";
+  const images = containers.map(({ fields }) => textOf(fields["image"]) ?? "").join(", ");
+  return { what: `${what}: pods of ${images}, which are not known as a PostgreSQL server` };
+}
+
+/** The Service of the release that a host is; a pod of a StatefulSet has its own name before it. */
+function serviceOf(host: string, objects: readonly KubeObject[], namespace: string): KubeObject | undefined {
+  const labels = host.toLowerCase().split(".");
+  const named = ([name, at = namespace, svc = "svc"]: readonly string[]) =>
+    objects.find(
+      ({ kind, metadata }) =>
+        kind === "Service" && svc === "svc" && metadata.name === name && (metadata.namespace ?? namespace) === at,
+    );
+  return named(labels) ?? (/-\d+$/.test(labels[0] ?? "") && labels.length > 1 ? named(labels.slice(1)) : undefined);
 }
 
 /** Those that no entry of `backup.databases` names. */
@@ -96,35 +155,17 @@ function fixFor(name: string, host: string, rest: string): string {
   return `${set("name", name)}; ${set("host", host)}; and database, user and secret (docs/backup.md): ${rest}`;
 }
 
-function hostsOf(object: KubeObject, namespace: string): { user: string; host: string }[] {
+/** @returns also whether it is PostgreSQL by its name or URL; other databases have a host, too. */
+function hostsOf(
+  object: KubeObject,
+  namespace: string,
+  config: readonly KubeObject[],
+): { user: string; host: string; isNamed: boolean }[] {
   const { kind, metadata } = object;
   const user = workloadId({ kind, namespace: metadata.namespace ?? namespace, name: metadata.name ?? "" });
-  return variablesOf(object).flatMap(([name, value]) => {
+  return variablesOf(object, namespace, config).flatMap(([name, value]) => {
     const [, inUrl] = URL.exec(value) ?? [];
-    const host = inUrl ?? (HOST.test(name) ? value.replace(/:\d+$/, "") : undefined);
-    return host === undefined ? [] : [{ user, host }];
+    const host = inUrl ?? (HOST.test(name) && !value.includes("$(") ? value.replace(/:\d+$/, "") : undefined);
+    return host === undefined ? [] : [{ user, host, isNamed: inUrl !== undefined || NAMED.test(name) }];
   });
-}
-
-/** Literal variables of containers that are no database server themselves, and entries of ConfigMaps and Secrets. */
-function variablesOf(object: KubeObject): [string, string][] {
-  const path = POD_SPECS[groupKind(object)];
-  if (path) {
-    return containersOf(dig(object, ...path))
-      .filter(({ fields }) => !isPostgresServer(fields))
-      .flatMap(({ fields }) =>
-        digList(fields, "env").map((entry): [string, string] => [
-          textOf(dig(entry, "name")) ?? "",
-          textOf(dig(entry, "value")) ?? "",
-        ]),
-      );
-  }
-  if (object.apiVersion !== "v1" || (object.kind !== "ConfigMap" && object.kind !== "Secret")) return [];
-  const entries = (field: string) => Object.entries(isMap(object[field]) ? object[field] : {});
-  const encoded = object.kind === "Secret" ? entries("data") : [];
-  const plain = [...entries("stringData"), ...(object.kind === "ConfigMap" ? entries("data") : [])];
-  return [
-    ...encoded.map(([name, value]): [string, string] => [name, Buffer.from(String(value), "base64").toString()]),
-    ...plain.map(([name, value]): [string, string] => [name, String(value)]),
-  ];
 }

@@ -16,11 +16,28 @@ export function explainFailure({ step, code, messages }: FailedStep): { problem:
       .filter((line) => line.trim() !== "")
       .slice(-5)
       .join(" / ") || `exit code ${code ?? "none"}`;
+  const ofRestore = explainRestore(text);
+  if (ofRestore) return ofRestore;
   const known = CAUSES.find(([pattern]) => pattern.test(text));
   if (known) return { problem: `${known[1]} (${said})`, fix: known[2] };
   const ended = code === null ? "was killed" : `failed with exit code ${code}`;
   return { problem: `${step} ${ended}: ${said}`, fix: "repair what the message names, then repeat" };
 }
+
+/** The cause of a restore that failed, and its fix, where it is in the database and not in the server. */
+export function explainRestore(text: string): { problem: string; fix: string } | undefined {
+  if (!WITHOUT_SCHEMA.test(text)) return undefined;
+  const name = /ERROR:\s+(.* does not exist)/.exec(text)?.[1];
+  return { problem: name === undefined ? SCHEMA_PROBLEM : `${SCHEMA_PROBLEM}: ${name}`, fix: SCHEMA_FIX };
+}
+
+/** pg_restore, and a REFRESH up to PostgreSQL 16, look nothing up in `public`. */
+const WITHOUT_SCHEMA =
+  /does not exist[\s\S]*Command was: (?:REFRESH MATERIALIZED VIEW|CREATE (?:UNIQUE )?INDEX)|COPY failed for table [\s\S]*does not exist/;
+const SCHEMA_PROBLEM =
+  "its dump cannot be restored as it is: a function or a text in it names something without its schema, and a restore has no search_path";
+export const SCHEMA_FIX =
+  "write the schema before the name that the message says (public.name), or ALTER FUNCTION … SET search_path, then repeat";
 
 const CAUSES: readonly (readonly [RegExp, string, string])[] = [
   [

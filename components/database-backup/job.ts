@@ -21,6 +21,9 @@ export const backupJob = z.strictObject({
 
 export type BackupJob = z.infer<typeof backupJob>;
 
+/** Versions of the libraries that sort texts, by collation; null where the library does not tell. */
+export const collationVersions = z.record(z.string(), z.string().nullable());
+
 /** What of a backup the data is compared with once the chart has changed. */
 export const backupComparison = z.strictObject({
   target: databaseTarget,
@@ -28,6 +31,8 @@ export const backupComparison = z.strictObject({
   systemIdentifier: z.string().optional(),
   /** Rows outside of Alembic's own tables. */
   dataRows: z.number().int(),
+  /** Of the collations that indexes are sorted by; absent where there are none, and in what 0.2.0 put out. */
+  collations: collationVersions.optional(),
 });
 
 /** A finished backup of one database, as the program prints it and the stack puts it out. */

@@ -1,7 +1,7 @@
 import { UserError } from "../../shared/user-error";
 import execa from "execa";
 import { lookAtStore } from "./cluster/open-store";
-import { serverPod } from "./cluster/pods";
+import { serverPod, targetsByPod } from "./cluster/pods";
 import { readLogin } from "./cluster/values";
 import type { ClusterClient } from "../../kubernetes/connect";
 import { missingPermissions, permissionProblem, podStream } from "../../kubernetes/permissions";
@@ -11,11 +11,12 @@ import type { UpgradeConfig } from "../../config/config";
 import type { BackupFact } from "./backup-fact";
 import { type KubeObject, parseManifest } from "../../kubernetes/objects";
 import { allDatabases, type AllDatabases, type ServerAnswer } from "./all-databases";
-import { askServers, operatorObjects, refuseCertainFailures, withAdmins } from "./cluster/ask-servers";
+import { askServers, operatorObjects, readConfig, refuseCertainFailures, withAdmins } from "./cluster/ask-servers";
 import { decideProof } from "./cluster/decide-proof";
 import { externalDatabases, notCovered, operatorDatabases } from "./elsewhere";
 import { type Destination, destinationText, parseDestination } from "./destination";
 import { discoverDatabases } from "./discover";
+import { configElsewhere } from "./environment";
 import type { BackupJob } from "./job";
 import { type ProofKind, proofText } from "./proof";
 import { type DatabaseTarget, whereIs } from "./references";
@@ -135,26 +136,28 @@ const NONE_ELSEWHERE = { missing: [], problems: [] };
 async function databasesElsewhere(client: ClusterClient, config: UpgradeConfig, objects: readonly KubeObject[]) {
   const { objects: made, problems } = await operatorObjects(client, config.namespace);
   const operated = operatorDatabases([...made, ...objects], config.namespace);
+  const others = await readConfig(client, configElsewhere(objects, config.namespace));
   // A host that belongs to an operator's cluster is that cluster.
   const ofOperators = new Set(operated.flatMap(({ names }) => names));
-  const external = externalDatabases(objects, config.namespace).filter(
+  const external = externalDatabases(objects, config.namespace, others.objects).filter(
     ({ names }) => !names.some((host) => ofOperators.has(host.split(".")[0] ?? host)),
   );
   const unique = new Map([...operated, ...external].map((one) => [one.what, one]));
   const missing = notCovered([...unique.values()], config.backup.databases);
-  return { problems, missing: missing.map(({ what, fix }) => ({ what, fix })) };
+  return { problems: [...problems, ...others.problems], missing: missing.map(({ what, fix }) => ({ what, fix })) };
 }
 
 /** Asks all servers what is on them, and how their backups can be made and tried. @throws UserError */
 async function askAll(client: ClusterClient, config: UpgradeConfig, stack: string, found: readonly DatabaseTarget[]) {
-  const asked = await askServers(client, found);
+  const servers = await targetsByPod(client, found);
+  const asked = await askServers(client, servers.targets);
   const { proof } = config.backup;
   const { kindOf, warnings } = await decideProof(client, proof, asked, { stack, release: config.release });
   const answers = await withAdmins(client, asked, kindOf);
   const certain = refuseCertainFailures(answers, kindOf);
   const all = onServers(answers);
   const kinds = Object.fromEntries(all.targets.map((target) => [target.name, kindOf(target)]));
-  return { all, kinds, warnings: [...warnings, ...certain] };
+  return { all, kinds, warnings: [...servers.warnings, ...warnings, ...certain] };
 }
 
 /** Beside the databases that were asked for all others of their servers, for servers in the cluster. */
@@ -211,7 +214,8 @@ export async function findDatabases(
   const known = await knownDatabases(client, config, objectsOf(installed));
   const inside = known.filter(({ at }) => !("host" in at));
   // A restore makes a new database in any case. Those outside of the cluster are asked when it begins.
-  const all = onServers(await withAdmins(client, await askServers(client, inside), () => "database"));
+  const servers = await targetsByPod(client, inside);
+  const all = onServers(await withAdmins(client, await askServers(client, servers.targets), () => "database"));
   const outside = known.filter(({ at }) => "host" in at);
   return [...all.targets.filter(({ name }) => !outside.some((one) => one.name === name)), ...outside];
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 /** Something that belongs to a database and that `pg_restore` into another one leaves out. */
 export const databaseProperty = z.strictObject({
   /** `acl`: rights were granted or revoked, so none is as by default; `grant`: one right. */
-  kind: z.enum(["setting", "acl", "grant", "comment", "limit"]),
+  kind: z.enum(["setting", "acl", "grant", "comment", "limit", "template"]),
   /** Of a setting; the right of a grant, with `*` when its holder may pass it on; else empty. */
   name: z.string(),
   value: z.string(),
@@ -44,6 +44,8 @@ export function propertyStatements(database: string, properties: readonly Databa
         return `COMMENT ON DATABASE ${db} IS ${literal(value)};`;
       case "limit":
         return `ALTER DATABASE ${db} CONNECTION LIMIT ${Number(value)};`;
+      case "template":
+        return `ALTER DATABASE ${db} IS_TEMPLATE true;`;
     }
   });
 }

@@ -34,6 +34,8 @@ export const databaseTarget = z.strictObject({
       kind: z.enum(["Deployment", "StatefulSet"]),
       namespace: z.string(),
       workload: z.string(),
+      /** The pod, where the workload has several: each may be a server of its own, or one of them the primary. */
+      pod: z.string().optional(),
       container: z.string(),
       /** File in the container that holds the password, where no Secret is named. */
       passwordFile: z.string().optional(),
@@ -64,7 +66,13 @@ export function asAdmin({ admin, ...target }: DatabaseTarget): DatabaseTarget | 
   };
 }
 
+/** The workload of a server, whichever of its pods that is. */
+export function withoutPod({ at }: Pick<DatabaseTarget, "at">): Pick<DatabaseTarget, "at"> {
+  return "host" in at ? { at } : { at: { ...at, pod: undefined } };
+}
+
 /** Where the server is, in words. */
 export function whereIs({ at }: Pick<DatabaseTarget, "at">): string {
-  return "host" in at ? `${at.host}:${at.port}` : `${at.kind}/${at.namespace}/${at.workload}`;
+  if ("host" in at) return `${at.host}:${at.port}`;
+  return `${at.kind}/${at.namespace}/${at.workload}${at.pod === undefined ? "" : `, pod ${at.pod}`}`;
 }

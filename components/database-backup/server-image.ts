@@ -38,6 +38,24 @@ export function upgradesData(image: string): boolean {
   return UPGRADES_DATA.test(image.toLowerCase());
 }
 
+/** Releases of Debian by the names that tags use. */
+const DEBIAN = /(?:^|-)(stretch|buster|bullseye|bookworm|trixie|forky)(?:-|$)/;
+const NUMBERED = /(?:^|-)(debian|ubi|centos|rhel|photon|ubuntu)-?(\d+)/;
+
+/**
+ * The operating system that an image is made on, by its tag; undefined where it does not say. The official image's tags
+ * that name none are on some Debian.
+ */
+export function systemOf(image: string): string | undefined {
+  const { name, tag = "" } = parseImage(image.toLowerCase());
+  if (/(?:^|-)alpine/.test(tag)) return "Alpine";
+  const debian = DEBIAN.exec(tag)?.[1];
+  if (debian !== undefined) return `Debian ${debian}`;
+  const [, system, release = ""] = NUMBERED.exec(tag) ?? [];
+  if (system !== undefined) return `${system} ${release}`;
+  return name === "postgres" && /^\d+(\.\d+)*$/.test(tag) ? "Debian" : undefined;
+}
+
 /** The image without tag and digest: images of one repository have the same defaults. */
 export function repositoryOf(image: string): string {
   const { tag } = parseImage(image);

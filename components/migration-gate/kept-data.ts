@@ -3,10 +3,14 @@ import { shellWord } from "../../shared/shell-word";
 
 /** What is in a database after the chart. */
 export interface FoundData {
+  /** Name of the database on its server. */
+  database: string;
   tables: number;
   alembic: string | null;
   /** Some table other than Alembic's own has a row. */
   anyRows: boolean;
+  /** By which versions the server sorts texts now. */
+  collations?: Readonly<Record<string, string | null>>;
   /** All rows; only counted where the server is another one. */
   rows?: number;
 }
@@ -30,6 +34,32 @@ export function dataLoss(backup: ComparableBackup, found: FoundData): string | u
   ];
   return lost.length === 0 ? undefined : `database ${backup.name} ${lost.join(", ")}`;
 }
+
+/**
+ * What to do when the server sorts texts by another version of a library than before (an image with another C library
+ * or ICU): PostgreSQL itself warns of some of these changes in its log, and of those from or to musl not at all.
+ * Undefined when it sorts as before.
+ */
+export function sortedAnew({ name, comparison: { collations: before = {} } }: ComparableBackup, found: FoundData) {
+  const { collations: now = {} } = found;
+  const changed = Object.keys(before).filter((one) => one in now && now[one] !== before[one]);
+  if (changed.length === 0) return undefined;
+  const versions = changed.map((one) => `${one}: ${versionText(before[one])} before, ${versionText(now[one])} now`);
+  const known = changed.filter((one) => before[one] !== null && now[one] !== null);
+  const accept = known.map((one) =>
+    one === "default"
+      ? `ALTER DATABASE ${identifier(found.database)} REFRESH COLLATION VERSION;`
+      : `ALTER COLLATION ${identifier(one)} REFRESH VERSION;`,
+  );
+  const statements = [`REINDEX DATABASE ${identifier(found.database)};`, ...accept];
+  return (
+    `WARNING: database ${name} sorts texts by another version of its collations (${versions.join("; ")}), so its indexes on ` +
+    `texts may miss rows and let duplicates in until they are built anew; as its owner, in psql: ${statements.join(" ")}`
+  );
+}
+
+const versionText = (version: string | null | undefined) => version ?? "one without a version (musl)";
+const identifier = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 /** What was lost, with the lines that bring it back or accept it. */
 export function lossText(losses: readonly { loss: string; backup: ComparableBackup }[]): string {

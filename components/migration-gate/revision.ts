@@ -1,3 +1,4 @@
+import { FIND_PORT } from "../database-backup/cluster/login-script";
 import { IS_ALEMBIC } from "../database-backup/cluster/scripts";
 
 /** What was found out about the schema revision of the auth service's database. */
@@ -60,6 +61,7 @@ PGCONNECT_TIMEOUT=10
 PGUSER="$user"
 PGDATABASE="\${database:-$user}"
 export PGPASSWORD PGOPTIONS PGCONNECT_TIMEOUT PGUSER PGDATABASE
+${FIND_PORT.trim()}
 exec psql -X -q -A -t -w -v ON_ERROR_STOP=1 <<'SQL'
 ${sql}
 SQL

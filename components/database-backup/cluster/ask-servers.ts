@@ -2,11 +2,12 @@ import { UserError } from "../../../shared/user-error";
 import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { kubeObject, type KubeObject } from "../../../kubernetes/objects";
-import type { ServerAnswer } from "../all-databases";
+import { listed, type ServerAnswer } from "../all-databases";
 import { certainFailure, type ServerChecks, warningsOf } from "../checks";
 import { OPERATOR_KINDS } from "../elsewhere";
+import type { ConfigId } from "../environment";
 import type { ProofKind } from "../proof";
-import { asAdmin, type DatabaseTarget, whereIs } from "../references";
+import { asAdmin, type DatabaseTarget, whereIs, withoutPod } from "../references";
 import { LIST } from "./list-script";
 import type { Fact } from "./run-script";
 import { DatabaseSession } from "./session";
@@ -19,6 +20,10 @@ export interface AskedServer extends ServerAnswer {
   checks: ServerChecks;
   /** A pooler is in between, and the server behind it cannot be reached from here. */
   pooled: boolean;
+  /** Tables with rows that are in no dump, because they belong to an extension. */
+  notDumped?: readonly { database: string; table: string; extension: string }[];
+  /** Databases that cannot be dumped, and why. */
+  leftOut?: readonly { name: string; why: string }[];
   /** Undefined where the server does not tell this user. */
   dataDirectory?: string;
 }
@@ -37,8 +42,13 @@ export function askedAlready(client: ClusterClient, target: DatabaseTarget): Pro
  * @throws UserError when one does not answer.
  */
 export function askServers(client: ClusterClient, targets: readonly DatabaseTarget[]): Promise<AskedServer[]> {
-  const asked = targets.map((target) => [whereIs(target), askServer(client, target)] as const);
-  questions.set(client, new Map(asked));
+  const asked = targets.map((target) => [target, askServer(client, target)] as const);
+  // Who asks for a workload whose pods were asked one by one gets the answer of the first.
+  const byWorkload = [...asked].reverse().map(([target, answer]) => [whereIs(withoutPod(target)), answer] as const);
+  questions.set(
+    client,
+    new Map([...byWorkload, ...asked.map(([target, answer]) => [whereIs(target), answer] as const)]),
+  );
   return Promise.all(asked.map(([, answer]) => answer));
 }
 
@@ -68,8 +78,15 @@ export function refuseCertainFailures(
     if (failure)
       throw new UserError("backup", `database ${target.name} (${whereIs(target)}): ${failure.problem}`, failure.fix);
   }
-  return answers.flatMap(({ target, checks, pooled }) => [
+  return answers.flatMap(({ target, checks, pooled, leftOut = [], notDumped = [] }) => [
     ...warningsOf(checks, target.name),
+    ...notDumped.map(
+      ({ database, table, extension }) =>
+        `the rows of ${table} in database ${database} of ${whereIs(target)} are in no backup: the table belongs to extension ` +
+        `${extension}, which does not name it to pg_dump. Save them by hand (psql: \\copy), or, if the extension can do ` +
+        `without, take it out of there (psql: ALTER EXTENSION "${extension}" DROP TABLE ${table};)`,
+    ),
+    ...leftOut.map(({ name, why }) => `database ${name} of ${whereIs(target)} is not backed up: ${why}`),
     ...(pooled
       ? [
           `${whereIs(target)} is a pooler, and the server behind it cannot be reached from here: pg_dump's settings may stay in ` +
@@ -83,7 +100,9 @@ async function orAdmin(client: ClusterClient, answer: AskedServer, kind: ProofKi
   const admin = asAdmin(answer.target);
   const { databases, standby, checks } = answer;
   const lacks =
-    databases.some(({ connect, unread = [] }) => !connect || unread.length > 0) ||
+    databases.some(
+      ({ connect, unread = [], largeObjects = [] }) => !connect || unread.length + largeObjects.length > 0,
+    ) ||
     (kind === "database" && !checks.createdb && !standby);
   if (!admin || !lacks) return answer;
   // A password that is not the superuser's any more is no worse than none.
@@ -109,10 +128,17 @@ async function askServer(client: ClusterClient, target: DatabaseTarget): Promise
     ...(systemIdentifier === undefined ? {} : { systemIdentifier }),
     databases: facts.flatMap(({ database: name, connect = false, empty = false }) => {
       if (name === undefined) return [];
-      const { unreadable = [], hidden = [] } = sizes(inside(name)) ?? {};
-      return [{ name, connect, empty, unread: [...new Set([...unreadable, ...hidden])] }];
+      const { unreadable = [], hidden = [], largeObjects = [] } = sizes(inside(name)) ?? {};
+      return [{ name, connect, empty, unread: [...new Set([...unreadable, ...hidden])], largeObjects }];
     }),
+    notDumped: facts.flatMap(({ inside: database = "", notDumped: table, extension = "" }) =>
+      table === undefined ? [] : [{ database, table, extension }],
+    ),
     pooled: told("pooler") === "",
+    leftOut:
+      standby || "host" in target.at
+        ? []
+        : facts.flatMap(({ leftOut: name, why = "" }) => (name === undefined ? [] : [{ name, why }])),
     ...(dataDirectory ? { dataDirectory } : {}),
     checks: {
       user: told("user") ?? "",
@@ -124,6 +150,7 @@ async function askServer(client: ClusterClient, target: DatabaseTarget): Promise
       bytes: sizes(own)?.bytes ?? 0,
       unreadable: sizes(own)?.unreadable ?? [],
       hidden: sizes(own)?.hidden ?? [],
+      largeObjects: sizes(own)?.largeObjects ?? [],
       locks: own.flatMap(({ waitsFor, holder = "", end = "", prepared = false }) =>
         waitsFor === null || waitsFor === undefined ? [] : [{ table: waitsFor, holder, end, prepared }],
       ),
@@ -155,4 +182,26 @@ export async function operatorObjects(
     }),
   );
   return { objects: lists.flatMap(({ objects }) => objects), problems: lists.flatMap(({ problems }) => problems) };
+}
+
+/** Some ConfigMaps and Secrets, as far as they exist. @returns also what may not be read, in words. */
+export async function readConfig(
+  client: ClusterClient,
+  ids: readonly ConfigId[],
+): Promise<{ objects: KubeObject[]; problems: string[] }> {
+  const refused: string[] = [];
+  const read = async ({ kind, namespace, name }: ConfigId) => {
+    const type = { apiVersion: "v1", kind };
+    try {
+      const found = await client.api.get(type, namespace, name);
+      return found === undefined ? [] : [kubeObject.parse({ ...found, ...type })];
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== 403) throw error;
+      refused.push(`${kind} ${namespace}/${name}`);
+      return [];
+    }
+  };
+  const objects = (await Promise.all(ids.map(read))).flat();
+  const text = `programs of the release take variables from ${listed(refused.sort())}, which may not be read: whether they use databases elsewhere cannot be told`;
+  return { objects, problems: refused.length > 0 ? [text] : [] };
 }

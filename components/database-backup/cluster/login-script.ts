@@ -13,6 +13,21 @@ export const FACT = "@casa ";
 export const NO_LOGIN = 71;
 
 /**
+ * In the server's pod, where nobody says a port: the one that its socket is named after, or that the server noted.
+ */
+export const FIND_PORT = `
+if [ -z "\${PGPORT:-}" ]; then
+  for socket in /var/run/postgresql/.s.PGSQL.* /run/postgresql/.s.PGSQL.* /tmp/.s.PGSQL.*; do
+    if [ ! -S "$socket" ]; then continue; fi
+    PGPORT=\${socket##*.}
+    if [ "$PGPORT" = 5432 ]; then break; fi
+  done
+  if [ -z "\${PGPORT:-}" ]; then PGPORT=$(sed -n 4p "\${PGDATA:-/nowhere}/postmaster.pid" 2>/dev/null) || :; fi
+  if [ -n "\${PGPORT:-}" ]; then export PGPORT; else unset PGPORT; fi
+fi
+`;
+
+/**
  * Logs in over the pod's own address where that works: images trust connections over the socket and loopback, which
  * would let a wrong password pass until the runtime itself uses it.
  */
@@ -35,11 +50,16 @@ around() {
 login() {
   given=\${PGHOST-}
   if [ "$1" = pod ]; then
+    ${FIND_PORT.trim()}
     for address in $(hostname -i 2>/dev/null) 127.0.0.1; do
       pg_isready -q -t 3 -h "$address" || continue
       PGHOST=$address; export PGHOST
       if refusal=$(sql -c 'SELECT 1' 2>&1 >/dev/null); then return 0; fi
-      case $refusal in *"no pg_hba.conf entry"*) continue ;; esac
+      # Whether the password is wrong: the server asks for one at this address. libpq, which says so, speaks English here.
+      case $(unset PGPASSWORD; PGPASSFILE=/dev/null sql -c 'SELECT 1' 2>&1 >/dev/null) in
+        *"no password supplied"*) ;;
+        *) continue ;;
+      esac
       if [ "\${lenient-}" = 1 ]; then break; fi
       printf '%s\\n' "$refusal" >&2
       exit ${NO_LOGIN}

@@ -9,6 +9,7 @@ import { oneLine } from "../../../diagnosis/explanation";
 import { UserError } from "../../../shared/user-error";
 import { messageOf } from "../../../shared/helper-program";
 import type { HelperOwner } from "../helper-pod-spec";
+import { explainRestore } from "../failures";
 import { PROOF_CONTAINER, proofOwner, proofPod, type ServerPod, serverPodSchema } from "../proof-pod-spec";
 import { proofArguments, roleStatements, type ServerTraits } from "../proof";
 import { type DatabaseTarget, whereIs } from "../references";
@@ -198,6 +199,10 @@ function proofFailure(target: DatabaseTarget, code: number | null, messages: rea
       .slice(-5)
       .join(" / ") || `exit code ${code ?? "none"}`;
   const full = /No space left on device|could not extend file|ENOSPC/i.test(said);
+  const known = explainRestore(messages.join("\n"));
+  if (known) {
+    return new UserError("backup", `database ${target.name} (${whereIs(target)}): ${known.problem}`, known.fix);
+  }
   const where = "host" in target.at ? "this machine's folder for temporary files" : "the node that its pod ran on";
   return new UserError(
     "backup",

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
 import { UserError } from "../../../shared/user-error";
 import { contentDifferences } from "../compare";
+import { SCHEMA_FIX } from "../failures";
 import type { BackupJob } from "../job";
 import type { BackupManifest } from "../manifest";
 import { type ProofKind, proofText, timescaleArguments } from "../proof";
@@ -63,6 +64,7 @@ export async function prove(one: Dumped, { store, servers, job, say }: With, sig
     if (signal.aborted) throw error;
     // What failed first is the way that was meant.
     const { code, problem } = result.failed;
+    if (result.failed.fix === SCHEMA_FIX) throw result.failed;
     const too = `${problem}; the restore into a scratch database on the server itself failed, too`;
     throw new UserError(code, too, "repair what the message names, then repeat");
   }

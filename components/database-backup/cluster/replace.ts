@@ -6,7 +6,7 @@ import type { BackupOwner } from "../retention";
 
 import { restoreAndCompare, scratchName } from "./prove";
 import { missingProperties, propertyStatements, rolesOf } from "../properties";
-import { APPLY, DESCRIBE, DROP, INSPECT, SWAP } from "./scripts";
+import { APPLY, DESCRIBE, DROP, INSPECT, SLOTS, SWAP } from "./scripts";
 import { contentOf, type DatabaseSession, propertiesOf } from "./session";
 
 /**
@@ -14,7 +14,8 @@ import { contentOf, type DatabaseSession, propertiesOf } from "./session";
  * in to. Until that last step the database is untouched; the step itself is one transaction.
  *
  * @param owner tells the new database apart from those of other stacks on the same server.
- * @returns the name that the old database is kept under, and the statements that this user may not carry out.
+ * @returns the name that the old database is kept under, the statements that this user may not carry out, and the
+ * logical replication slots that stayed with the old one.
  * @throws UserError
  */
 export async function replaceDatabase(
@@ -23,7 +24,7 @@ export async function replaceDatabase(
   stored: Readable,
   owner: Omit<BackupOwner, "name">,
   timeoutSeconds: number,
-): Promise<{ kept: string; left: string[] }> {
+): Promise<{ kept: string; left: string[]; slots: ReplicationSlot[] }> {
   const signal = AbortSignal.timeout(timeoutSeconds * 1000);
   const { prefix, name: fresh } = scratchName(session, owner);
   const { properties, missing } = await wantedProperties(session, manifest, signal);
@@ -58,7 +59,16 @@ export async function replaceDatabase(
   }
   const found = propertiesOf(await session.run(DESCRIBE, { step: "the comparison", signal }));
   const left = missingProperties(properties, found);
-  return { kept, left: propertyStatements(session.database, left) };
+  const told = await session.run(SLOTS, { step: "looking for replication slots", args: [kept], signal });
+  const slots = told.flatMap(({ slot: name, plugin = "" }) => (name === undefined ? [] : [{ name, plugin }]));
+  return { kept, left: propertyStatements(session.database, left), slots };
+}
+
+/** A logical replication slot. */
+export interface ReplicationSlot {
+  readonly name: string;
+  /** The output plugin. */
+  readonly plugin: string;
 }
 
 /** A backslash in a setting means itself. */

@@ -4,6 +4,7 @@ import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import { UserError } from "../../../shared/user-error";
 import { liquibaseChanges } from "../manifest";
+import { collationVersions } from "../job";
 import { databaseProperty } from "../properties";
 import { serverTraits } from "../proof";
 import { FACT } from "./login-script";
@@ -18,11 +19,16 @@ const fact = z.object({
   dumped: z.number().int().optional(),
   dataDirectory: z.string().optional(),
   systemIdentifier: z.string().optional(),
+  /** By which version the server sorts texts, for each collation. */
+  collations: collationVersions.optional(),
   user: z.string().optional(),
   createdb: z.boolean().optional(),
   recovery: z.boolean().optional(),
   database: z.string().optional(),
   connect: z.boolean().optional(),
+  /** Name of a database that is no part of a backup, and why. */
+  leftOut: z.string().optional(),
+  why: z.string().optional(),
   empty: z.boolean().optional(),
   /** Version of pg_dump where the scripts run, and room on the server's disk. */
   client: z.string().optional(),
@@ -32,6 +38,11 @@ const fact = z.object({
   bytes: z.number().optional(),
   unreadable: z.array(z.string()).optional(),
   hidden: z.array(z.string()).optional(),
+  /** Whose large objects the user may not read, in words. */
+  largeObjects: z.array(z.string()).optional(),
+  /** A table with rows that no dump holds, and the extension that it belongs to. */
+  notDumped: z.string().optional(),
+  extension: z.string().optional(),
   prepared: z.boolean().optional(),
   property: databaseProperty.optional(),
   role: z.string().optional(),
@@ -46,6 +57,9 @@ const fact = z.object({
   needsRole: z.string().optional(),
   /** A pooler is in between; where the server behind it is, empty when that cannot be reached from here. */
   pooler: z.string().optional(),
+  /** A logical replication slot, and what it decodes with. */
+  slot: z.string().optional(),
+  plugin: z.string().optional(),
   /** A scratch database that could not be dropped. */
   left: z.string().optional(),
   /** Table that the revision is in. */

@@ -10,7 +10,7 @@ import { closeStore, openStore } from "./open-store";
 import { ProofServers, type ProofSubject } from "./proof-server";
 import { proofOf, prove, scratchName } from "./prove";
 import { DUMP } from "./scripts";
-import { contentOf, DatabaseSession, dataRowsOf, propertiesOf } from "./session";
+import { collationsOf, contentOf, DatabaseSession, dataRowsOf, propertiesOf } from "./session";
 import type { BackupStore } from "./store";
 import { together } from "./together";
 
@@ -140,10 +140,11 @@ async function dump(
     verified: true,
   };
   const identity = systemIdentifier === undefined ? {} : { systemIdentifier };
+  const collations = collationsOf(facts);
   const roles = facts.flatMap(({ role }) => role ?? []);
   return {
     manifest,
-    comparison: { target, ...identity, dataRows: dataRowsOf(facts) },
+    comparison: { target, ...identity, dataRows: dataRowsOf(facts), ...(collations ? { collations } : {}) },
     subject: { target, database: session.database, serverVersion, traits, tables: manifest.tables.length, roles },
     pooler: facts.find(({ pooler }) => pooler !== undefined)?.pooler,
   };

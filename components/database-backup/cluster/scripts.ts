@@ -1,11 +1,18 @@
 import { FACT, LOGIN } from "./login-script";
 
+/** OIDs below are those of a new database's own objects (FirstNormalObjectId in PostgreSQL's source). */
+export const FIRST_OID = 16384;
+
 /**
  * Tables in which Alembic keeps its revision, whatever a project calls them: the only column is the text `version_num`;
  * one with the usual name may have more. As a condition on pg_class `c`.
  */
 export const IS_ALEMBIC = `(SELECT bool_or(attname = 'version_num' AND atttypid IN ('varchar'::regtype, 'text'::regtype))
   AND (count(*) = 1 OR c.relname = 'alembic_version') FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)`;
+
+/** That an object belongs to an extension, which pg_dump leaves to CREATE EXTENSION. */
+export const isMember = (catalog: string, oid: string) =>
+  `EXISTS (SELECT FROM pg_depend WHERE classid = '${catalog}'::regclass AND objid = ${oid} AND deptype = 'e')`;
 
 /** Prints how far Liquibase (Keycloak uses it) has brought a schema, for each of its tables. */
 const LIQUIBASE = `
@@ -28,7 +35,7 @@ SELECT format('SELECT ''${FACT}'' || json_build_object(''table'', %L, ''rows'', 
   nspname || '.' || relname, nspname, relname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 WHERE relkind = 'r' AND relpersistence <> 't' AND nspname !~ '^pg_' AND nspname <> 'information_schema'
-  AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
+  AND NOT ${isMember("pg_class", "c.oid")}
 ORDER BY nspname, relname
 \\gexec
 SELECT format('SELECT ''${FACT}'' || json_build_object(''alembic'', version_num, ''alembicTable'', %L) FROM %I.%I ORDER BY version_num',
@@ -52,6 +59,26 @@ WHERE has_function_privilege('pg_control_system()', 'EXECUTE')
 `;
 
 /**
+ * Prints by which version of the C library or ICU the server sorts texts, for each collation that an index of the
+ * database is sorted by; null where the library does not tell (musl) or none is asked (C). An index of another version
+ * does not find its rows any more. The database's own collation has a version since PostgreSQL 15; before that the C
+ * library's others tell. For outside of a transaction: a server without the library that a collation needs cannot tell,
+ * and that is all.
+ */
+const COLLATIONS = `
+\\set ON_ERROR_STOP 0
+SELECT format('SELECT ''${FACT}'' || json_build_object(''collations'', json_object_agg(collname, CASE c.oid WHEN 100 THEN %s
+    ELSE pg_collation_actual_version(c.oid) END))
+  FROM pg_collation c, pg_database d WHERE datname = current_database()
+  AND c.oid IN (SELECT unnest(indcollation::oid[]) FROM pg_index WHERE indrelid >= ${FIRST_OID})
+  HAVING count(*) > 0',
+  CASE WHEN EXISTS (SELECT FROM pg_proc WHERE proname = 'pg_database_collation_actual_version') THEN 'pg_database_collation_actual_version(d.oid)'
+    ELSE '(SELECT max(pg_collation_actual_version(o.oid)) FROM pg_collation o WHERE o.collprovider = ''c'' AND o.collcollate = datcollate)' END)
+\\gexec
+\\set ON_ERROR_STOP 1
+`;
+
+/**
  * The same for looking at a server after the chart: a Secret whose password is not the database's is no reason not to
  * look, where the socket asks for none.
  */
@@ -71,6 +98,7 @@ SELECT '${FACT}' || json_build_object('property', json_build_object('kind', kind
   UNION ALL SELECT 4, 'comment', '', shobj_description(oid, 'pg_database'), '' FROM pg_database
   WHERE datname = current_database() AND shobj_description(oid, 'pg_database') IS NOT NULL
   UNION ALL SELECT 5, 'limit', '', datconnlimit::text, '' FROM pg_database WHERE datname = current_database()
+  UNION ALL SELECT 6, 'template', '', '', '' FROM pg_database WHERE datname = current_database() AND datistemplate
 ) properties ORDER BY rank, role, name;
 `;
 
@@ -87,7 +115,7 @@ SET LOCAL row_security = off;
 /** CREATE DATABASE's clauses for the locale of pg_database `d`. For PostgreSQL 10 to 18. */
 const LOCALE = `format('LC_COLLATE %L LC_CTYPE %L', datcollate, datctype) || CASE to_jsonb(d)->>'datlocprovider'
     WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', coalesce(to_jsonb(d)->>'daticulocale', to_jsonb(d)->>'datlocale'))
-      || coalesce(format(' ICU_RULES %L', to_jsonb(d)->>'daticurules'), '')
+      || coalesce(' ICU_RULES ' || quote_literal(to_jsonb(d)->>'daticurules'), '')
     WHEN 'b' THEN format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', to_jsonb(d)->>'datlocale')
     ELSE '' END`;
 
@@ -163,6 +191,7 @@ export const DUMP = `${LOGIN}
 ${DROPPING}
 drop_left "$6"
 sql 3>&1 >&2 <<'SQL'
+${COLLATIONS}
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 ${NO_LIMITS}
 SELECT pg_export_snapshot() AS snapshot \\gset
@@ -285,6 +314,7 @@ sql -v ON_ERROR_STOP=0 >&2
 /** Prints what is left in the database: as INSPECT, but a table with rows counts as one row. */
 export const KEPT = `${LENIENT_LOGIN}
 sql >&2 <<'SQL'
+${COLLATIONS}
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 ${NO_LIMITS}
 SET LOCAL lock_timeout = '10s';
@@ -323,7 +353,7 @@ export const SWAP = `${LOGIN}
 fresh=$6 old=$7 db=$PGDATABASE
 if [ "$db" = postgres ]; then PGDATABASE=template1; else PGDATABASE=postgres; fi
 for attempt in 1 2 3 4 5 6; do
-  if refusal=$(sql -v db="$db" -v fresh="$fresh" -v old="$old" 2>&1 <<'SQL'
+  if refusal=$(sql -v VERBOSITY=verbose -v db="$db" -v fresh="$fresh" -v old="$old" 2>&1 <<'SQL'
 SELECT count(pg_terminate_backend(pid)) AS ended FROM pg_stat_activity
 WHERE datname IN (:'db', :'fresh') AND pid <> pg_backend_pid() \\gset
 BEGIN;
@@ -332,11 +362,23 @@ ALTER DATABASE :"fresh" RENAME TO :"db";
 COMMIT;
 SQL
   ); then exit 0; fi
-  case $refusal in *"being accessed by other users"*) continue ;; esac
+  # Object in use, in whatever language the server says it.
+  case $refusal in *" 55006: "*) continue ;; esac
   break
 done
-printf '%s\\n' "$refusal" >&2
+printf '%s\\n' "$refusal" | sed '/^LOCATION: /d' >&2
 exit 75
+`;
+
+/**
+ * Prints the logical replication slots of a database: they belong to it whatever it is called, so those of one that was
+ * replaced go on keeping log for a consumer that cannot use them any more. Own argument: its name.
+ */
+export const SLOTS = `${LOGIN}
+sql -v old="$6" >&2 <<'SQL'
+SELECT '${FACT}' || json_build_object('slot', slot_name, 'plugin', plugin) FROM pg_replication_slots
+WHERE slot_type = 'logical' AND database = :'old' ORDER BY slot_name;
+SQL
 `;
 
 /** Drops a database of ours that was not put in place. Own argument: its name. */

@@ -124,6 +124,11 @@ export function dataRowsOf(facts: readonly Fact[]): number {
   return facts.reduce((sum, { table, rows = 0 }) => (table === undefined || theirs.has(table) ? sum : sum + rows), 0);
 }
 
+/** By which versions the server sorts texts, as far as indexes depend on it; undefined where none does. */
+export function collationsOf(facts: readonly Fact[]): Fact["collations"] {
+  return facts.find(({ collations }) => collations !== undefined)?.collations;
+}
+
 /** Tables, rows and Alembic revision among a script's facts. @throws Error when the script did not get to their end. */
 export function contentOf(facts: readonly Fact[]): ContentFacts {
   if (!facts.some(({ complete }) => complete)) throw new Error("the list of tables is not complete");

@@ -3,15 +3,16 @@ import type { ClusterClient } from "../../../kubernetes/connect";
 import { rolloutOf } from "../../../kubernetes/rollout";
 import { oneLine } from "../../../diagnosis/explanation";
 import { COUNT, KEPT } from "../../database-backup/cluster/scripts";
-import { contentOf, DatabaseSession, dataRowsOf } from "../../database-backup/cluster/session";
+import { collationsOf, contentOf, DatabaseSession, dataRowsOf } from "../../database-backup/cluster/session";
 import type { ComparableBackup } from "../../database-backup/job";
 import { rowsOf } from "../../database-backup/manifest";
 import { whereIs } from "../../database-backup/references";
-import { dataLoss, type FoundData, lossText } from "../kept-data";
+import { dataLoss, type FoundData, lossText, sortedAnew } from "../kept-data";
 import type { GateProblem } from "./check";
 
 /** Longest time for one look at a database, in milliseconds: rows may have to be counted. */
 const LIMIT_MS = 600_000;
+const POD = { apiVersion: "v1", kind: "Pod" };
 
 type Compared = { kept: string } | { loss: string } | { later: string; isWatched?: true };
 
@@ -46,12 +47,17 @@ async function compare(client: ClusterClient, backup: ComparableBackup): Promise
       return { kept: `database ${backup.name} not compared: ${whereIs(target)} is no longer part of the release` };
     }
     const { complete, progress } = rolloutOf(at.kind, live);
+    if (at.pod !== undefined && complete && (await client.api.get(POD, at.namespace, at.pod)) === undefined) {
+      return { kept: `database ${backup.name} not compared: ${whereIs(target)} is no longer part of the release` };
+    }
     if (!complete) return { later: `database ${backup.name}: ${whereIs(target)}: ${progress}`, isWatched: true };
   }
   try {
     const found = await look(client, backup);
     const loss = dataLoss(backup, found);
-    return loss === undefined ? { kept: `database ${backup.name} has its data` } : { loss };
+    if (loss !== undefined) return { loss };
+    const warning = sortedAnew(backup, found);
+    return { kept: [`database ${backup.name} has its data`, ...(warning ? [warning] : [])].join("\n") };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const said = oneLine(error.message);
@@ -69,7 +75,14 @@ async function look(client: ClusterClient, { comparison }: ComparableBackup): Pr
     session.run(script, { step: "the comparison", signal: AbortSignal.timeout(LIMIT_MS) });
   const facts = await run(KEPT);
   const { tables, alembic } = contentOf(facts);
-  const found = { tables: tables.length, alembic, anyRows: dataRowsOf(facts) > 0 };
+  const collations = collationsOf(facts);
+  const found: FoundData = {
+    database: session.database,
+    tables: tables.length,
+    alembic,
+    anyRows: dataRowsOf(facts) > 0,
+    ...(collations ? { collations } : {}),
+  };
   const identity = facts.find(({ systemIdentifier }) => systemIdentifier !== undefined)?.systemIdentifier;
   if (identity === undefined || identity === (comparison.systemIdentifier ?? identity)) return found;
   return { ...found, rows: rowsOf(contentOf(await run(COUNT))) };

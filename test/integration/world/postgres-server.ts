@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import execa from "execa";
+import type { DatabaseTarget } from "../../../components/database-backup/references";
 import { freePorts } from "../../../sandbox/cluster/ports";
 import { findPgBouncer, type PgBouncer } from "../../../sandbox/pgbouncer";
 import { runSql } from "../../../sandbox/postgres";
@@ -31,6 +32,17 @@ export class ServerOfOnesOwn {
   /** How `psql` reaches it, as superuser. */
   get env(): Record<string, string> {
     return { PGHOST: this.dir, PGPORT: `${this.port}`, PATH: `${this.bin}${delimiter}${process.env["PATH"] ?? ""}` };
+  }
+
+  /** What the superuser's statements print. */
+  async sql(database: string, text: string): Promise<string> {
+    return (await runSql(this.env, text, database)).trim();
+  }
+
+  /** A database as one outside of the cluster. */
+  target(database: string, user = "postgres", port = this.port): DatabaseTarget {
+    const at = { host: "127.0.0.1", port, sslMode: "prefer", namespace: "none" };
+    return { name: database, database: [{ value: database }], user: [{ value: user }], password: [], at };
   }
 
   /** @param options `programs`: folder of a server's programs; default those of this machine. */
@@ -110,6 +122,37 @@ export class ServerOfOnesOwn {
         await child;
       },
     };
+  }
+
+  /** Another server that follows this one, to be stopped before it. */
+  async standby(): Promise<{ env: Record<string, string>; stop: () => Promise<void> }> {
+    const [port = 0] = await freePorts(1);
+    const dir = join(this.dir, `standby-${port}`);
+    const run = { ...this.asServer, cwd: this.dir, env: { ...process.env, ...this.env, LC_ALL: "C" } };
+    const basebackup = ["-D", dir, "-U", "postgres", "--write-recovery-conf", "--checkpoint=fast", "--no-sync"];
+    await execa(join(this.bin, "pg_basebackup"), basebackup, run);
+    const settings = ["listen_addresses=127.0.0.1", `unix_socket_directories=${this.dir}`, "shared_buffers=16MB"];
+    const args = ["-D", dir, "-p", `${port}`, ...settings.flatMap((one) => ["-c", one])];
+    const child = execa(join(this.bin, "postgres"), [...args, "-c", "max_prepared_transactions=4"], {
+      ...run,
+      stdio: "ignore",
+      reject: false,
+    });
+    const env = { ...this.env, PGPORT: `${port}` };
+    await until("the standby answers", () => runSql(env, "SELECT 1;"));
+    return {
+      env,
+      stop: async () => {
+        child.kill("SIGQUIT");
+        await child;
+      },
+    };
+  }
+
+  /** Says who may log in from where, in lines of pg_hba.conf. */
+  async allow(...lines: string[]): Promise<void> {
+    writeFileSync(join(this.dir, "data", "pg_hba.conf"), `${lines.join("\n")}\n`);
+    await runSql(this.env, "SELECT pg_reload_conf();");
   }
 
   async stop(): Promise<void> {

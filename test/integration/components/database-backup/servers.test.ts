@@ -47,12 +47,8 @@ describe("backups of databases as people run them", function () {
     expect(readdirSync(tmpdir()).filter((name) => name.startsWith("casa-upgrade-proof-"))).to.deep.equal([]);
   });
 
-  const sql = async (database: string, text: string) => (await runSql(server.env, text, database)).trim();
-
-  function target(database: string, user = "postgres", port = server.port): DatabaseTarget {
-    const at = { host: "127.0.0.1", port, sslMode: "prefer", namespace: "none" };
-    return { name: database, database: [{ value: database }], user: [{ value: user }], password: [], at };
-  }
+  const sql = (database: string, text: string) => server.sql(database, text);
+  const target = (...args: Parameters<ServerOfOnesOwn["target"]>) => server.target(...args);
 
   const release = { name: "casa", namespace: "n", chartVersion: "0.1.0", revision: 1, status: "deployed" };
   const owner = { stack: "test", cluster: "c", release };
@@ -136,6 +132,28 @@ describe("backups of databases as people run them", function () {
     );
   });
 
+  it("logical replication slots that stay with the replaced database are told", async () => {
+    await sql("postgres", "CREATE DATABASE captured;");
+    await sql("captured", "CREATE TABLE t AS SELECT 1 AS id;");
+    const backup = await made(target("captured"));
+    expect((await restored(target("captured"), backup)).slots).to.deep.equal([]);
+    await sql("captured", "SELECT pg_create_logical_replication_slot('capture', 'pgoutput');");
+    const { slots, kept } = await restored(target("captured"), backup);
+    expect(slots).to.deep.equal([{ name: "capture", plugin: "pgoutput" }]);
+    // What is said is what PostgreSQL does: the slot is the old database's.
+    expect(await sql("captured", "SELECT database FROM pg_replication_slots WHERE slot_name = 'capture';")).to.equal(
+      kept,
+    );
+    await sql(
+      "captured",
+      "SELECT pg_drop_replication_slot('capture'); SELECT pg_create_logical_replication_slot('capture', 'pgoutput');",
+    );
+    expect(await sql("captured", "SELECT database FROM pg_replication_slots WHERE slot_name = 'capture';")).to.equal(
+      "captured",
+    );
+    await sql("captured", "SELECT pg_drop_replication_slot('capture');");
+  });
+
   it("texts in any encoding, or in none", async () => {
     const latin = (name: string, encoding: string) =>
       `CREATE DATABASE ${name} TEMPLATE template0 ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C';`;
@@ -151,6 +169,15 @@ describe("backups of databases as people run them", function () {
       await restored(target(name), backup);
       expect(await sql(name, WORDS)).to.equal(before);
     }
+  });
+
+  it("what is looked up without its schema: the dump fails as pg_restore says, with what mends it", async () => {
+    await sql("postgres", "CREATE DATABASE unqualified;");
+    await sql("unqualified", UNQUALIFIED);
+    const said = await failure(made(target("unqualified"), "auto"));
+    expect(said).to.contain("names something without its schema").and.to.contain(`relation "grades" does not exist`);
+    await sql("unqualified", "ALTER FUNCTION grade(int) SET search_path TO public;");
+    await made(target("unqualified"), "auto");
   });
 
   it("what an earlier version restored into a scratch database with a subscription is dropped, its slot is not", async () => {
@@ -270,6 +297,14 @@ const LEFT =
 const WORDS = "SELECT md5(string_agg(encode(textsend(word), 'hex'), ',' ORDER BY word)) || count(*) FROM t;";
 const SETTINGS =
   "SELECT current_setting('search_path'), current_setting('row_security'), current_setting('statement_timeout'), current_setting('client_encoding');";
+
+/** A restore has no search_path, so the function that the index calls finds no table. */
+const UNQUALIFIED = `
+CREATE TABLE grades AS SELECT 1 AS id, 2 AS grade;
+CREATE FUNCTION grade(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN (SELECT grade FROM grades WHERE id = $1); END $$;
+CREATE TABLE people AS SELECT 1 AS id;
+CREATE INDEX by_grade ON people (grade(id));
+`;
 
 /** Everything that a user who owns the database only could not restore. */
 const MIXED = `

@@ -4,12 +4,15 @@ import { delimiter, join } from "node:path";
 import { expect } from "chai";
 import { askServers, refuseCertainFailures } from "../../../../components/database-backup/cluster/ask-servers";
 import { decideProof } from "../../../../components/database-backup/cluster/decide-proof";
+import { compareData } from "../../../../components/migration-gate/cluster/compare-data";
+import { comparableBackup } from "../../../../components/database-backup/job";
 import { LocalStore } from "../../../../components/database-backup/cluster/local-store";
 import { replaceDatabase } from "../../../../components/database-backup/cluster/replace";
 import { backUp } from "../../../../components/database-backup/cluster/run";
 import { DatabaseSession } from "../../../../components/database-backup/cluster/session";
-import type { BackupJob } from "../../../../components/database-backup/job";
+import type { ProofKind } from "../../../../components/database-backup/proof";
 import type { DatabaseTarget } from "../../../../components/database-backup/references";
+import type { BackupJob } from "../../../../components/database-backup/job";
 import type { ClusterWriter } from "../../../../kubernetes/connect";
 import { runSql } from "../../../../sandbox/postgres";
 import { findPostgres17 } from "../../../../sandbox/python-tools";
@@ -57,28 +60,25 @@ describe("backups with another version's programs", function () {
   const release = { name: "casa", namespace: "n", chartVersion: "0.1.0", revision: 1, status: "deployed" };
   const owner = { stack: "test", cluster: "c", release };
 
-  function target({ port }: ServerOfOnesOwn): DatabaseTarget {
-    const at = { host: "127.0.0.1", port, sslMode: "prefer", namespace: "none" };
-    return { name: "data", database: [{ value: "data" }], user: [{ value: "postgres" }], password: [], at };
-  }
+  const jobOf = (one: DatabaseTarget, destination: string, kinds: Record<string, ProofKind>): BackupJob => ({
+    ...owner,
+    destination: { kind: "folder", path: destination },
+    keep: 1,
+    timeoutSeconds: 60,
+    databases: [one],
+    proof: { choice: "auto", kinds },
+    occasion: "test",
+  });
 
   /** Backs up as the preview decided, drops the table, restores, and counts. */
   async function backedUpAndRestored(server: ServerOfOnesOwn) {
-    const one = target(server);
+    const one = server.target("data");
     const asked = await askServers(client, [one]);
     const { kindOf, warnings } = await decideProof(client, "auto", asked, { stack: "test", release: "casa" });
     refuseCertainFailures(asked, kindOf);
     const said: string[] = [];
     const destination = join(server.dir, "backups");
-    const job: BackupJob = {
-      ...owner,
-      destination: { kind: "folder", path: destination },
-      keep: 1,
-      timeoutSeconds: 60,
-      databases: [one],
-      proof: { choice: "auto", kinds: { data: kindOf(one) } },
-      occasion: "test",
-    };
+    const job = jobOf(one, destination, { data: kindOf(one) });
     await backUp(client, job, (line) => said.push(line));
     const store = new LocalStore(destination, "test");
     const [manifest] = await store.list();
@@ -116,9 +116,37 @@ describe("backups with another version's programs", function () {
     }
   });
 
+  it("texts that the next server sorts by another version of its library: told, with what builds the indexes anew", async () => {
+    const version = "SELECT pg_database_collation_actual_version(oid) FROM pg_database WHERE datname = 'sorted';";
+    const versions: string[] = [];
+    const providers = ["icu ICU_LOCALE 'en'", "builtin BUILTIN_LOCALE 'C.UTF-8'"];
+    for (const [i, server] of [older, newer].entries()) {
+      const provider = `LOCALE_PROVIDER ${providers[i] ?? ""}`;
+      await server.sql("postgres", `CREATE DATABASE sorted TEMPLATE template0 ENCODING 'UTF8' ${provider};`);
+      await server.sql("sorted", "CREATE TABLE t (name text PRIMARY KEY);\nINSERT INTO t VALUES ('a');");
+      versions.push(await server.sql("postgres", version));
+    }
+    const [before = "", now = ""] = versions;
+    expect(before).not.to.equal(now);
+    withProgramsOf(newer);
+    const made = (server: ServerOfOnesOwn, proof: ProofKind) =>
+      backUp(client, jobOf(server.target("sorted"), join(server.dir, "sorted"), { sorted: proof }), () => undefined);
+    for (const server of [older, newer]) await made(server, "server");
+    await made(newer, "database");
+    const backup = comparableBackup.parse((await made(older, "database"))[0]);
+    expect(backup.comparison.collations).to.deep.equal({ default: before });
+    expect(await compareData(client, [backup])).to.equal("database sorted has its data");
+    const moved = { ...backup, comparison: { ...backup.comparison, target: newer.target("sorted") } };
+    expect(await compareData(client, [moved]))
+      .to.contain(`default: ${before} before, ${now} now`)
+      .and.contain('REINDEX DATABASE "sorted"; ALTER DATABASE "sorted" REFRESH COLLATION VERSION;');
+    // The statements are those that the server takes.
+    await newer.sql("sorted", 'REINDEX DATABASE "sorted";\nALTER DATABASE "sorted" REFRESH COLLATION VERSION;');
+  });
+
   it("a client older than the server is refused by the preview", async () => {
     withProgramsOf(older);
-    const asked = await askServers(client, [target(newer)]);
+    const asked = await askServers(client, [newer.target("data")]);
     let said = "";
     try {
       refuseCertainFailures(asked, () => "database");

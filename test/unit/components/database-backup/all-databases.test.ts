@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { allDatabases, type ServerAnswer } from "../../../../components/database-backup/all-databases";
 import { externalDatabases, notCovered, operatorDatabases } from "../../../../components/database-backup/elsewhere";
+import { configElsewhere } from "../../../../components/database-backup/environment";
 import type { DatabaseTarget } from "../../../../components/database-backup/references";
 import type { KubeObject } from "../../../../kubernetes/objects";
 
@@ -71,6 +72,19 @@ describe("all databases of a server", () => {
     expect(names(answer("auth", [], { databases: used }))).to.deep.equal(["auth", "postgres"]);
   });
 
+  it("that the user may not read are named as missing, with the grant for what it is", () => {
+    const readable = { connect: true, empty: false };
+    const databases = [
+      { ...readable, name: "a", unread: ["public.jobs"] },
+      { ...readable, name: "b", largeObjects: ["the large objects of role keeper"] },
+    ];
+    const [table, largeObject] = allDatabases([answer("auth", [], { databases })]).missing;
+    expect(table?.what).to.contain("may not read public.jobs");
+    expect(table?.fix).to.contain("pg_read_all_data").and.not.contain("role");
+    expect(largeObject?.what).to.contain("may not read the large objects of role keeper");
+    expect(largeObject?.fix).to.contain('GRANT "<that role>" TO "casa";');
+  });
+
   it("that the user may not connect to are named as missing, with the grant", () => {
     const databases = [{ name: "secret", connect: false, empty: false }];
     const { missing, targets } = allDatabases([answer("auth", [], { databases })]);
@@ -85,6 +99,23 @@ describe("all databases of a server", () => {
     expect(targets.map(({ name }) => name)).to.deep.equal(["auth"]);
     expect(standbys).to.deep.equal(["Deployment/casa/pg-read"]);
     expect(() => allDatabases([standby])).to.throw(/standby.*primary/s);
+  });
+
+  it("of a workload with several pods: the primary's, or those of each that is a server of its own", () => {
+    const pod = (n: number, more: Partial<ServerAnswer>) => {
+      const one = answer("db", ["db"], more);
+      return { ...one, target: { ...one.target, at: { ...one.target.at, pod: `pg-db-${n}` } } };
+    };
+    const places = (...answers: ServerAnswer[]) =>
+      allDatabases(answers).targets.map(({ name, at }) => `${name} in ${"host" in at ? at.host : at.pod}`);
+    expect(places(pod(0, { standby: true }), pod(1, {}), pod(2, { standby: true }))).to.deep.equal(["db in pg-db-1"]);
+    // A user who may not ask which server it is.
+    const unknown = { systemIdentifier: undefined as unknown as string };
+    expect(places(pod(0, { standby: true, ...unknown }), pod(1, unknown))).to.deep.equal(["db in pg-db-1"]);
+    const each = ["db in pg-db-0", "db-pg-db-1 in pg-db-1"];
+    expect(places(pod(0, { systemIdentifier: "1" }), pod(1, { systemIdentifier: "2" }))).to.deep.equal(each);
+    // Both began with the same files.
+    expect(places(pod(0, {}), pod(1, {}))).to.deep.equal(each);
   });
 });
 
@@ -127,12 +158,14 @@ describe("databases elsewhere", () => {
     object("apps/v1", "Deployment", "auth", {
       spec: {
         template: {
+          metadata: { labels: { app: "auth" } },
           spec: {
             containers: [{ name: "a", image, env: Object.entries(env).map(([name, value]) => ({ name, value })) }],
           },
         },
       },
     });
+  const service = (name: string, spec: object) => object("v1", "Service", name, { spec });
   const hosts = (...objects: KubeObject[]) => externalDatabases(objects, "casa").flatMap((one) => one.names);
 
   it("that programs of the release use are told by their variables, ConfigMaps and Secrets", () => {
@@ -154,11 +187,79 @@ describe("databases elsewhere", () => {
     expect(notCovered([found!], [{ name: "auth", host: "DB.example.com" }])).to.deep.equal([]);
   });
 
+  it("are found where another's ConfigMap or Secret names them, and variables that are made of others", () => {
+    const encoded = (text: string) => Buffer.from(text).toString("base64");
+    const user = (container: object) =>
+      object("apps/v1", "Deployment", "auth", {
+        spec: { template: { spec: { containers: [{ name: "a", image: "casa/auth:1", ...container }] } } },
+      });
+    const told = (one: KubeObject, ...config: KubeObject[]) =>
+      externalDatabases([one], "casa", config).flatMap(({ names }) => names);
+    const login = object("v1", "Secret", "login", { data: { host: encoded("db.example.com"), uri: encoded("x") } });
+    const from = (key: string) => ({ valueFrom: { secretKeyRef: { name: "login", key } } });
+    const byKey = user({ env: [{ name: "PGHOST", ...from("host") }] });
+    expect(configElsewhere([byKey], "casa")).to.deep.equal([{ kind: "Secret", namespace: "casa", name: "login" }]);
+    expect(configElsewhere([byKey, login], "casa")).to.deep.equal([]);
+    expect(told(byKey, login)).to.deep.equal(["db.example.com"]);
+    // It is not there, and another namespace's is another one.
+    expect(told(byKey)).to.deep.equal([]);
+    expect(told(byKey, { ...login, metadata: { name: "login", namespace: "other" } })).to.deep.equal([]);
+
+    const settings = object("v1", "ConfigMap", "settings", { data: { HOST: "db.example.com", PGHOST: "10.0.0.9" } });
+    const byPrefix = user({ envFrom: [{ prefix: "DB_", configMapRef: { name: "settings" } }] });
+    expect(told(byPrefix, settings)).to.deep.equal(["db.example.com"]);
+    // The container's own variable wins.
+    const both = user({ envFrom: [{ configMapRef: { name: "settings" } }], env: [{ name: "PGHOST", value: "::1" }] });
+    expect(told(both, settings)).not.to.include("10.0.0.9");
+    const made = (value: string) =>
+      user({
+        env: [
+          { name: "H", ...from("host") },
+          { name: "URL", value },
+          { name: "LATER", value: "x" },
+        ],
+      });
+    expect(told(made("postgres://u@$(H):5432/auth"), login)).to.deep.equal(["db.example.com"]);
+    expect(told(made("postgres://u@$$(H)/auth"), login)).to.deep.equal([]);
+    expect(told(made("postgres://u@$(LATER)/auth"), login)).to.deep.equal([]);
+  });
+
   it("are not the release's own servers, what is beside the program, and other hosts", () => {
-    const service = object("v1", "Service", "casa-postgres");
-    expect(hosts(app({ DB_HOST: "casa-postgres.casa.svc.cluster.local:5432" }), service)).to.deep.equal([]);
+    const server = app({}, "postgres:15");
+    const own = [service("casa-postgres", { selector: { app: "auth" } }), server];
+    expect(hosts(app({ DB_HOST: "casa-postgres.casa.svc.cluster.local:5432" }), ...own)).to.deep.equal([]);
+    expect(hosts(app({ DB_HOST: "db-0.casa-postgres" }), ...own)).to.deep.equal([]);
+    const pooler = app({}, "bitnami/pgbouncer:1");
+    expect(hosts(app({ DB_HOST: "pool" }), service("pool", { selector: { app: "auth" } }), pooler)).to.deep.equal([]);
+    // Pods of an operator are none of the release's.
+    expect(hosts(app({ DB_HOST: "db-rw" }), service("db-rw", { selector: { cluster: "db" } }))).to.deep.equal([]);
     expect(hosts(app({ DB_HOST: "127.0.0.1", PGHOST: "/var/run/postgresql" }))).to.deep.equal([]);
     expect(hosts(app({ REDIS_HOST: "redis.example.com", DB_URL: "mysql://x/y", DB_HOST: "" }))).to.deep.equal([]);
     expect(hosts(app({ PGHOST: "somewhere" }, "postgres:15"))).to.deep.equal([]);
+  });
+
+  it("may be behind a Service of the release, which says nothing of a backup", () => {
+    const said = (host: string, ...objects: KubeObject[]) =>
+      externalDatabases([app({ DB_HOST: host }), ...objects], "casa").map(
+        ({ what, names }) => `${what}: ${names.join()}`,
+      );
+    expect(said("db", service("db", { type: "ExternalName", externalName: "x.rds.amazonaws.com" }))).to.deep.equal([
+      "PostgreSQL at x.rds.amazonaws.com, which Deployment/casa/auth uses through Service casa/db: db,x.rds.amazonaws.com",
+    ]);
+    expect(said("db", service("db", {}))).to.deep.equal([
+      "PostgreSQL at db, which Deployment/casa/auth uses through Service casa/db, which selects no pods: db",
+    ]);
+    const unknown = app({}, "team/db:16");
+    // Nothing says that this is PostgreSQL.
+    expect(said("db", service("db", { selector: { app: "auth" }, ports: [{ port: 3306 }] }), unknown)).to.deep.equal(
+      [],
+    );
+    expect(said("db", service("db", { selector: { app: "auth" }, ports: [{ port: 5432 }] }), unknown)[0]).to.contain(
+      "through Service casa/db: pods of casa/auth:1, team/db:16, which are not known as a PostgreSQL server",
+    );
+    // The same name in another namespace, or at another place, is another host.
+    const own = [service("db", { selector: { app: "auth" } }), app({}, "postgres:15")];
+    expect(said("db.other", ...own)[0]).to.contain("PostgreSQL at db.other");
+    expect(said("db.example.com", ...own)[0]).to.contain("PostgreSQL at db.example.com");
   });
 });

@@ -1,0 +1,99 @@
+import { dig, digList, groupKind, isMap, type KubeObject } from "../../kubernetes/objects";
+import { containersOf, POD_SPECS, textOf } from "../../kubernetes/pod-templates";
+import { configReferences } from "../../kubernetes/references";
+import { isPostgresServer } from "./postgres-server";
+
+/** A ConfigMap or Secret. */
+export interface ConfigId {
+  readonly kind: "ConfigMap" | "Secret";
+  readonly namespace: string;
+  readonly name: string;
+}
+
+const isConfig = ({ apiVersion, kind }: KubeObject) =>
+  apiVersion === "v1" && (kind === "ConfigMap" || kind === "Secret");
+
+/** ConfigMaps and Secrets that containers take variables from, and that are not among the objects. */
+export function configElsewhere(objects: readonly KubeObject[], namespace: string): ConfigId[] {
+  const id = (one: ConfigId) => `${one.kind}/${one.namespace}/${one.name}`;
+  const own = new Set(
+    objects.filter(isConfig).map(({ kind, metadata }) => `${kind}/${metadata.namespace ?? namespace}/${metadata.name}`),
+  );
+  const read = objects.flatMap((object) =>
+    configReferences(podSpecOf(object))
+      .filter(({ as }) => as === "environment")
+      .map(({ kind, name }) => ({ kind, name, namespace: object.metadata.namespace ?? namespace })),
+  );
+  return [...new Map(read.map((one) => [id(one), one])).values()].filter((one) => !own.has(id(one)));
+}
+
+/**
+ * What containers that are no database server themselves have in their environment, as the kubelet makes it, and the
+ * entries of ConfigMaps and Secrets.
+ *
+ * @param config where the ConfigMaps and Secrets are looked for.
+ */
+export function variablesOf(object: KubeObject, namespace: string, config: readonly KubeObject[]): [string, string][] {
+  if (isConfig(object)) return Object.entries(entriesOf(object));
+  const at = object.metadata.namespace ?? namespace;
+  const entries = (kind: string, name: unknown) => {
+    const found = config.find(
+      (one) =>
+        one.kind === kind &&
+        isConfig(one) &&
+        one.metadata.name === name &&
+        (one.metadata.namespace ?? namespace) === at,
+    );
+    return found ? entriesOf(found) : {};
+  };
+  return containersOf(podSpecOf(object))
+    .filter(({ fields }) => !isPostgresServer(fields))
+    .flatMap(({ fields }) => [...environmentOf(fields, entries)]);
+}
+
+type Entries = (kind: string, name: unknown) => Record<string, string>;
+
+/** Later ones win; a value may name variables that come before it. */
+function environmentOf(container: Record<string, unknown>, entries: Entries): Map<string, string> {
+  const all = new Map<string, string>();
+  for (const from of digList(container, "envFrom")) {
+    const prefix = textOf(dig(from, "prefix")) ?? "";
+    for (const [kind, ref] of [
+      ["ConfigMap", "configMapRef"],
+      ["Secret", "secretRef"],
+    ] as const) {
+      const found = Object.entries(entries(kind, dig(from, ref, "name")));
+      for (const [key, value] of found) all.set(`${prefix}${key}`, value);
+    }
+  }
+  for (const variable of digList(container, "env")) {
+    const name = textOf(dig(variable, "name")) ?? "";
+    const from = (kind: string, ref: string) =>
+      entries(kind, dig(variable, "valueFrom", ref, "name"))[textOf(dig(variable, "valueFrom", ref, "key")) ?? ""];
+    const value = from("Secret", "secretKeyRef") ?? from("ConfigMap", "configMapKeyRef");
+    all.set(name, value ?? expanded(textOf(dig(variable, "value")) ?? "", all));
+  }
+  return all;
+}
+
+/** `$(NAME)` is the variable's value, unless there is none or another dollar is before it. */
+function expanded(value: string, variables: ReadonlyMap<string, string>): string {
+  return value.replaceAll(/\$\$|\$\(([^()]*)\)/g, (found, name: string | undefined) =>
+    name === undefined ? "$" : (variables.get(name) ?? found),
+  );
+}
+
+function podSpecOf(object: KubeObject): unknown {
+  const path = POD_SPECS[groupKind(object)];
+  return path && dig(object, ...path);
+}
+
+function entriesOf(config: KubeObject): Record<string, string> {
+  const field = (name: string) => Object.entries(isMap(config[name]) ? config[name] : {});
+  const isSecret = config.kind === "Secret";
+  const decoded = (value: unknown) => (isSecret ? Buffer.from(String(value), "base64").toString() : String(value));
+  return Object.fromEntries([
+    ...field("data").map(([name, value]) => [name, decoded(value)] as const),
+    ...(isSecret ? field("stringData").map(([name, value]) => [name, String(value)] as const) : []),
+  ]);
+}
