@@ -1,6 +1,6 @@
 import { Document, isScalar, visit } from "yaml";
 import { nameWorkloads } from "../components/workload-restarts/targets";
-import { parseCrds } from "../crds/crds";
+import { crdsAmong, parseCrds } from "../crds/crds";
 import { findResources } from "../kubernetes/find-resources";
 import { parseManifest } from "../kubernetes/objects";
 import { connectTo } from "../upgrade/preflight";
@@ -37,7 +37,7 @@ export async function permissionsCommand(target: Target, role: Role): Promise<Ou
     namespace: config.namespace,
     masNamespaces: [...new Set(named.map(({ namespace }) => namespace))].sort(),
     objects,
-    customResources: parseCrds(chart.crds, config.crdSources).map(({ spec }) => ({
+    customResources: [...parseCrds(chart.crds, config.crdSources), ...crdsAmong(chart.rendered)].map(({ spec }) => ({
       group: spec.group,
       plural: spec.names.plural,
     })),

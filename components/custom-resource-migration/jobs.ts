@@ -8,14 +8,28 @@ import type { UpgradeConfig } from "../../config/config";
 import type { PlannedCrd } from "../../crds/crds";
 import type { CrMigration } from "./plan";
 
+/** The CRDs of an upgrade, and what is done to their objects first. */
+export interface MigratedCrds {
+  /** Of the chart's `crds/`, ready to be applied. */
+  readonly planned: readonly PlannedCrd[];
+  /** Among its templates, those whose objects are migrated: the migration puts them in place, helm finds them so. */
+  readonly templated: readonly PlannedCrd[];
+  /** Of custom resources, before the new schema is served. */
+  readonly migrations: readonly CrMigration[];
+}
+
+function manifestOf({ planned, templated }: MigratedCrds, crd: string) {
+  return [...planned, ...templated].find(({ name }) => name === crd)?.manifest;
+}
+
 /** What the component is given: one job for each CRD whose objects are migrated. */
 export function customResourceJobs(
   config: UpgradeConfig,
   stack: string,
-  crds: readonly PlannedCrd[],
-  migrations: readonly CrMigration[],
+  crds: MigratedCrds,
   live: ReadonlyMap<string, LiveCrd>,
 ): Omit<CustomResourceMigrationArgs, "access"> {
+  const { migrations } = crds;
   const jobs = migrations.map(({ crd, from, to, readIn, rules, storage }) => ({
     crd,
     from: [...from],
@@ -23,7 +37,7 @@ export function customResourceJobs(
     readIn,
     rules: [...rules],
     storage,
-    manifest: crds.find(({ name }) => name === crd)?.manifest ?? {},
+    manifest: manifestOf(crds, crd) ?? {},
     stack,
     release: { name: config.release, namespace: config.namespace },
     destination: destinationOf(config),
@@ -44,11 +58,10 @@ export async function refuseUnlessMigratable(
   client: ClusterClient,
   config: UpgradeConfig,
   stack: string,
-  crds: readonly PlannedCrd[],
-  migrations: readonly CrMigration[],
+  crds: MigratedCrds,
 ): Promise<void> {
-  const needed = migrations.flatMap(({ crd }): Permission[] => {
-    const { spec } = crds.find(({ name }) => name === crd)?.manifest ?? {};
+  const needed = crds.migrations.flatMap(({ crd }): Permission[] => {
+    const { spec } = manifestOf(crds, crd) ?? {};
     if (!spec) return [];
     const { group, names } = spec;
     const status = { verb: "update", subresource: "status" };

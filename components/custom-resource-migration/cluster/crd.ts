@@ -7,10 +7,10 @@ import { type MigrationNote, noteOf, transitionalCrd } from "../transitional";
 import type { Crd } from "../../../crds/crds";
 import { dig, kubeObject, type KubeObject } from "../../../kubernetes/objects";
 import { ApiError } from "../../../kubernetes/api";
+import { despiteConflicts } from "../../../kubernetes/conflicts";
 import type { ClusterWriter } from "../../../kubernetes/connect";
 
 const CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-const CONFLICTS = 20;
 /**
  * How long API servers that nobody can ask one by one may take to see a new CRD, in milliseconds (the API server's own
  * pause is as long).
@@ -73,27 +73,21 @@ export class LiveMigration {
     while (noteOf(await this.read()) !== undefined) await this.pause(deadline);
   }
 
-  /** Reads, decides, writes; once more when somebody else wrote in between. */
   private async change(decide: (live: KubeObject) => { path: string; body: object } | undefined): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      const live = await this.read();
-      const wanted = decide(live);
-      if (!wanted) return;
-      try {
-        await this.client.api.request("PUT", wanted.path, {
-          body: wanted.body,
-          query: { fieldManager: "casa-upgrade" },
-        });
-        return;
-      } catch (error) {
-        if (error instanceof ApiError && error.code === 409 && attempt < CONFLICTS) continue;
-        if (!(error instanceof ApiError)) throw error;
-        throw new UserError(
-          "custom-resource-migration",
-          `CRD ${this.next.metadata.name} cannot be written: ${error.message}`,
-          "remove what refuses it, then: pulumi up; the objects are as they were, or in their new form",
-        );
-      }
+    try {
+      await despiteConflicts(async () => {
+        const wanted = decide(await this.read());
+        if (!wanted) return;
+        const query = { fieldManager: "casa-upgrade" };
+        await this.client.api.request("PUT", wanted.path, { body: wanted.body, query });
+      });
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      throw new UserError(
+        "custom-resource-migration",
+        `CRD ${this.next.metadata.name} cannot be written: ${error.message}`,
+        "remove what refuses it, then: pulumi up; the objects are as they were, or in their new form",
+      );
     }
   }
 

@@ -1,4 +1,3 @@
-import { UserError } from "../../../shared/user-error";
 import type { CrMigrationJob, CrMigrationResult } from "../job";
 import { stepsOf } from "../plan";
 import { noteOf } from "../transitional";
@@ -11,10 +10,9 @@ import { type ObjectType, visitAll } from "../../../kubernetes/visit-all";
 import { LiveMigration } from "./crd";
 import { Fitter } from "./fit";
 import { storedObject } from "./objects";
-
 import { saveObjects } from "./save";
 import { migrateByApi } from "./storage-api";
-import { Writer } from "./write";
+import { keepsWriting, Writer } from "./write";
 
 /** Rounds over all objects; each but the first only has to do with what others wrote meanwhile. */
 const MOST_ROUNDS = 10;
@@ -27,7 +25,7 @@ const MOST_ROUNDS = 10;
  * keeps any content, says by an annotation that it is one and where the objects were saved.
  *
  * @param say takes one line about what was done.
- * @throws UserError, UserError, ApiError; no object has lost anything then.
+ * @throws UserError, ApiError; no object has lost anything then.
  */
 export async function migrateCustomResources(
   client: ClusterWriter,
@@ -60,7 +58,7 @@ export async function migrateCustomResources(
   await crd.makeTransitional(said, deadline);
 
   const type = typeIn(job.to);
-  const writer = new Writer(client, type, fitter, deadline);
+  const writer = new Writer(client, job.crd, type, fitter, deadline);
   const byApi = job.storage ? () => migrateByApi(client, next, job.to, deadline, say) : undefined;
   const { objects, changed } = await allRounds(writer, job, byApi);
   const { from } = job;
@@ -109,9 +107,5 @@ async function allRounds(
     }
     if (written === 0) return { objects, changed: writer.changed };
   }
-  throw new UserError(
-    "custom-resource-migration",
-    `somebody keeps writing objects of CRD ${job.crd} in their old form while they are migrated`,
-    "find who (kubectl get --show-managed-fields), stop it (a GitOps tool with the old manifests, a controller), then: pulumi up",
-  );
+  throw keepsWriting(job.crd);
 }

@@ -2,6 +2,7 @@ import { UserError } from "../../../shared/user-error";
 import { isDeepStrictEqual } from "node:util";
 import type { Migrated } from "../migrate";
 import { ApiError } from "../../../kubernetes/api";
+import { despiteConflicts } from "../../../kubernetes/conflicts";
 import type { ClusterWriter } from "../../../kubernetes/connect";
 import type { Fitter } from "./fit";
 import { type ObjectType, visitAll } from "../../../kubernetes/visit-all";
@@ -9,8 +10,6 @@ import { inParallel, nameOf, storedObject, type StoredObject } from "./objects";
 
 /** Writes under way at once. */
 const AT_ONCE = 8;
-/** How often an object is read and written again when somebody else wrote it in between. */
-const CONFLICTS = 20;
 
 /** Writes objects in their new form, one request each, so that one that was killed half-way is whole. */
 export class Writer {
@@ -18,9 +17,13 @@ export class Writer {
   changed = 0;
   /** resourceVersions that our own writes left, by uid: such an object needs no other one to be stored anew. */
   private readonly ours = new Map<string, string>();
+  private rounds = 0;
+  /** Objects in their old form that the round of now found. */
+  private inOldForm = 0;
 
   constructor(
     private readonly client: ClusterWriter,
+    private readonly crd: string,
     private readonly type: ObjectType,
     private readonly fitter: Fitter,
     private readonly deadline: number,
@@ -33,22 +36,25 @@ export class Writer {
    * @throws UserError when an object does not fit the new schema; the others are written.
    */
   async round(rewrite: boolean): Promise<{ objects: number; written: number }> {
+    this.rounds++;
     let todo: { namespace: string; name: string }[] = [];
     let objects = 0;
+    this.inOldForm = 0;
     const look = (listed: object) => {
       const object = storedObject.parse(listed);
       objects++;
       const { namespace = "", name } = object.metadata;
       const result = this.fitter.fit(object);
+      if (result && result.applied.length > 0) this.inOldForm++;
       if (result && this.needsWrite(object, result, rewrite)) todo.push({ namespace, name });
     };
     await visitAll(this.client, this.type, look, () => {
-      [todo, objects] = [[], 0];
+      [todo, objects, this.inOldForm] = [[], 0, 0];
       this.fitter.reset();
     });
     let written = 0;
     await inParallel(todo, AT_ONCE, async ({ namespace, name }) => {
-      if (Date.now() > this.deadline) throw tooLate();
+      if (Date.now() > this.deadline) throw this.tooLate();
       if (await this.write(namespace, name, rewrite)) written++;
     });
     this.fitter.refuse();
@@ -61,19 +67,16 @@ export class Writer {
 
   private async write(namespace: string, name: string, rewrite: boolean): Promise<boolean> {
     const path = await this.client.api.path(this.type, namespace, name);
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.writeOnce(path, rewrite);
-      } catch (error) {
-        if (!(error instanceof ApiError)) throw error;
-        if (error.code === 404) return false; // it was deleted
-        if (error.code === 409 && attempt < CONFLICTS) continue;
-        throw new UserError(
-          "custom-resource-migration",
-          `${this.type.kind} ${namespace ? `${namespace}/` : ""}${name} cannot be written: ${error.message}`,
-          "remove what refuses it (an admission webhook, a policy, missing permission), then: pulumi up",
-        );
-      }
+    try {
+      return await despiteConflicts(() => this.writeOnce(path, rewrite));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.code === 404) return false; // it was deleted
+      throw new UserError(
+        "custom-resource-migration",
+        `${this.type.kind} ${namespace ? `${namespace}/` : ""}${name} cannot be written: ${error.message}`,
+        "remove what refuses it (an admission webhook, a policy, missing permission), then: pulumi up",
+      );
     }
   }
 
@@ -112,12 +115,22 @@ export class Writer {
       "find the admission webhook that does it; the object as it was is in the saved file",
     );
   }
+
+  /** A round leaves no old form, so what a later one finds was written meanwhile, and more time would not end it. */
+  private tooLate(): UserError {
+    if (this.rounds > 1 && this.inOldForm > 0) return keepsWriting(this.crd);
+    return new UserError(
+      "custom-resource-migration",
+      "the migration of custom resources was not done in time",
+      "go on with it: pulumi up; to allow more: pulumi config set --path timeouts.customResources <seconds>",
+    );
+  }
 }
 
-function tooLate(): UserError {
+export function keepsWriting(crd: string): UserError {
   return new UserError(
     "custom-resource-migration",
-    "the migration of custom resources was not done in time",
-    "go on with it: pulumi up; to allow more: pulumi config set --path timeouts.customResources <seconds>",
+    `somebody keeps writing objects of CRD ${crd} in their old form while they are migrated`,
+    "find who (kubectl get --show-managed-fields), stop it (a GitOps tool with the old manifests, a controller), then: pulumi up",
   );
 }
