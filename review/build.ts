@@ -19,7 +19,8 @@ import { rankRisks } from "./report/risks";
 import type { ObjectChange, Refusal, Review } from "./report/schema";
 import type { RestartReview } from "../components/workload-restarts/restart-review";
 import { deletedContents } from "./contents";
-import { reviewCrds, reviewTemplatedCrds } from "./crds";
+import { type CrdInput, reviewCrds, reviewTemplatedCrds, type TemplatedCrds } from "./crds";
+import type { MigratedCrd } from "./crd-migration";
 import { AUTOSCALER, runtimeFacts } from "./facts";
 import type { ReviewInput } from "./input";
 import { type HookChange, hookChanges } from "./hooks";
@@ -27,6 +28,7 @@ import { listIfAllowed, releaseRolls } from "./pods";
 import { redacted } from "./redacted";
 import { vainWaits } from "./vain-waits";
 import { newClaims } from "./new-claims";
+import { podsThatDoNotCome } from "./pods-to-come";
 import { recordChanges } from "./records";
 import { type ReleaseObject, type ReleaseRendering, releaseObjects, scaledKey } from "./release-objects";
 import { restartChanges } from "./restart-objects";
@@ -55,11 +57,11 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     reviewRestarts(input),
   ]);
   const names = { release: release.name, sidecarDeployment: sidecarDeploymentOf(config) };
-  const { rolls, images, claims, databases, keycloak, stale, liveClaims } = await releaseRolls(
-    client,
-    [...objects, ...hooks.flatMap(replacedByHook)],
-    release.namespace,
-    names,
+  const [{ rolls, images, claims, databases, keycloak, stale, sorting, liveClaims }, templatedCrds] = await Promise.all(
+    [
+      releaseRolls(client, [...objects, ...hooks.flatMap(replacedByHook)], release.namespace, names),
+      reviewTemplatedCrds(client, objects, input.crds),
+    ],
   );
   const records = recordChanges({
     ...input.records,
@@ -69,19 +71,26 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     maxHistory: config.maxHistory,
   });
   const claimsToCome = newClaims(objects, liveClaims, release.namespace);
-  const changes = [...crds.changes, ...namespace, ...withHooks(objects, hooks), ...claimsToCome, ...ofRestarts];
+  const changes = [
+    ...crds.changes,
+    ...namespace,
+    ...withHooks(refusing(objects, templatedCrds), hooks),
+    ...claimsToCome,
+    ...ofRestarts,
+  ];
   const all = [...changes, ...records];
   const byServer = changes.flatMap(refusalOf);
-  const [contents, waits, templatedCrds] = await Promise.all([
+  const replaced = replacedWorkloads(rolls);
+  const [contents, waits, absent] = await Promise.all([
     deletedContents(client, objects, hooks),
-    input.newRevision ? vainWaits(client, objects, replacedWorkloads(rolls), release.namespace) : [],
-    reviewTemplatedCrds(client, objects, input.crds.overrides),
+    input.newRevision ? vainWaits(client, objects, release.namespace) : [],
+    input.newRevision ? podsThatDoNotCome(client, objects, hooks, replaced, release.namespace) : [],
   ]);
-  const allCrds = [...crds.crds, ...templatedCrds];
+  const allCrds = [...crds.crds, ...templatedCrds.crds];
   const predicted = objects.flatMap(({ after }) => after ?? []);
   const state = {
     objects: input.newRevision ? predicted : chart.rendered,
-    replaced: replacedWorkloads(rolls),
+    replaced,
     claims: liveClaims,
     autoscalers,
   };
@@ -115,7 +124,9 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     runtime,
     acknowledgements: config.acknowledge,
     risks: rankRisks(sections),
-    warnings: [...input.warnings, ...crds.byHand, ...waits, ...stale].map((text) => redactor.text(text)),
+    warnings: [...input.warnings, ...crds.byHand, ...waits, ...absent, ...stale, ...sorting].map((text) =>
+      redactor.text(text),
+    ),
     reviewed: reviewedHashes(factsOf(input, objects, allCrds, redactor), reviewKey(client, installed)),
     requests: client.requestCount,
   };
@@ -128,7 +139,7 @@ function redactorFor(loaded: LoadedConfig, chart: LoadedChart, installed: readon
 }
 
 function rendering(
-  { chart, crds, loaded: { config } }: ReviewInput,
+  { chart, crds, installed, loaded: { config } }: ReviewInput,
   before: KubeObject[],
   createsNamespace: boolean,
   scaled: ReadonlySet<string>,
@@ -146,8 +157,18 @@ function rendering(
         .filter(({ manifest }) => manifest.metadata.annotations?.[RESOURCE_POLICY] === "keep")
         .map(({ name }) => name),
     ),
+    migratedCrds: migratedCrds(crds),
     createsNamespace,
+    isInstall: installed === undefined,
   };
+}
+
+function migratedCrds({ templated, live, migrations }: CrdInput): Map<string, MigratedCrd> {
+  const found = templated.flatMap(({ name, manifest }): [string, MigratedCrd][] => {
+    const [onCluster, migration] = [live.get(name), migrations.get(name)];
+    return onCluster && migration ? [[name, { live: onCluster, manifest, migration }]] : [];
+  });
+  return new Map(found);
 }
 
 /** The workloads that autoscalers hold, those of the cluster and those that the chart brings. */
@@ -206,6 +227,15 @@ function breakingChanges({ chart, installed, loaded }: ReviewInput): Review["bre
  * What changes in the end where an object of the release becomes one of a hook: helm runs the hooks before, takes away
  * what the chart no longer has, even if a hook has just made it, and runs the hooks after.
  */
+/** With what the objects of a CRD say against its change; what the API server says counts more. */
+function refusing(objects: readonly ReleaseObject[], { refused }: TemplatedCrds): ReleaseObject[] {
+  return objects.map((object) => {
+    const check = refused.get(object.key);
+    if (!check || !object.change || object.change.check.result === "rejected") return object;
+    return { ...object, change: { ...object.change, check } };
+  });
+}
+
 function withHooks(objects: readonly ReleaseObject[], hooks: readonly HookChange[]): ObjectChange[] {
   const deleted = new Set(objects.filter(({ change }) => change?.action === "delete").map(({ key }) => key));
   const late = new Set(hooks.filter(({ isBefore }) => !isBefore).map(({ key }) => key));

@@ -1,4 +1,5 @@
 import type { ClusterClient } from "../kubernetes/connect";
+import { isEstablished } from "../kubernetes/crds";
 import { dig, groupKind, isCrd, type KubeObject } from "../kubernetes/objects";
 import { countOf } from "./crds";
 import type { HookChange } from "./hooks";
@@ -7,7 +8,7 @@ import type { DeletedContents } from "./report/schema";
 
 /**
  * What goes with all that is in it: namespaces, and CRDs with every object of their kind, whether helm deletes them
- * because the chart has them no more or because a hook makes them anew.
+ * because the chart has them no more or because a hook makes them anew. A CRD without any object is left out.
  */
 export async function deletedContents(
   client: ClusterClient,
@@ -29,6 +30,8 @@ export async function deletedContents(
     if (isNamespace(live)) return [{ kind: live.kind, name, why: `${why}, and Kubernetes everything in it`, fix }];
     if (!isCrd(live)) return [];
     const count = await countOf(client, live);
+    // Nothing goes with it, so it is an object like others. What is not served cannot be counted.
+    if (count === 0 && isEstablished(live)) return [];
     const kind = String(dig(live, "spec", "names", "kind"));
     return [{ kind: live.kind, name, why: `${why}, and Kubernetes its ${count} ${kind} objects`, fix }];
   });

@@ -8,10 +8,17 @@ import type { Segment } from "../components/custom-resource-migration/paths";
 import { transitionalCrd, withStoredVersions } from "../components/custom-resource-migration/transitional";
 import type { CrdRuleOverride } from "../crds/compat/overrides";
 import { PROPERTY_RULES } from "../crds/compat/property-rules";
-import type { PlannedCrd } from "../crds/crds";
+import type { Crd } from "../crds/crds";
 import { isMap, type KubeObject } from "../kubernetes/objects";
 import type { CrMigrationReview, Review } from "./report/schema";
 import type { ObjectCheck } from "../kubernetes/object-check";
+
+/** A CRD whose objects are migrated. */
+export interface MigratedCrd {
+  readonly live: LiveCrd;
+  readonly manifest: Crd;
+  readonly migration: CrMigration;
+}
 
 /**
  * Asks the API server about both CRDs that a migration puts in place. It would refuse the new one as long as objects
@@ -19,10 +26,9 @@ import type { ObjectCheck } from "../kubernetes/object-check";
  */
 export async function dryRunMigration(
   client: ClusterClient,
-  live: LiveCrd,
-  { manifest }: PlannedCrd,
-  { to }: CrMigration,
+  { live, manifest, migration }: MigratedCrd,
 ): Promise<DryRun> {
+  const { to } = migration;
   const said = { to, rules: "", backup: "" };
   const between = await dryRunReplace(client, transitionalCrd(live.object, manifest, to, said), "");
   if (between.check.result === "rejected") return { check: between.check };
@@ -37,7 +43,7 @@ export async function dryRunMigration(
 }
 
 /** The answer without the versions that only the dry-run had. */
-function withoutVersions(after: KubeObject, manifest: PlannedCrd["manifest"]): KubeObject {
+function withoutVersions(after: KubeObject, manifest: Crd): KubeObject {
   const spec = after["spec"];
   if (!isMap(spec) || !Array.isArray(spec["versions"])) return after;
   const kept = manifest.spec.versions.map(({ name }) => name);

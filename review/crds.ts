@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { LiveCrd } from "../kubernetes/crds";
 import type { ClusterClient } from "../kubernetes/connect";
+import type { CustomResourcesReview } from "./custom-resources/findings";
 import { reviewCustomResources } from "./custom-resources/live";
 import { dryRunCreate, dryRunReplace } from "../kubernetes/dry-run";
 import { compareCrds } from "../crds/compat/compare";
@@ -13,6 +14,9 @@ import { fieldChanges } from "./diff/object-change";
 import type { Redactor } from "../kubernetes/redact";
 import type { KubeObject } from "../kubernetes/objects";
 import type { CrdReview, ObjectChange } from "./report/schema";
+import type { ObjectCheck } from "../kubernetes/object-check";
+import { isTransitional } from "../components/custom-resource-migration/transitional";
+import { MIGRATION_DOC } from "../shared/doc-pages";
 import { acceptedByRules, dryRunMigration, migrationReview, unfit } from "./crd-migration";
 
 const KIND = { apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition" };
@@ -20,6 +24,8 @@ const KIND = { apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefin
 /** The CRDs of this upgrade, and what is known of those on the cluster. */
 export interface CrdInput {
   planned: readonly PlannedCrd[];
+  /** CRDs among the templates whose objects are migrated. */
+  templated: readonly PlannedCrd[];
   /** Names of CRDs that stay although the chart no longer ships them. */
   dropped: readonly string[];
   live: ReadonlyMap<string, LiveCrd>;
@@ -63,7 +69,7 @@ export async function reviewCrds(
 function changedByHand({ name, action }: ObjectChange, { planned, installed, isOurs }: CrdInput): string[] {
   const before = installed.find((crd) => crd.metadata.name === name);
   const now = planned.find((crd) => crd.name === name);
-  if (!isOurs || !before || !isDeepStrictEqual(before.spec, now?.manifest.spec)) return [];
+  if (!isOurs || !before || now?.byCommand || !isDeepStrictEqual(before.spec, now?.manifest.spec)) return [];
   const what = action === "create" ? "deleted" : "changed";
   return [`CRD ${name} was ${what} by hand since the last upgrade; this makes it right: pulumi up --refresh`];
 }
@@ -91,7 +97,7 @@ async function reviewCrd(
   const replacement = { ...manifest, metadata: { ...manifest.metadata, resourceVersion: version } };
   const migration = input.migrations.get(name);
   const result = migration
-    ? await dryRunMigration(client, live, planned, migration)
+    ? await dryRunMigration(client, { live, manifest, migration })
     : await dryRunReplace(client, replacement, "");
   const installed = input.installed.find((crd) => crd.metadata.name === name);
   const versions = { live: live.object, after: result.after ?? withDefaults(manifest), installed, target: manifest };
@@ -111,21 +117,28 @@ async function reviewCrd(
         result.check);
   // While a migration is under way the live schema says nothing; what it replaced is what the installed chart brought.
   const before = migration?.underWay ? installed : (live.object as Crd);
-  const findings = applySeverities(name, before ? compareCrds(before, manifest) : [], [
-    ...DEFAULT_SEVERITIES,
-    ...(migration ? acceptedByRules(name, migration) : []),
-    ...input.overrides,
-  ]);
   return {
-    crd: {
-      name,
-      action: "update",
-      findings,
-      ...(migration ? { migration: migrationReview(migration, objects, input.destination) } : {}),
-      customResources: objects.findings,
-    },
+    crd: updated(before, manifest, objects, input),
     change: { ...common, action: "update", fields, folded, check },
   };
+}
+
+/** What is told of a CRD that changes, and of its objects. */
+function updated(
+  before: Crd | undefined,
+  next: Crd,
+  objects: CustomResourcesReview,
+  { migrations, overrides, destination }: CrdInput,
+): CrdReview {
+  const { name } = next.metadata;
+  const migration = migrations.get(name);
+  const findings = applySeverities(name, before ? compareCrds(before, next) : [], [
+    ...DEFAULT_SEVERITIES,
+    ...(migration ? acceptedByRules(name, migration) : []),
+    ...overrides,
+  ]);
+  const migrated = migration ? { migration: migrationReview(migration, objects, destination) } : {};
+  return { name, action: "update", findings, ...migrated, customResources: objects.findings };
 }
 
 /** As the API server would keep it, where it cannot be asked. */
@@ -164,20 +177,40 @@ export function countOf(client: ClusterClient, live: KubeObject): Promise<number
 export async function reviewTemplatedCrds(
   client: ClusterClient,
   objects: readonly ReleaseObject[],
-  overrides: readonly CrdRuleOverride[],
-): Promise<CrdReview[]> {
-  const changed = objects.flatMap(({ live, after, change }) => {
+  input: CrdInput,
+): Promise<TemplatedCrds> {
+  const changed = objects.flatMap(({ key, live, after, change }) => {
     const [before, next] = [asCrd(live), asCrd(after)];
-    return before && next && change?.action === "update" ? [{ before, next }] : [];
+    return before && next && change?.action === "update" ? [{ key, before, next }] : [];
   });
-  return Promise.all(
-    changed.map(async ({ before, next }): Promise<CrdReview> => {
-      const { name } = next.metadata;
-      const findings = applySeverities(name, compareCrds(before, next), [...DEFAULT_SEVERITIES, ...overrides]);
-      const { findings: customResources } = await reviewCustomResources(client, next, before);
-      return { name, action: "update", findings, customResources };
+  const refused = new Map<string, ObjectCheck>();
+  const crds = await Promise.all(
+    changed.map(async ({ key, before, next }): Promise<CrdReview> => {
+      const migration = input.migrations.get(next.metadata.name);
+      const found = await reviewCustomResources(client, next, before, migration);
+      const check = unfit(found, migration, input.rulesFile) ?? (migration ? undefined : unfinished(before));
+      if (check) refused.set(key, check);
+      return updated(before, next, found, input);
     }),
   );
+  return { crds, refused };
+}
+
+/** What is known of the CRDs among the templates. */
+export interface TemplatedCrds {
+  readonly crds: CrdReview[];
+  /** By the key of the object: why helm must not change it now. */
+  readonly refused: ReadonlyMap<string, ObjectCheck>;
+}
+
+/** helm would end a migration that was begun, with objects in their old form. */
+function unfinished(live: Crd): ObjectCheck | undefined {
+  if (!isTransitional(live)) return undefined;
+  return {
+    result: "rejected",
+    message: "a migration of its objects was begun, and the file of migrations does not name it any more",
+    fix: `name it again (customResourceMigrations; see ${MIGRATION_DOC}), so that the migration is finished`,
+  };
 }
 
 function noObjects(total: number): CrdReview["customResources"] {

@@ -1,9 +1,9 @@
 import type { ClusterClient } from "../kubernetes/connect";
-import { type KubeObject, objectKey } from "../kubernetes/objects";
+import { groupKind, type KubeObject, objectKey } from "../kubernetes/objects";
 import type { ObjectCheck } from "../kubernetes/object-check";
 import type { ObjectChange } from "./report/schema";
 import { GENERATED } from "../helm/unstable";
-import { type ReleaseRendering, tryCreate } from "./release-objects";
+import { isTemplatedKind, judged, type ReleaseRendering, tryCreate, unchecked } from "./release-objects";
 
 /** Hook events of an upgrade and of an install, in helm's words. */
 const EVENTS = { upgrade: ["pre-upgrade", "post-upgrade"], install: ["pre-install", "post-install"] };
@@ -11,6 +11,8 @@ const EVENTS = { upgrade: ["pre-upgrade", "post-upgrade"], install: ["pre-instal
 /** What becomes of the object of one hook. */
 export interface HookChange {
   readonly key: string;
+  /** As the chart renders it. */
+  readonly hook: KubeObject;
   /** It is there when the hook runs, so helm deletes it first. */
   readonly live?: KubeObject;
   /** It runs before the objects of the release change. */
@@ -30,14 +32,38 @@ export async function hookChanges(
 ): Promise<HookChange[]> {
   const events = isUpgrade ? EVENTS.upgrade : EVENTS.install;
   const run = hooks.filter((hook) => listOf(hook, "helm.sh/hook").some((event) => events.includes(event)));
-  return Promise.all(run.map((hook) => hookChange(client, hook, rendering, events[0] ?? "")));
+  const [before = ""] = events;
+  const isBefore = (hook: KubeObject) => listOf(hook, "helm.sh/hook").includes(before);
+  // What has brought the hook's kind by the time that it runs: crds/, other hooks, and before hooks that run after
+  // the templates.
+  const isBrought = (hook: KubeObject) =>
+    rendering.changingKinds.has(groupKind(hook)) ||
+    isTemplatedKind(hook, run) ||
+    (!isBefore(hook) && isTemplatedKind(hook, rendering.target));
+  const changes = await Promise.all(
+    run.map((hook) => hookChange(client, hook, rendering, { isBefore: isBefore(hook), isBrought: isBrought(hook) })),
+  );
+  return oncePerObject(changes, client.context);
+}
+
+/** Of hooks of one name, say one before and one after, the last; one that cannot be made counts before all. */
+function oncePerObject(changes: readonly HookChange[], context: string): HookChange[] {
+  const found = new Map<string, HookChange>();
+  for (const one of [...changes].sort((a, b) => Number(b.isBefore) - Number(a.isBefore))) {
+    const earlier = found.get(one.key);
+    const stays = earlier !== undefined && !policiesOf(earlier.hook).includes("hook-succeeded");
+    const check = stays ? replacement(one.hook, context, one.change.namespace) : one.change.check;
+    if (earlier?.change.check.result === "rejected") continue;
+    found.set(one.key, { ...one, change: { ...one.change, check } });
+  }
+  return [...found.values()];
 }
 
 async function hookChange(
   client: ClusterClient,
   hook: KubeObject,
   rendering: ReleaseRendering,
-  before: string,
+  { isBefore, isBrought }: { readonly isBefore: boolean; readonly isBrought: boolean },
 ): Promise<HookChange> {
   const { apiVersion, kind, metadata } = hook;
   const { namespace } = rendering.release;
@@ -55,14 +81,17 @@ async function hookChange(
       ? NAMELESS
       : live
         ? replacement(hook, client.context, at)
-        : (await tryCreate(client, hook, at, rendering)).check;
+        : !served && isBrought
+          ? unchecked("its CRD is installed by this upgrade")
+          : judged(await tryCreate(client, hook, at, rendering), isBrought);
   const where = at === undefined ? {} : { namespace: at };
   const temporary = policiesOf(hook).includes("hook-succeeded") ? ({ temporary: true } as const) : {};
   const action = live ? "update" : "create";
   return {
     key,
+    hook,
     live,
-    isBefore: listOf(hook, "helm.sh/hook").includes(before),
+    isBefore,
     change: { apiVersion, kind, ...where, name, action, writer: "hook", fields: [], folded: 0, ...temporary, check },
   };
 }

@@ -1,21 +1,5 @@
 import type { Redactor } from "../kubernetes/redact";
-import type { Review } from "./report/schema";
-
-/** The parts of a review that quote texts of charts, of the cluster and of messages. */
-export type QuotingSections = Pick<
-  Review,
-  | "objects"
-  | "rolls"
-  | "images"
-  | "claims"
-  | "contents"
-  | "databases"
-  | "keycloak"
-  | "breaking"
-  | "crds"
-  | "restarts"
-  | "refusals"
->;
+import type { FoundSections } from "./report/schema";
 
 /** Members that programs read: names of things, and words of our own. */
 const IDENTIFIERS = new Set([
@@ -28,7 +12,7 @@ const IDENTIFIERS = new Set([
 const WITH_PROBLEM = new Set([...IDENTIFIERS, "problem"]);
 
 /** Hides secret texts wherever something foreign is quoted, and nowhere else. */
-export function redacted(sections: QuotingSections, redactor: Redactor): QuotingSections {
+export function redacted(sections: FoundSections, redactor: Redactor): FoundSections {
   const hide = <T>(value: T) => redactor.texts(value, IDENTIFIERS);
   const { objects, rolls, images, claims, contents, databases, keycloak, breaking, crds, restarts, refusals } =
     sections;

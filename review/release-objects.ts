@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ClusterClient } from "../kubernetes/connect";
+import { findResources, type FindResource } from "../kubernetes/find-resources";
 import { dryRunCreate, dryRunDelete, dryRunPatch, type DryRun } from "../kubernetes/dry-run";
 import { differences, keyedPath, pathText, valueAt } from "./diff/fields";
 import { mergePatch, mergeTyped, mergeUntyped } from "./diff/merge";
@@ -9,6 +10,7 @@ import { fieldChanges } from "./diff/object-change";
 import { isSecret, normalizeSecret, type Redactor } from "../kubernetes/redact";
 import { definedKind, groupKind, isCrd, isMap, type KubeObject, objectKey } from "../kubernetes/objects";
 import { RESOURCE_POLICY } from "../crds/crds";
+import { dryRunMigration, type MigratedCrd } from "./crd-migration";
 import type { ObjectChange } from "./report/schema";
 import type { ObjectCheck } from "../kubernetes/object-check";
 import { GENERATED, type UnstableFields } from "../helm/unstable";
@@ -31,8 +33,12 @@ export interface ReleaseRendering {
   autoscaled: ReadonlySet<string>;
   /** CRDs that have the mark by which helm leaves them once the CRD step is done. */
   keptCrds: ReadonlySet<string>;
+  /** CRDs whose objects are migrated before helm comes, by name. */
+  migratedCrds: ReadonlyMap<string, MigratedCrd>;
   /** The release's namespace does not exist yet. */
   createsNamespace: boolean;
+  /** Nothing is installed yet: helm creates every object, and does not look for it in between. Default: it is. */
+  isInstall?: boolean;
 }
 
 /** One object of the release, before and after. */
@@ -58,30 +64,57 @@ export async function releaseObjects(
   rendering: ReleaseRendering,
   redactor: Redactor,
 ): Promise<ReleaseObject[]> {
-  const { namespace } = rendering.release;
-  const versions = versionsByKey(rendering);
-  const kept = rendering.target.map((target) => reviewTarget(client, target, rendering, versions, redactor));
-  const targets = new Set(rendering.target.map((object) => objectKey(object, namespace)));
-  const removed = rendering.installed.filter((object) => !targets.has(objectKey(object, namespace)));
-  const gone = removed.map((object) => reviewRemoved(client, object, rendering));
+  const { target: next, installed, targetWithOldValues = [] } = rendering;
+  const find = await findResources(client, [...next, ...installed, ...targetWithOldValues]);
+  const versions = versionsByIdentity(rendering, find);
+  const targets = byIdentity(next, versions.identity);
+  const kept = [...targets.values()].map((same) => reviewTarget(client, same, rendering, versions, redactor));
+  const removed = installed.filter((object) => !targets.has(versions.identity(object)));
+  const gone = [...byIdentity(removed, versions.identity).values()].map(([object]) =>
+    reviewRemoved(client, object, rendering),
+  );
   return (await Promise.all([...kept, ...gone])).flat();
 }
 
-type Versions = ReturnType<typeof versionsByKey>;
+/** A chart may render one object several times; helm takes them in their order. */
+type Same = readonly [KubeObject, ...KubeObject[]];
 
-function versionsByKey({ release, installed, targetWithOldValues }: ReleaseRendering) {
+function byIdentity(objects: readonly KubeObject[], identity: (object: KubeObject) => string): Map<string, Same> {
+  const found = new Map<string, Same>();
+  for (const object of objects) {
+    // helm has the API server name each of these anew.
+    const key = object.metadata.name === undefined ? `nameless ${found.size}` : identity(object);
+    found.set(key, [...(found.get(key) ?? []), object] as unknown as Same);
+  }
+  return found;
+}
+
+type Versions = ReturnType<typeof versionsByIdentity>;
+
+function versionsByIdentity({ release, installed, targetWithOldValues }: ReleaseRendering, find: FindResource) {
+  // Charts give namespaces to objects that have none, and helm passes over them.
+  const identity = (object: KubeObject) => {
+    const { apiVersion, kind, metadata } = object;
+    const isClusterWide = find(apiVersion, kind)?.namespaced === false;
+    return objectKey(
+      isClusterWide ? { ...object, metadata: { ...metadata, namespace: "" } } : object,
+      release.namespace,
+    );
+  };
+  // Of an object that is there several times helm finds the first.
   const index = (objects: readonly KubeObject[] = []) =>
-    new Map(objects.map((object) => [objectKey(object, release.namespace), object]));
-  return { installed: index(installed), withOldValues: targetWithOldValues && index(targetWithOldValues) };
+    new Map([...objects].reverse().map((object) => [identity(object), object]));
+  return { identity, installed: index(installed), withOldValues: targetWithOldValues && index(targetWithOldValues) };
 }
 
 async function reviewTarget(
   client: ClusterClient,
-  rendered: KubeObject,
+  same: Same,
   rendering: ReleaseRendering,
   versions: Versions,
   redactor: Redactor,
 ): Promise<ReleaseObject[]> {
+  const rendered = same.at(-1) ?? same[0];
   const { release } = rendering;
   const key = objectKey(rendered, release.namespace);
   const name = rendering.unstable.names.get(key);
@@ -103,20 +136,22 @@ async function reviewTarget(
   const common = { key, namespaced: served.namespaced, target: rendered };
   if (!live) {
     const result = await tryCreate(client, target, at, rendering);
-    const check = judged(result, changing);
+    const check = rendering.isInstall && same.length > 1 ? TWICE : judged(result, changing);
     return [{ ...common, after: result.after ?? target, change: change(target, "create", at, check, name) }];
   }
 
   const generated = generatedPaths(target, rendering.unstable.paths.get(key) ?? []);
-  const merged = merge(versions.installed.get(key) ?? target, target, live);
+  const id = versions.identity(rendered);
+  const merged = same.reduce((before, one) => {
+    const next = owned(one, release, at);
+    return merge(versions.installed.get(id) ?? next, next, before);
+  }, live);
   const patch = mergePatch(live, merged);
   const isSame = Object.keys(patch).length === 0;
   // What is made up may be by chance what is there already, this time. The day's date is no chance.
   const mayDiffer = generated.length > 0 && (rendering.unstable.random?.has(key) ?? true);
   if (isSame && !mayDiffer) return [{ ...common, live, after: live }];
-  const result: DryRun = isSame
-    ? { check: { result: "accepted" }, after: live }
-    : await dryRunPatch(client, target, at ?? "", patch);
+  const result = isSame ? { check: ACCEPTED, after: live } : await tryPatch(client, target, at ?? "", patch, rendering);
   const after = result.after ?? merged;
   const { fields, folded } = fieldChanges(
     {
@@ -125,9 +160,9 @@ async function reviewTarget(
         after,
         isSame || mayDiffer ? generated : generated.filter((path) => differs(live, after, path)),
       ),
-      installed: versions.installed.get(key),
+      installed: versions.installed.get(id),
       target: rendered,
-      targetWithOldValues: versions.withOldValues?.get(key),
+      targetWithOldValues: versions.withOldValues?.get(id),
       generated: new Set(generated.map(pathText)),
       autoscaled: rendering.autoscaled.has(scaledKey(target.kind, at, target.metadata.name)),
       madeUpKeys: new Set(generatedPaths(target, rendering.unstable.keys.get(key) ?? []).map(pathText)),
@@ -135,9 +170,23 @@ async function reviewTarget(
     redactor,
   );
   if (fields.length + folded === 0) return [{ ...common, live, after: live }];
-  const check = byHelm(target, live, client.context) ?? judged(result, changing);
+  const check = byHelm(target, live, versions.installed.get(id), client.context) ?? judged(result, changing);
   return [{ ...common, live, after, change: { ...change(target, "update", at, check), fields, folded } }];
 }
+
+/** A CRD whose objects are migrated is put in place by the migration, and helm finds it so. */
+function tryPatch(
+  client: ClusterClient,
+  target: KubeObject,
+  namespace: string,
+  patch: Record<string, unknown>,
+  { migratedCrds }: ReleaseRendering,
+): Promise<DryRun> {
+  const migrated = isCrd(target) ? migratedCrds.get(target.metadata.name ?? "") : undefined;
+  return migrated ? dryRunMigration(client, migrated) : dryRunPatch(client, target, namespace, patch);
+}
+
+const ACCEPTED: ObjectCheck = { result: "accepted" };
 
 function differs(before: KubeObject, after: KubeObject, path: readonly string[]): boolean {
   return !isDeepStrictEqual(valueAt(before, path), valueAt(after, path));
@@ -148,6 +197,12 @@ const NAMELESS: ObjectCheck = {
   result: "rejected",
   message: "it has no name (generateName), and helm cannot install such an object",
   fix: "choose a chart version that names it, or switch it off in the values",
+};
+
+const TWICE: ObjectCheck = {
+  result: "rejected",
+  message: "the chart renders it twice, so helm's second creation would find that it already exists",
+  fix: "choose a chart version that renders it once, or switch one of the two off in the values",
 };
 
 /** Where the chart makes something up, as paths into what the API server answers. */
@@ -206,8 +261,13 @@ export function scaledKey(kind: string, namespace: string | undefined, name: str
 }
 
 /** What helm's patch would not do as the chart says. */
-function byHelm(target: KubeObject, live: KubeObject, context: string): ObjectCheck | undefined {
-  const message = isTyped(target.apiVersion) ? sameKeys(target, live) : undefined;
+function byHelm(
+  target: KubeObject,
+  live: KubeObject,
+  installed: KubeObject | undefined,
+  context: string,
+): ObjectCheck | undefined {
+  const message = isTyped(target.apiVersion) ? sameKeys(target, live, installed) : undefined;
   if (message === undefined) return undefined;
   const { name = "", namespace } = target.metadata;
   const where = `--context ${context}${namespace ? ` --namespace ${namespace}` : ""}`;
@@ -220,12 +280,12 @@ function byHelm(target: KubeObject, live: KubeObject, context: string): ObjectCh
 }
 
 /** A refusal by the CRD that is about to be replaced says nothing about the one that replaces it. */
-function judged({ check }: DryRun, changing: boolean): ObjectCheck {
+export function judged({ check }: DryRun, changing: boolean): ObjectCheck {
   if (!changing || check.result !== "rejected") return check;
   return unchecked(`its CRD changes in this upgrade; by the present one: ${check.message ?? "rejected"}`);
 }
 
-function unchecked(message: string): ObjectCheck {
+export function unchecked(message: string): ObjectCheck {
   return { result: "unchecked", message };
 }
 
@@ -282,6 +342,6 @@ function isNewNamespace(
 }
 
 /** Whether the kind's CRD is among the chart's templates, so that it may change together with its objects. */
-function isTemplatedKind(object: KubeObject, target: readonly KubeObject[]): boolean {
+export function isTemplatedKind(object: KubeObject, target: readonly KubeObject[]): boolean {
   return target.some((one) => isCrd(one) && definedKind(one) === groupKind(object));
 }

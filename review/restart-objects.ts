@@ -1,5 +1,6 @@
 import type { ClusterClient } from "../kubernetes/connect";
 import { dryRunPatch } from "../kubernetes/dry-run";
+import { sample } from "../kubernetes/sample";
 import type { LiveWorkload } from "../kubernetes/workloads";
 import type { KubeObject } from "../kubernetes/objects";
 import { restartPatch, rolloutPatch } from "../components/workload-restarts/restart-patch";
@@ -20,7 +21,7 @@ export async function restartChanges(
 ): Promise<ObjectChange[]> {
   const pending = pendingGroups(plan).flat();
   const live = new Map(workloads.map((one) => [workloadId(one), one]));
-  const asked = new Set(sample(pending).map(workloadId));
+  const asked = new Set(sample(pending, MOST_DRY_RUNS).map(workloadId));
   return Promise.all(
     pending.map(async (target): Promise<ObjectChange> => {
       const { kind, namespace, name } = target;
@@ -69,14 +70,6 @@ function fieldChange(path: string, before: string | undefined, after: string): O
       cause: "chart",
     },
   ];
-}
-
-/**
- * One of each kind in each namespace first, because quota, policies and permissions are a namespace's; then in order.
- */
-function sample(targets: readonly RestartTarget[]): RestartTarget[] {
-  const first = new Map(targets.map((target) => [`${target.kind} ${target.namespace}`, target]));
-  return [...new Set([...first.values(), ...targets])].slice(0, MOST_DRY_RUNS);
 }
 
 async function tryRestart(client: ClusterClient, target: RestartTarget, stamp: string): Promise<ObjectCheck> {

@@ -1,32 +1,24 @@
 import { waitsFor } from "../diagnosis/other-waits";
 import type { ClusterClient } from "../kubernetes/connect";
 import { dig, groupKind, type KubeObject } from "../kubernetes/objects";
-import { POD_SPECS, podWorkload } from "../kubernetes/pod-templates";
+import { POD_SPECS } from "../kubernetes/pod-templates";
 import { claimNames } from "../kubernetes/references";
-import { listIfAllowed, noneIfForbidden } from "./pods";
+import { noneIfForbidden } from "./pods";
 import type { ReleaseObject } from "./release-objects";
 
-const QUOTA = { apiVersion: "v1", kind: "ResourceQuota" };
 const CLASS = { apiVersion: "storage.k8s.io/v1", kind: "StorageClass" };
 
 /**
  * What helm would wait for until its time limit, as far as it can be seen before: the upgrade then counts as failed
  * although every object was taken.
- *
- * @param replaced ids of the workloads whose pods are replaced.
  */
 export async function vainWaits(
   client: ClusterClient,
   objects: readonly ReleaseObject[],
-  replaced: ReadonlySet<string>,
   namespace: string,
 ): Promise<string[]> {
   const after = objects.flatMap((object) => object.after ?? []);
-  const [claims, quotas] = await Promise.all([
-    unboundClaims(client, objects, after, namespace),
-    replaced.size > 0 ? listIfAllowed(client, QUOTA, namespace) : [],
-  ]);
-  return [...claims, ...withoutAddress(objects), ...overQuota(after, replaced, quotas, namespace)];
+  return [...(await unboundClaims(client, objects, after, namespace)), ...withoutAddress(objects)];
 }
 
 /** Claims that are bound with their first pod, and that no pod of the release mounts. */
@@ -74,33 +66,6 @@ function withoutAddress(objects: readonly ReleaseObject[]): string[] {
     return [
       `helm waits until Service ${after.metadata.name ?? ""} has a load balancer's address, and it has none now: the upgrade would ` +
         "end at timeouts.release. See why (kubectl describe service), or choose type ClusterIP or NodePort in the values",
-    ];
-  });
-}
-
-/** Rolls that need one more pod than a quota allows, and may take no old one away first. */
-function overQuota(
-  after: readonly KubeObject[],
-  replaced: ReadonlySet<string>,
-  quotas: readonly KubeObject[],
-  namespace: string,
-): string[] {
-  const full = quotas.filter((quota) =>
-    ["pods", "count/pods"].some((key) => {
-      const hard = dig(quota, "status", "hard", key);
-      return hard !== undefined && Number(dig(quota, "status", "used", key) ?? 0) >= Number(hard);
-    }),
-  );
-  const [quota] = full;
-  if (!quota) return [];
-  return after.flatMap((object) => {
-    const workload = podWorkload(object, namespace);
-    if (workload?.kind !== "Deployment" || !replaced.has(workload.id) || workload.namespace !== namespace) return [];
-    const { surge, unavailable, type, paused } = workload.strategy;
-    if (type !== "RollingUpdate" || paused || surge === 0 || unavailable > 0 || workload.replicas === 0) return [];
-    return [
-      `${workload.id} starts a new pod before an old one goes, and ResourceQuota ${quota.metadata.name ?? ""} is used up: the roll ` +
-        "would never begin. Raise the quota by one pod, or allow maxUnavailable: 1",
     ];
   });
 }

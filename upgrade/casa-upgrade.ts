@@ -139,7 +139,8 @@ export class CasaUpgrade extends pulumi.ComponentResource<RecordedResults> imple
       refuseIncompleteRun(Object.keys(steps).filter((what) => !inRun.has(what)));
       await plan.release.lastLook();
     };
-    const runtime = new RuntimeRelease(name, { ...plan.release, lastLook }, step([crds, ...before]));
+    // Of a chart without crds/ nothing waits for the migration but helm.
+    const runtime = new RuntimeRelease(name, { ...plan.release, lastLook }, step([objects, crds, ...before]));
     if (!plan.release.exists) before.push(recordBefore([runtime]));
     const gate = plan.migrationGate
       ? new MigrationGate(

@@ -1,6 +1,6 @@
 import type { CustomResourceMigrationArgs } from "../components/custom-resource-migration/component";
-import { customResourceJobs } from "../components/custom-resource-migration/jobs";
-import { type CrMigration, planCrMigration } from "../components/custom-resource-migration/plan";
+import { customResourceJobs, type MigratedCrds } from "../components/custom-resource-migration/jobs";
+import { planCrMigration } from "../components/custom-resource-migration/plan";
 import { withStoredVersions } from "../components/custom-resource-migration/transitional";
 import { passedEarlier } from "../components/migration-gate/earlier-record";
 import { decideMigrationGate, type GateDecision } from "../components/migration-gate/decide";
@@ -32,12 +32,22 @@ import {
 import { nameWorkloads } from "../components/workload-restarts/targets";
 import { sidecarDeploymentOf, type UpgradeConfig } from "../config/config";
 import type { LoadedConfig } from "../config/config-load";
-import { type Crd, droppedCrds, keepForeign, keptByHelm, parseCrds, type PlannedCrd } from "../crds/crds";
+import {
+  type Crd,
+  crdNames,
+  crdsAmong,
+  droppedCrds,
+  isLarge,
+  keepForeign,
+  keptByHelm,
+  parseCrds,
+  type PlannedCrd,
+} from "../crds/crds";
 import { parseDescription } from "../history/recorded-texts";
 import { lastCarriedOut } from "../helm/carried-out";
 import { maskUnstable } from "../helm/unstable";
 import { comparedRevision, type Revision } from "../helm/release";
-import { isCrd, type KubeObject } from "../kubernetes/objects";
+import type { KubeObject } from "../kubernetes/objects";
 import {
   crdsOf,
   isInstalled,
@@ -50,18 +60,15 @@ import {
 import { refuseNumberTags } from "./number-tags";
 import type { Snapshot } from "./snapshot";
 import { unlistedWarnings } from "../components/workload-restarts/unlisted";
+import { unmatchedNames } from "./unmatched-names";
 import { upgradeWarnings } from "./warnings";
 
 /** What is decided about the chart's CRDs. */
-export interface CrdDecision {
-  /** Ready to be applied. */
-  readonly planned: readonly PlannedCrd[];
+export interface CrdDecision extends MigratedCrds {
   /** CRDs on the cluster that an earlier chart version brought and this one does not ship; they stay. */
   readonly dropped: readonly string[];
   /** As the installed chart version ships them. */
   readonly installed: readonly Crd[];
-  /** Of custom resources, before the new schema is served. */
-  readonly migrations: readonly CrMigration[];
 }
 
 /** Every decision of one upgrade that follows from the snapshot alone, as plain data. */
@@ -129,7 +136,7 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
   return {
     versions: { before: versionBefore(installed, chart.version), after: chart.version },
     crds,
-    customResources: customResourceJobs(config, stack, crds.planned, crds.migrations, snapshot.liveCrds),
+    customResources: customResourceJobs(config, stack, crds, snapshot.liveCrds),
     ...{ stamp, stampRules, restarts, gate, description, newRevision, installedObjects },
     recordBefore: records.before ?? { stamp: recorded.stamp, stale: recorded.stale },
     onlyRestarts: unchanged && pendingGroups(restarts).length > 0,
@@ -137,6 +144,7 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
       !newRevision && gate.gate !== undefined && passedEarlier(snapshot.earlierGate, { ...gate.gate, revision }),
     warnings: [
       ...upgradeWarnings(config, values, snapshot, crds.dropped),
+      ...unmatchedNames(config, snapshot),
       ...brokenWarnings(restarts, snapshot.workloads, config.restarts.brokenBefore),
       ...ownerWarnings(restarts, snapshot.workloads),
       ...unlistedWarnings(snapshot.unlisted),
@@ -154,36 +162,54 @@ function objectsOf(revision: Revision): KubeObject[] {
   return revisionObjects(revision).rendered;
 }
 
-function decideCrds(
-  { crdSources }: UpgradeConfig,
-  { chart, installed, liveCrds, migrationEntries }: Snapshot,
-): CrdDecision {
+function decideCrds({ crdSources }: UpgradeConfig, snapshot: Snapshot): CrdDecision {
+  const { chart, installed, liveCrds, migrationEntries, crdResources } = snapshot;
   const shipped = parseCrds(chart.crds, crdSources);
   const before = crdsOf(installed?.latest);
+  const templatesBefore = installed ? objectsOf(comparedRevision(installed)) : [];
   // helm deletes a CRD that leaves the templates, with all its objects, also when it comes back in crds/.
-  const templated = new Set(installed ? objectsOf(comparedRevision(installed)).filter(isCrd).map(nameOf) : []);
+  const leaves = new Set(crdNames(templatesBefore));
   const next = shipped.map((crd): PlannedCrd => {
     const name = crd.metadata.name;
     const old = before.find((candidate) => candidate.metadata.name === name);
     const manifest = keepForeign(crd, liveCrds.get(name), old);
-    return { name, manifest: templated.has(name) ? keptByHelm(manifest) : manifest, exists: liveCrds.has(name) };
+    return {
+      name,
+      manifest: leaves.has(name) ? keptByHelm(manifest) : manifest,
+      exists: liveCrds.has(name),
+      byCommand: isLarge(crd) && !crdResources.has(name),
+    };
   });
-  const migrations = next.flatMap(
+  const ofTemplates = templatedCrds(snapshot, shipped, templatesBefore);
+  const migrations = [...next, ...ofTemplates].flatMap(
     ({ name, manifest }) => planCrMigration(liveCrds.get(name), manifest, migrationEntries) ?? [],
   );
+  const isMigrated = ({ name }: PlannedCrd) => migrations.some(({ crd }) => crd === name);
   const planned = next.map((one) => {
-    const live = migrations.some(({ crd }) => crd === one.name) ? liveCrds.get(one.name) : undefined;
+    const live = isMigrated(one) ? liveCrds.get(one.name) : undefined;
     return live ? { ...one, asked: withStoredVersions(one.manifest, live.object, live.storedVersions) } : one;
   });
   // Of every revision that helm remembers: a repeated run must say the same as the one that left a CRD behind.
   const ever = droppedCrds((installed?.revisions ?? []).flatMap(crdsOf), shipped);
-  const moved = new Set(chart.objects.filter(isCrd).map(nameOf));
+  const moved = new Set(crdNames(chart.objects));
   const dropped = ever.filter((name) => liveCrds.has(name) && !moved.has(name));
-  return { planned, dropped, installed: before, migrations };
+  return { planned, dropped, installed: before, templated: ofTemplates.filter(isMigrated), migrations };
 }
 
-function nameOf({ metadata }: KubeObject): string {
-  return metadata.name ?? "";
+/** CRDs among the templates that are on the cluster and that the file of migrations may name. */
+function templatedCrds(
+  { chart, liveCrds }: Snapshot,
+  shipped: readonly Crd[],
+  templatesBefore: readonly KubeObject[],
+): PlannedCrd[] {
+  const inFolder = new Set(shipped.map(({ metadata }) => metadata.name));
+  const before = crdsAmong(templatesBefore);
+  return crdsAmong(chart.rendered).flatMap((crd) => {
+    const live = liveCrds.get(crd.metadata.name);
+    if (!live || inFolder.has(live.name)) return [];
+    const old = before.find(({ metadata }) => metadata.name === live.name);
+    return [{ name: live.name, manifest: keepForeign(crd, live, old), exists: true, byCommand: true }];
+  });
 }
 
 function decideRestarts(

@@ -1,6 +1,6 @@
 import type { LoadedConfig } from "../config/config-load";
 import { type LoadedChart, renderAgain } from "../helm/chart";
-import { findUnstable, type UnstableFields } from "../helm/unstable";
+import { findUnstable, numberedKeys, type UnstableFields } from "../helm/unstable";
 import type { ClusterClient } from "../kubernetes/connect";
 import { groupKind, type KubeObject, objectKey } from "../kubernetes/objects";
 import { UserError } from "../shared/user-error";
@@ -62,14 +62,15 @@ export function unreviewed(
   const after = [...now.objects, ...now.hooks];
   // Objects whose names are made up have another one now; as many of each kind are expected.
   const madeUp = before.filter((object) => unstable.names.has(key(object))).map(groupKind);
-  const [keysBefore, keysAfter] = [new Set(before.map(key)), new Set(after.map(key))];
-  const fresh = after.filter((object) => {
-    if (keysBefore.has(key(object))) return false;
+  const [placesBefore, placesAfter] = [numberedKeys(before, namespace), numberedKeys(after, namespace)];
+  const [keysBefore, keysAfter] = [new Set(placesBefore), new Set(placesAfter)];
+  const fresh = after.filter((object, i) => {
+    if (keysBefore.has(placesAfter[i] ?? "")) return false;
     const at = madeUp.indexOf(groupKind(object));
     if (at >= 0) madeUp.splice(at, 1);
     return at < 0;
   });
-  const gone = before.filter((object) => !keysAfter.has(key(object)) && !unstable.names.has(key(object)));
+  const gone = before.filter((object, i) => !keysAfter.has(placesBefore[i] ?? "") && !unstable.names.has(key(object)));
   const differences = findUnstable(before, after, namespace);
   const changed = before.filter((object) => {
     const paths = differences.paths.get(key(object)) ?? [];

@@ -117,14 +117,14 @@ async function refuseWhatCannotWork(
   decisions: Decisions,
 ): Promise<string[]> {
   const { crds, restarts, installedObjects, gate, onlyRestarts } = decisions;
-  await refuseUnlessMigratable(client, config, stack, crds.planned, crds.migrations);
+  await refuseUnlessMigratable(client, config, stack, crds);
   const hasCrds = crds.planned.length > 0;
   await preflight.refuseWhatCannotWork(client, config, { chart, hasCrds, installedObjects, restarts });
   const settings = gate.gate?.settings;
   const warnings = settings ? await checkGatePermissions(client, settings) : [];
   if (onlyRestarts)
     await preflight.refuseUnlessInjectionReady(client, config, injectionCheck(config, decisions, injection));
-  const refused = await refusedPods(client, config.mode, restarts, workloads);
+  const refused = await refusedPods(client, restarts, workloads);
   return [...preflight.readOnlyWarning(client), ...warnings, ...refused];
 }
 
@@ -142,7 +142,8 @@ async function review(
   const { warnings, upgrade, early } = given;
   const withoutBackup = await buildReview(reviewInput(client, loaded, snapshot, decisions, warnings));
   preflight.refuseRejected(withoutBackup, upgrade);
-  const crdsChange = withoutBackup.objects.some(({ writer }) => writer === "crds");
+  const changedCrds = withoutBackup.objects.flatMap(({ writer, name }) => (writer === "crds" ? [name] : []));
+  const crdsChange = changedCrds.length > 0;
   const backup = await (early ?? backupFor(client, loaded, snapshot, crdsChange));
   const reviewed = { ...withBackup(withoutBackup, backup), requests: client.requestCount };
   writeReport(reviewed, upgrade);
@@ -159,8 +160,9 @@ async function review(
     customResources: decisions.customResources,
     crds: {
       crds: crds.planned,
+      changed: changedCrds,
       dropped: crds.dropped,
-      established: !crdsChange && crds.planned.every(({ name }) => isEstablished(liveCrds.get(name))),
+      established: !crdsChange && crds.planned.every(({ name }) => isEstablished(liveCrds.get(name)?.object)),
       timeoutSeconds: config.timeouts.crds,
     },
     release: {
@@ -201,13 +203,14 @@ function reviewInput(
   gateWarnings: readonly string[],
 ): Parameters<typeof buildReview>[0] {
   const { config } = loaded;
-  const shipped = new Set(crds.planned.map(({ name }) => name));
+  const ofChart = new Set([...crds.planned, ...crds.templated].map(({ name }) => name));
   return {
     ...{ client, loaded, stack, chart, installed, restarts, workloads, injection, stamp, newRevision },
     crds: {
       planned: crds.planned,
+      templated: crds.templated,
       dropped: crds.dropped,
-      live: new Map([...liveCrds].filter(([name]) => shipped.has(name))),
+      live: new Map([...liveCrds].filter(([name]) => ofChart.has(name))),
       installed: crds.installed,
       overrides: config.crdRules,
       release: { name: config.release, namespace: config.namespace },

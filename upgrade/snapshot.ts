@@ -18,7 +18,7 @@ import {
 } from "../components/workload-restarts/targets";
 import type { UpgradeConfig } from "../config/config";
 import type { LoadedConfig } from "../config/config-load";
-import { droppedCrds, parseCrds } from "../crds/crds";
+import { type Crd, crdNames, droppedCrds, isLarge, parseCrds } from "../crds/crds";
 import { type LoadedChart, loadChart, type RenderInput } from "../helm/chart";
 import { sameValues } from "../helm/installed-values";
 import { readRelease, type ReleaseState } from "../helm/release";
@@ -27,6 +27,8 @@ import { type LiveCrd, readLiveCrds } from "../kubernetes/crds";
 import { type LiveWorkload, readWorkloads, type UnlistedWorkloads } from "../kubernetes/workloads";
 import type { KubeObject } from "../kubernetes/objects";
 import { refuseLostRecords } from "./lost-records";
+import { readStackState } from "../shared/stack-state";
+import { crdResources } from "./crd-resources";
 import { crdsOf, isInstalled, refuseUnfitRelease, revisionObjects, writesRevision } from "./release-state";
 
 /** The two ConfigMaps that remember what workloads run under; see workload-restarts/restart-record.ts. */
@@ -46,8 +48,13 @@ export interface Snapshot {
   readonly chart: LoadedChart;
   /** The file of custom resource migrations. */
   readonly migrationEntries: readonly MigrationEntry[];
-  /** CRDs on the cluster that the chart ships, or that any revision helm remembers has shipped. */
+  /**
+   * CRDs on the cluster that the chart ships, or that any revision helm remembers has shipped; of those among the
+   * templates the ones that the file of migrations names.
+   */
   readonly liveCrds: ReadonlyMap<string, LiveCrd>;
+  /** Large CRDs that the stack's state holds as resources. */
+  readonly crdResources: ReadonlySet<string>;
   readonly records: RestartRecords;
   /** None when `restarts.discovery` or `restarts.enabled` is false. */
   readonly systems: readonly MultiAgentSystemFacts[];
@@ -100,8 +107,11 @@ export async function readSnapshot(
   progress.onChart?.(chart, installed);
   const shipped = parseCrds(chart.crds, config.crdSources);
   const ever = droppedCrds((installed?.revisions ?? []).flatMap(crdsOf), shipped);
-  const [liveCrds, records, named, earlierGate] = await Promise.all([
-    readLiveCrds(client, [...shipped.map((crd) => crd.metadata.name), ...ever]),
+  const templated = crdNames(chart.rendered).filter((name) => migrationEntries.some(({ crd }) => crd === name));
+  const ofInterest = new Set([...shipped.map((crd) => crd.metadata.name), ...ever, ...templated]);
+  const [liveCrds, resources, records, named, earlierGate] = await Promise.all([
+    readLiveCrds(client, [...ofInterest]),
+    readCrdResources(where, shipped),
     readRestartRecords(client, config),
     readMasWorkloads(client, config),
     isInstalled(installed, chart, loaded.values) ? recordedGate : undefined,
@@ -114,8 +124,17 @@ export async function readSnapshot(
   return {
     stack,
     cluster: { context: config.context, id: client.uid ?? "unknown", version: client.gitVersion },
-    ...{ installed, chart, migrationEntries, liveCrds, records, ...named, earlierGate },
+    ...{ installed, chart, migrationEntries, liveCrds, crdResources: resources, records, ...named, earlierGate },
   };
+}
+
+/** The engine sends the whole state: only where a CRD is large. */
+async function readCrdResources(
+  { stack, upgrade }: { readonly stack: string; readonly upgrade: string },
+  shipped: readonly Crd[],
+): Promise<ReadonlySet<string>> {
+  const large = shipped.filter(isLarge).map((crd) => crd.metadata.name);
+  return large.length === 0 ? new Set() : crdResources(await readStackState(stack), large, childNames(upgrade));
 }
 
 /** As far as it can be told before the chart is read: {@link isInstalled}. */

@@ -1,37 +1,23 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Review } from "../review/report/schema";
+import type { FoundSections, Review } from "../review/report/schema";
 
 /**
  * Sections of the review that the resource carries, bounded; the whole review is in the report of `casa-upgrade plan`.
  */
-export type UpgradeReviewArgs = Pick<
-  Review,
-  | "verdict"
-  | "objects"
-  | "rolls"
-  | "images"
-  | "claims"
-  | "contents"
-  | "databases"
-  | "keycloak"
-  | "breaking"
-  | "crds"
-  | "risks"
-  | "warnings"
-  | "acknowledgements"
-> & {
-  /** The stack's config and the release, for messages that say what to type. */
-  readonly release: Review["identity"]["release"];
-  readonly runtime: Review["runtime"];
-  readonly restarts: Omit<Review["restarts"], "groups"> & {
-    /** Workloads to restart in this run. */
-    readonly pending: number;
-    /** All MAS workloads that somebody names. */
-    readonly total: number;
+export type UpgradeReviewArgs = Omit<FoundSections, "restarts" | "refusals"> &
+  Pick<Review, "verdict" | "risks" | "warnings" | "acknowledgements"> & {
+    /** The stack's config and the release, for messages that say what to type. */
+    readonly release: Review["identity"]["release"];
+    readonly runtime: Review["runtime"];
+    readonly restarts: Omit<Review["restarts"], "groups"> & {
+      /** Workloads to restart in this run. */
+      readonly pending: number;
+      /** All MAS workloads that somebody names. */
+      readonly total: number;
+    };
+    /** What was left out because there was too much of it, in words. */
+    readonly omitted: readonly string[];
   };
-  /** What was left out because there was too much of it, in words. */
-  readonly omitted: readonly string[];
-};
 
 /**
  * Carries what the preview found out to whoever reads resources: `pulumi preview --diff` and policies, which see inputs

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type ContainerImage, containerImages } from "../../kubernetes/container-images";
 import { dig, isMap } from "../../kubernetes/objects";
+import type { PodProblem } from "../../kubernetes/try-pod";
 import { shortDigest } from "../../shared/digest";
 
 /** How configuration reaches the MAS pods. */
@@ -15,13 +16,7 @@ export interface Injected {
 }
 
 /** What the injector says about a pod of a workload, or why it says nothing. */
-export type InjectorAnswer =
-  | { readonly injected: Injected }
-  /**
-   * `down`: no pod can be created now, because a webhook that must answer does not; `refused`: the API server refuses
-   * the pod; `not-asked`: it cannot be asked by a dry-run.
-   */
-  | { readonly problem: "down" | "refused" | "not-asked"; readonly message: string };
+export type InjectorAnswer = { readonly injected: Injected } | PodProblem;
 
 /** The annotation in which Istio's injector says what it added. */
 const ISTIO_STATUS = "sidecar.istio.io/status";

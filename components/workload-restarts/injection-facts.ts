@@ -80,7 +80,7 @@ export function injectionWarnings(mode: InjectionMode, { answers, unlisted, webh
   for (const [id, answer] of answers) {
     if ("injected" in answer) continue;
     const namespace = id.split("/")[1] ?? "";
-    const key = `${answer.problem} ${reasonOf(answer.message)}`;
+    const key = `${answer.problem} ${answer.message}`;
     byProblem.set(key, [...new Set([...(byProblem.get(key) ?? []), namespace])]);
   }
   const texts = [...byProblem].map(([key, namespaces]) => {
@@ -101,9 +101,4 @@ export function injectionWarnings(mode: InjectionMode, { answers, unlisted, webh
       `to have it compared, let the user get and list pods there`,
   );
   return [...texts, ...pods];
-}
-
-/** Without the generated name of the pod, which is another one each time. */
-function reasonOf(message: string): string {
-  return message.replace(/pods? "[^"]*"/g, "the pod");
 }

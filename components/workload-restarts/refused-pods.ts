@@ -34,11 +34,6 @@ export function refusedPodWarnings(refused: readonly RefusedPod[]): string[] {
 function told(refused: readonly RefusedPod[], what: string): string[] {
   if (refused.length === 0) return [];
   const more = refused.length > MOST ? `, and ${refused.length - MOST} more` : "";
-  const named = refused.slice(0, MOST).map(({ workload, message }) => `${workloadId(workload)} (${inShort(message)})`);
+  const named = refused.slice(0, MOST).map(({ workload, message }) => `${workloadId(workload)} (${message})`);
   return [`workloads that ${what}: ${named.join(", ")}${more}`];
-}
-
-/** Without the generated name of the pod, which is another one each time. */
-function inShort(message: string): string {
-  return message.replace(/^pods? "[^"]*" is forbidden: /, "").replace(/pods? "[^"]*"/g, "the pod");
 }

@@ -292,7 +292,10 @@ function refers(rollout: WorkloadFacts, workload: { kind: string; namespace: str
 }
 
 /** True when a written name means this workload, or the one whose pods it runs. */
-function isMeant(ref: WorkloadRef, facts: WorkloadFacts): boolean {
+export function isMeant(
+  ref: WorkloadRef,
+  facts: Pick<WorkloadFacts, "kind" | "namespace" | "name" | "refersTo">,
+): boolean {
   const { refersTo, namespace } = facts;
   return matches(ref, facts) || (refersTo !== undefined && matches(ref, { ...refersTo, namespace }));
 }
@@ -303,6 +306,7 @@ function canariesNotFound(canaries: WorkloadRef[], live: WorkloadFacts[]): Skipp
     .map((ref) => ({ workload: refText(ref), why: { code: "not-found", namedBy: "restarts.canaries" } }));
 }
 
-function refText(ref: WorkloadRef): string {
+/** A workload as the config names it. */
+export function refText(ref: WorkloadRef): string {
   return `${ref.kind ? `${ref.kind}/` : ""}${ref.namespace}/${ref.name}`;
 }

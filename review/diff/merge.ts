@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { isMap } from "../../kubernetes/objects";
-import { byKey, mergeKey, retainsKeys } from "./merge-keys";
+import { mergeKey, retainsKeys } from "./merge-keys";
 
 type Tree = Record<string, unknown>;
 
@@ -49,13 +49,24 @@ function mergeLists(
   key: string,
   path: readonly string[],
 ): unknown[] {
-  const wanted = byKey(target, key);
-  const before = byKey(Array.isArray(installed) ? installed : [], key);
-  const now = byKey(Array.isArray(live) ? live : [], key);
+  const [wanted, before, now] = [target, installed, live].map((list) => numbered(Array.isArray(list) ? list : [], key));
   if (!wanted || !before || !now) return withoutNulls(target) as unknown[];
   const merged = [...wanted].map(([id, item]) => mergeValue(before.get(id), item, now.get(id), [...path, `[${id}]`]));
   const ofOthers = [...now].filter(([id]) => !wanted.has(id) && !before.has(id)).map(([, item]) => item);
   return [...merged, ...ofOthers];
+}
+
+/** Items by their merge key; of those with the same one, by their order too. Undefined when one has none. */
+function numbered(list: readonly unknown[], key: string): Map<string, unknown> | undefined {
+  const items = new Map<string, unknown>();
+  for (const item of list) {
+    const id = isMap(item) ? item[key] : undefined;
+    if (typeof id !== "string" && typeof id !== "number") return undefined;
+    let name = String(id);
+    for (let i = 1; items.has(name); i++) name = `${id}\0${i}`;
+    items.set(name, item);
+  }
+  return items;
 }
 
 function mergeSets(installed: unknown, target: readonly unknown[], live: unknown): unknown[] {

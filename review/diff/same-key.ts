@@ -2,41 +2,62 @@ import { isMap } from "../../kubernetes/objects";
 import { mergeKey } from "./merge-keys";
 
 /**
- * The first list of a built-in kind in which two items have the same merge key and which helm would have to change, in
- * words; undefined when there is none.
+ * The first list of a built-in kind that helm would patch wrongly because two items have the same merge key, in words;
+ * undefined when there is none.
  *
- * helm patches such lists by their key: of `53/TCP` and `53/UDP` it keeps one without a word, and a rollback fails
- * (seen with helm 3.22 on a real API server). A list that is on the cluster already as the chart has it needs no patch.
+ * helm compares such items by their order, and the API server patches them by their key (all seen with helm 3.22 on a
+ * real API server): of `53/TCP` and `53/UDP` one is kept when the other comes, none when one goes, and in another order
+ * they are refused. Items that stay as they are need no patch, whatever changes beside them.
+ *
+ * @param installed the object of the revision that helm compares with; undefined when it had none.
  */
-export function sameKeys(target: unknown, live: unknown, path: readonly string[] = []): string | undefined {
-  if (Array.isArray(target)) return inList(target, Array.isArray(live) ? live : [], path);
+export function sameKeys(
+  target: unknown,
+  live: unknown,
+  installed: unknown,
+  path: readonly string[] = [],
+): string | undefined {
+  if (Array.isArray(target)) return inList(target, listOf(live), listOf(installed), path);
   if (!isMap(target)) return undefined;
   for (const [key, at] of Object.entries(target)) {
-    const found = sameKeys(at, isMap(live) ? live[key] : undefined, [...path, key]);
+    const below = (tree: unknown) => (isMap(tree) ? tree[key] : undefined);
+    const found = sameKeys(at, below(live), below(installed), [...path, key]);
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
-function inList(target: readonly unknown[], live: readonly unknown[], path: readonly string[]): string | undefined {
+function inList(
+  target: readonly unknown[],
+  live: readonly unknown[],
+  installed: readonly unknown[],
+  path: readonly string[],
+): string | undefined {
   const key = mergeKey(path);
   const keyOf = (item: unknown) => {
     const found = isMap(item) && key !== undefined ? item[key] : undefined;
     return typeof found === "string" || typeof found === "number" ? found : undefined;
   };
-  const keys = target.map(keyOf).filter((one) => one !== undefined);
-  const twice = keys.find((one, i) => keys.indexOf(one) !== i);
-  const isThere = target.length === live.length && target.every((item) => live.some((one) => contains(one, item)));
-  if (key !== undefined && twice !== undefined && !isThere) {
+  const group = (list: readonly unknown[], id: unknown) => list.filter((item) => keyOf(item) === id);
+  for (const id of new Set(target.map(keyOf).filter((one) => one !== undefined))) {
+    const [wanted, before, now] = [group(target, id), group(installed, id), group(live, id)];
+    if (wanted.length < 2 && before.length < 2) continue;
+    const stay = before.length <= wanted.length && wanted.every((item, i) => contains(now[i], item));
+    if (stay) continue;
     const list = path.join(".");
-    return `two items of ${list} have the same ${key} (${twice}): helm patches this list by its ${key}, and would keep one of them`;
+    return `two items of ${list} have the same ${key} (${id}): helm patches this list by its ${key}, and would not keep them as the chart has them`;
   }
   for (const [i, item] of target.entries()) {
-    const other = keyOf(item) === undefined ? live[i] : live.find((one) => keyOf(one) === keyOf(item));
-    const found = sameKeys(item, other, [...path, `[${i}]`]);
+    const id = keyOf(item);
+    const other = (list: readonly unknown[]) => (id === undefined ? list[i] : group(list, id)[0]);
+    const found = sameKeys(item, other(live), other(installed), [...path, `[${i}]`]);
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
 /** Whether the API server has what the chart says, defaults added. */

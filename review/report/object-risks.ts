@@ -29,6 +29,7 @@ export function risksByObject(review: Review): (object: ObjectChange) => Risk[] 
       images: images(workload),
       databases: databases(workload),
       keycloak: keycloak(workload),
+      contents: review.contents?.filter((one) => one.kind === kind && one.name === name),
       claims: kind === "PersistentVolumeClaim" ? claims(`${namespace ?? ""}/${name}`) : [],
       crds: kind === "CustomResourceDefinition" ? crds(name) : [],
       refusals: refusals(objectName(object)),

@@ -1,11 +1,8 @@
 import { shorten } from "./escape";
-import type { Review, Risk } from "./schema";
+import type { FoundSections, Review, Risk } from "./schema";
 
 /** What risks are derived from. */
-export type RiskSections = Pick<
-  Review,
-  "objects" | "rolls" | "images" | "claims" | "databases" | "keycloak" | "breaking" | "crds" | "restarts" | "refusals"
-> & { runtime?: Pick<Review["runtime"], "backup"> };
+export type RiskSections = FoundSections & { runtime?: Pick<Review["runtime"], "backup"> };
 
 /** Things that one risk names before it counts the rest. */
 const NAMED = 10;

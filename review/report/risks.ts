@@ -170,7 +170,7 @@ function downtime(rolls: readonly Roll[]): Risk[] {
   });
 }
 
-function objectRisks({ objects, claims }: RiskSections): Risk[] {
+function objectRisks({ objects, claims, contents = [] }: RiskSections): Risk[] {
   const own = ownChanges(objects);
   const fieldsOf = (cause: "drift" | "generated") =>
     own.flatMap((object) => {
@@ -182,8 +182,10 @@ function objectRisks({ objects, claims }: RiskSections): Risk[] {
   const deleted = own.filter((object) => object.action === "delete" && !counted.has(objectName(object)));
   const drift = fieldsOf("drift");
   const generated = fieldsOf("generated");
-  const full = deleted.filter(holdsOthers).map(objectName);
-  const plain = deleted.filter((object) => !holdsOthers(object)).map(objectName);
+  const isFull = (object: ObjectChange) =>
+    contents.some(({ kind, name }) => kind === object.kind && name === object.name);
+  const full = deleted.filter(isFull).map(objectName);
+  const plain = deleted.filter((object) => !isFull(object)).map(objectName);
   const fewer = own.flatMap((object) =>
     object.fields
       .filter(({ unset, before, after }) => unset && Number(before) > Number(after))
@@ -236,11 +238,6 @@ function objectRisks({ objects, claims }: RiskSections): Risk[] {
         : unchecked.map((object) => `${objectName(object)}: ${object.check.message ?? "not asked"}`),
     ),
   ];
-}
-
-/** Kubernetes deletes what is in a namespace, and all objects of a CRD, with them. */
-function holdsOthers({ apiVersion, kind }: ObjectChange): boolean {
-  return (kind === "Namespace" && apiVersion === "v1") || kind === "CustomResourceDefinition";
 }
 
 function breakingRisks({ distance, values, notes }: Breaking): Risk[] {

@@ -251,6 +251,21 @@ export const reviewSchema = z
   .meta({ title: "Review of a CASA upgrade" });
 
 export type Review = z.infer<typeof reviewSchema>;
+/** The parts that say what was found: they quote charts, the cluster and messages, and risks follow from them. */
+export type FoundSections = Pick<
+  Review,
+  | "objects"
+  | "rolls"
+  | "images"
+  | "claims"
+  | "contents"
+  | "databases"
+  | "keycloak"
+  | "breaking"
+  | "crds"
+  | "restarts"
+  | "refusals"
+>;
 export type Cause = z.infer<typeof causeSchema>;
 export type FieldChange = z.infer<typeof fieldSchema>;
 export type ObjectChange = z.infer<typeof objectSchema>;

@@ -1,10 +1,10 @@
 import type { ClusterClient } from "../../../kubernetes/connect";
+import { notSampled, sample } from "../../../kubernetes/sample";
+import { tryPod } from "../../../kubernetes/try-pod";
 import { workloadId } from "../../../kubernetes/workload";
 import type { LiveWorkload } from "../../../kubernetes/workloads";
-import type { InjectionMode } from "../injected";
 import { type RefusedPod, refusedPodWarnings } from "../refused-pods";
 import { pendingGroups, type RestartPlan } from "../restarts";
-import { askInjector } from "./injector";
 
 /** Workloads whose new pod is asked about one by one; more would only load the API server. */
 const MOST = 50;
@@ -16,21 +16,20 @@ const MOST = 50;
  */
 export async function refusedPods(
   client: ClusterClient,
-  mode: InjectionMode,
   plan: RestartPlan,
   workloads: readonly LiveWorkload[],
 ): Promise<string[]> {
   if (client.readOnly) return [];
   const live = new Map(workloads.map((one) => [workloadId(one), one]));
-  const asked = pendingGroups(plan)
+  const pending = pendingGroups(plan)
     .flat()
-    .flatMap((target) => live.get(workloadId(target)) ?? [])
-    .slice(0, MOST);
+    .flatMap((target) => live.get(workloadId(target)) ?? []);
+  const asked = sample(pending, MOST);
   const answers = await Promise.all(
     asked.map(async (workload): Promise<RefusedPod[]> => {
-      const answer = await askInjector(client, mode, workload);
+      const answer = await tryPod(client, workload);
       return "problem" in answer && answer.problem === "refused" ? [{ workload, message: answer.message }] : [];
     }),
   );
-  return refusedPodWarnings(answers.flat());
+  return [...refusedPodWarnings(answers.flat()), ...notSampled(pending.length, asked.length)];
 }

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { Review } from "../../../review/report/schema";
 import { crdText } from "../../fixtures/crd-text";
-import { configMap, deployment } from "./shapes/shape";
+import { configMap, deployment, join } from "./shapes/shape";
 
 /** Files of a chart by path. */
 export type Files = Readonly<Record<string, string>>;
@@ -23,16 +23,18 @@ export interface Case {
   readonly review?: (review: Review) => void;
   /** What plain helm says when it is let; undefined: it is not asked. */
   readonly helm?: RegExp | "succeeds";
+  /** Plain helm waits for the pods, for some seconds. */
+  readonly helmWaits?: true;
 }
 
 const crd = (
   name: string,
   { names = "", versions = "v1", field = "size", more = "", meta = "", group = "ends.example" } = {},
 ) => crdText(name, { group, field, versions: versions.split(","), names, spec: more, metadata: meta });
-const template = (text: string): Files => ({ "templates/a.yaml": text });
+export const template = (text: string): Files => ({ "templates/a.yaml": text });
 const service = (ports: string) =>
   template(`apiVersion: v1\nkind: Service\nmetadata: {name: dns}\nspec: {selector: {a: b}, ports: [${ports}]}\n`);
-const hook = (kind: string, policy: string, metadata = "name: h") => `apiVersion: batch/v1
+export const hook = (kind: string, policy: string, metadata = "name: h") => `apiVersion: batch/v1
 kind: ${kind}
 metadata: {${metadata}, annotations: {helm.sh/hook: "pre-install,pre-upgrade", helm.sh/hook-delete-policy: "${policy}"}}
 spec: {backoffLimit: 0, template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}
@@ -100,6 +102,22 @@ export const CASES: readonly Case[] = [
     after: service("{name: tcp, port: 53, protocol: TCP}, {name: udp, port: 53, protocol: UDP}"),
     says: ["two items of spec.ports have the same port (53)", "delete service dns"],
     helm: "succeeds",
+  },
+  {
+    name: "a Service that loses 53/UDP beside 53/TCP: helm would take both",
+    before: service(
+      "{name: http, port: 80}, {name: tcp, port: 53, protocol: TCP}, {name: udp, port: 53, protocol: UDP}",
+    ),
+    after: service("{name: http, port: 80}, {name: tcp, port: 53, protocol: TCP}"),
+    says: ["two items of spec.ports have the same port (53)", "delete service dns"],
+    helm: "succeeds",
+  },
+  {
+    name: "a Service that has both in another order",
+    before: service("{name: tcp, port: 53, protocol: TCP}, {name: udp, port: 53, protocol: UDP}"),
+    after: service("{name: udp, port: 53, protocol: UDP}, {name: tcp, port: 53, protocol: TCP}"),
+    says: ["two items of spec.ports have the same port (53)"],
+    helm: /Duplicate value/,
   },
   {
     name: "a Service that has both already",
@@ -219,13 +237,26 @@ export const CASES: readonly Case[] = [
   {
     name: "a CRD among the templates that goes, with its objects",
     before: { "templates/c.yaml": crd("Going") },
-    live: undefined,
-    byHand: [["wait", "--for=condition=Established", "crd/goings.ends.example"]],
+    byHand: [
+      ["wait", "--for=condition=Established", "crd/goings.ends.example"],
+      ["apply", "-f", "FILE:apiVersion: ends.example/v1\nkind: Going\nmetadata: {name: one}\n"],
+    ],
     after: template(configMap("a", "a: b")),
     review: ({ contents }) =>
       expect(contents?.map(({ kind, why }) => `${kind}: ${why}`).join()).to.match(
-        /CustomResourceDefinition: .*0 Going objects/,
+        /CustomResourceDefinition: .*its 1 Going objects/,
       ),
+  },
+  {
+    name: "a CRD among the templates that goes, without any object: nothing is lost with it",
+    before: { "templates/c.yaml": crd("Leaving") },
+    byHand: [["wait", "--for=condition=Established", "crd/leavings.ends.example"]],
+    after: template(configMap("a", "a: b")),
+    review: ({ objects, contents }) => {
+      expect(contents).to.deep.equal([]);
+      const ofCrd = objects.filter(({ name }) => name === "leavings.ends.example");
+      expect(ofCrd.map(({ action }) => action)).to.deep.equal(["delete"]);
+    },
   },
   {
     name: "a CRD that moves from the templates to crds/: it is kept",
@@ -318,15 +349,11 @@ export const CASES: readonly Case[] = [
     review: ({ warnings }) => expect(warnings.join()).to.contain("Service lb has a load balancer's address"),
   },
   {
-    name: "a quota that the new pod of a roll exceeds",
-    live: "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: tight, namespace: NS}\nspec: {hard: {pods: '1'}}\n",
-    before: template(deployment("rolls")),
-    byHand: [
-      ["wait", "--for=condition=Available", "deployment/rolls", "--timeout=30s"],
-      ["wait", "--for=jsonpath={.status.used.pods}=1", "resourcequota/tight", "--timeout=60s"],
-    ],
-    after: template(deployment("rolls", { container: "image: registry.example/main:2" })),
-    review: ({ warnings }) => expect(warnings.join()).to.contain("ResourceQuota tight is used up"),
+    name: "an install of a chart that renders an object twice",
+    after: template(join(configMap("a", "a: c"), configMap("twice", "a: b"), configMap("twice", "a: c"))),
+    config: { allowInstall: true },
+    says: ["twice", "renders it twice", "Fix:"],
+    helm: /configmaps "twice" already exists/,
   },
   {
     name: "a Secret that holds words of our own",

@@ -8,6 +8,7 @@ import { planFor } from "../../../upgrade/plan";
 import { writeFiles } from "../../fixtures/write-files";
 import { ClusterFixture } from "../world/cluster-fixture";
 import { CASES, type Files } from "./dead-end-cases";
+import { POD_CASES } from "./dead-end-pods";
 
 describe("dead ends and data that goes: told by the plan, before anything changes", function () {
   this.timeout(120_000);
@@ -29,7 +30,7 @@ describe("dead ends and data that goes: told by the plan, before anything change
       ...files,
     });
 
-  for (const [i, one] of CASES.entries()) {
+  for (const [i, one] of [...CASES, ...POD_CASES].entries()) {
     it(one.name, async () => {
       const namespace = `ends-${i}`;
       await fixture.kubectl("create", "namespace", namespace);
@@ -75,7 +76,10 @@ describe("dead ends and data that goes: told by the plan, before anything change
       const valuesFile = join(fixture.scratch, `${namespace}.json`);
       writeFileSync(valuesFile, JSON.stringify(one.values ?? {}));
       const plain = await fixture
-        .helm(["upgrade", "--install", "ends", after, "--namespace", namespace, "--values", valuesFile])
+        .helm([
+          ...["upgrade", "--install", "ends", after, "--namespace", namespace, "--values", valuesFile],
+          ...(one.helmWaits ? ["--wait", "--timeout", "8s"] : []),
+        ])
         .then(() => "succeeds", String);
       if (one.helm === "succeeds") expect(plain).to.equal("succeeds");
       else expect(plain).to.match(one.helm);

@@ -65,7 +65,9 @@ describe("a chart of another shape: hooks, generated secrets, subcharts, objects
   before(async () => {
     world = await World.open();
     chart = world.chartCopy("other-runtime");
-    await world.config({ chart, allowInstall: true, release: "other", namespace: "other-ns" });
+    // Shorter than a test may take, so that a pod that does not come is named by the run itself.
+    const timeouts = { release: 150 };
+    await world.config({ chart, allowInstall: true, release: "other", namespace: "other-ns", timeouts });
   });
   after(async () => world?.close());
 

@@ -23,6 +23,7 @@ export interface Situation {
   /** Newest last; an empty list: not installed. Default: one revision, 0.1.0, installed by hand. */
   revisions?: Revision[];
   liveCrds?: LiveCrd[];
+  crdResources?: string[];
   migrationEntries?: Snapshot["migrationEntries"];
   records?: Partial<Snapshot["records"]>;
   systems?: Snapshot["systems"];
@@ -143,6 +144,17 @@ export function crd(plural: string, versions: string[] = ["v1"], stored = versio
   };
 }
 
+/** The same CRD with a schema of some 100,000 characters. */
+export function large(object: KubeObject): KubeObject {
+  const description = "what it is for, ".repeat(7000);
+  const spec = object["spec"] as { versions: { schema: { openAPIV3Schema: object } }[] };
+  const versions = spec.versions.map((version) => ({
+    ...version,
+    schema: { openAPIV3Schema: { ...version.schema.openAPIV3Schema, description } },
+  }));
+  return { ...object, spec: { ...spec, versions } };
+}
+
 const SCHEMA = {
   openAPIV3Schema: {
     type: "object",
@@ -183,7 +195,10 @@ export interface Outcome {
   skipped: string;
   /** Names of those whose pods stay behind. */
   stale: string;
-  /** `adopt NAME` or `create NAME`, `keep NAME` for those that stay behind, `migrate NAME from to`. */
+  /**
+   * `adopt NAME` or `create NAME`, `write NAME` for large ones, `keep NAME` for those that stay behind, `migrate NAME
+   * from to`.
+   */
   crds: string;
   /** Name of the gate's Deployment, `none` or `off`, and whether it counts as passed. */
   gate: string;
@@ -242,7 +257,9 @@ function decided(situation: Situation): Partial<Outcome> {
     skipped: restarts.skipped.map(({ workload: id, why }) => `${why.code} ${short(id)}`).join(", "),
     stale: restarts.stale.map(short).join(" "),
     crds: [
-      ...crds.planned.map(({ name, exists }) => `${exists ? "adopt" : "create"} ${name}`),
+      ...crds.planned.map(
+        ({ name, exists, byCommand }) => `${byCommand ? "write" : exists ? "adopt" : "create"} ${name}`,
+      ),
       ...crds.dropped.map((name) => `keep ${name}`),
       ...crds.migrations.map(({ crd: name, from, to }) => `migrate ${name} ${from.join(",")} ${to}`),
     ].join(", "),
@@ -258,7 +275,14 @@ function decided(situation: Situation): Partial<Outcome> {
 const KNOWN_STAMPS = new Map(["0.1.0", "0.2.0", "0.3.0"].map((version) => [version, stampOf(version)]));
 
 function snapshotOf(situation: Situation): Snapshot {
-  const { revisions = [revision(1, "0.1.0")], records = {}, liveCrds = [], injection = {}, ...rest } = situation;
+  const {
+    revisions = [revision(1, "0.1.0")],
+    records = {},
+    liveCrds = [],
+    crdResources = [],
+    injection = {},
+    ...rest
+  } = situation;
   const latest = revisions.at(-1);
   const installed: ReleaseState | undefined = latest && { name: "casa", namespace: NAMESPACE, revisions, latest };
   return {
@@ -278,6 +302,7 @@ function snapshotOf(situation: Situation): Snapshot {
     injection: { ...NO_INJECTION_FACTS, ...injection },
     chart: { ...chartOf("0.2.0"), ...situation.chart },
     liveCrds: new Map(liveCrds.map((one) => [one.name, one])),
+    crdResources: new Set(crdResources),
     records: {
       ...records,
       exists: { before: records.before !== undefined, after: records.after !== undefined, ...records.exists },

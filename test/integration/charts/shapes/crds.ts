@@ -36,6 +36,20 @@ export const crds: Shape[] = [
     files: sub("crds", { "templates/cm.yaml": configMap("of-crds", "a: c"), "crds/own.yaml": crd("Own") }),
   },
   {
+    name: "comments that look like helm's, in a file of CRDs",
+    before: configMap("crd-comments", "a: b"),
+    after: configMap("crd-comments", "a: c"),
+    files: {
+      "crds/commented.yaml": `---\n# Source: https://example.com/a.yaml\n${crd("Commented")}---\n# Source: bundle/templates/b.yaml\n${crd("Commented2")}`,
+    },
+  },
+  {
+    name: "a CRD without a conversion",
+    before: configMap("crd-null", "a: b"),
+    after: configMap("crd-null", "a: c"),
+    files: { "crds/null.yaml": crd("Nulled").replace("spec:\n", "spec:\n  conversion:\n") },
+  },
+  {
     name: "the same CRD in two charts of the package",
     files: { "crds/both.yaml": crd("Both"), ...sub("twin", { "crds/both.yaml": crd("Both") }) },
   },

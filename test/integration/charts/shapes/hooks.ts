@@ -1,3 +1,4 @@
+import { crdText } from "../../../fixtures/crd-text";
 import { configMap, join, type Shape } from "./shape";
 
 const hook = (events: string, policy?: string, name = "h", data = "a: b") =>
@@ -6,6 +7,12 @@ const hook = (events: string, policy?: string, name = "h", data = "a: b") =>
     data,
     `, annotations: {helm.sh/hook: "${events}"${policy ? `, helm.sh/hook-delete-policy: "${policy}"` : ""}}`,
   );
+
+/** A hook that is a custom resource, and goes once it is there. */
+const hookOf = (kind: string, group: string) => `apiVersion: "${group}/v1"
+kind: ${kind}
+metadata: {name: hook-of-${kind.toLowerCase()}, annotations: {helm.sh/hook: post-upgrade, helm.sh/hook-delete-policy: hook-succeeded}}
+`;
 
 /** Objects of hooks, and what becomes of them. */
 export const hooks: Shape[] = [
@@ -54,6 +61,14 @@ kind: PersistentVolumeClaim
 metadata: {name: hooked, annotations: {helm.sh/hook: "pre-install,pre-upgrade"}}
 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
 `,
+  },
+  {
+    name: "a hook of a kind that crds/ bring, and one of a kind that the templates bring",
+    after: join(hookOf("Hooked", "shapes.example"), hookOf("Late", "{{ .Release.Namespace }}.example")),
+    files: {
+      "crds/hooked.yaml": crdText("Hooked", { group: "shapes.example" }),
+      "templates/late-crd.yaml": crdText("Late", { group: "{{ .Release.Namespace }}.example" }),
+    },
   },
   {
     name: "a template that becomes a hook that runs after",

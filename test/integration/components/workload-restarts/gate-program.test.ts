@@ -146,7 +146,7 @@ describe("a restarted workload on the cluster", function () {
       const workloads = await readWorkloads(world.client, [at]);
       const targets = workloads.map(({ kind, name }) => ({ kind, namespace: at, name, done: false }));
       const plan = { groups: [{ name: "all", targets }], skipped: [], stale: [] };
-      return (await refusedPods(world.client, "istio", plan, workloads)).join("\n");
+      return (await refusedPods(world.client, plan, workloads)).join("\n");
     };
     expect(await refused()).to.equal("");
     const resources = { requests: { memory: "2Gi" } };

@@ -80,15 +80,15 @@ describe("what is asked and told of the injection", () => {
     ]);
   });
 
-  it("one warning for each reason; the generated name of the pod makes no other one of it", () => {
-    const refused = (pod: string) => ({ problem: "refused" as const, message: `pods "${pod}" is forbidden: quota` });
+  it("one warning for each reason", () => {
+    const refused = { problem: "refused" as const, message: "exceeded quota: q" };
     const answers = new Map([
-      ["Deployment/a/one", refused("one-x1")],
-      ["Deployment/b/two", refused("two-x2")],
+      ["Deployment/a/one", refused],
+      ["Deployment/b/two", refused],
     ]);
     const warnings = injectionWarnings("istio", { answers, lacking: new Map(), unlisted: ["a"] });
     expect(warnings).to.have.length(2);
-    expect(warnings[0]).to.contain("namespaces a, b").and.contain("the pod is forbidden: quota");
+    expect(warnings[0]).to.contain("namespaces a, b").and.contain("exceeded quota: q");
     expect(warnings[1]).to.contain("pods of namespace a may not be listed");
     expect(injectionWarnings("istio", { ...NO_INJECTION_FACTS, webhooks: [] })[0]).to.contain(
       "no webhook that injects",

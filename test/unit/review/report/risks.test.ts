@@ -74,11 +74,20 @@ describe("risks of a review", () => {
       object("ConfigMap", "old", { action: "delete" }),
       object("Secret", "sh.helm.release.v1.casa.v1", { action: "delete", writer: "record" }),
     ];
-    expect(only({ objects }, "contents-deleted")).to.include({
+    const contents = [
+      { kind: "CustomResourceDefinition", name: "multiagentsystems.casa.io", why: "it goes", fix: "no" },
+    ];
+    expect(only({ objects, contents }, "contents-deleted")).to.include({
       severity: "high",
       detail: "CustomResourceDefinition multiagentsystems.casa.io",
     });
-    expect(only({ objects }, "objects-deleted").detail).to.equal("ConfigMap casa-runtime/old");
+    expect(only({ objects, contents }, "objects-deleted").detail).to.equal("ConfigMap casa-runtime/old");
+  });
+
+  it("a CRD without objects is an object like others", () => {
+    const crd = { apiVersion: "apiextensions.k8s.io/v1", namespace: undefined, action: "delete" as const };
+    const objects = [object("CustomResourceDefinition", "multiagentsystems.casa.io", crd)];
+    expect(ids({ objects })).to.deep.equal(["objects-deleted"]);
   });
 
   it("what somebody changed by hand is named by field", () => {

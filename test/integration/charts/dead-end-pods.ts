@@ -1,0 +1,120 @@
+import { expect } from "chai";
+import { type Case, hook, template } from "./dead-end-cases";
+import { configMap, deployment, join } from "./shapes/shape";
+
+const WAITED = /timed out|deadline exceeded|not ready/;
+const withMemory = (size: string) =>
+  `image: registry.example/main:1, resources: {limits: {memory: ${size}}, requests: {memory: ${size}}}`;
+const RESTRICTED =
+  "image: registry.example/main:1, securityContext: {allowPrivilegeEscalation: false, runAsNonRoot: true, " +
+  "capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}";
+const statefulSet = (name: string, image: string, annotation: string) => `apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: ${name}}
+spec:
+  serviceName: ${name}
+  selector: {matchLabels: {app: ${name}}}
+  template:
+    metadata: {labels: {app: ${name}}, annotations: {${annotation}}}
+    spec: {containers: [{name: main, image: "${image}"}]}
+`;
+/** Policy engines ask for an owner, so that nobody runs pods by hand. */
+const OWNED_PODS = `apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: owned-pods}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
+  validations: [{expression: "has(object.metadata.ownerReferences)", message: bare pods are not allowed}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: owned-pods}
+spec:
+  policyName: owned-pods
+  validationActions: [Deny]
+  matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NS}}}
+`;
+
+/** Pods that do not come, or do not go, although the API server takes their workloads. */
+export const POD_CASES: readonly Case[] = [
+  {
+    name: "a quota that the new pod of a roll exceeds",
+    live: "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: tight, namespace: NS}\nspec: {hard: {pods: '1'}}\n",
+    before: template(deployment("rolls")),
+    byHand: [
+      ["wait", "--for=condition=Available", "deployment/rolls", "--timeout=30s"],
+      ["wait", "--for=jsonpath={.status.used.pods}=1", "resourcequota/tight", "--timeout=60s"],
+    ],
+    after: template(deployment("rolls", { container: "image: registry.example/main:2" })),
+    review: ({ warnings }) =>
+      expect(warnings.join()).to.match(/refuses new pods of Deployment\/[^,]*rolls.*exceeded quota: tight/),
+    helm: WAITED,
+    helmWaits: true,
+  },
+  {
+    name: "a new pod that is larger than a limit range allows, of a Deployment that the API server takes",
+    live: "apiVersion: v1\nkind: LimitRange\nmetadata: {name: small, namespace: NS}\nspec: {limits: [{type: Container, max: {memory: 1Gi}}]}\n",
+    before: template(deployment("grows", { container: withMemory("1Gi") })),
+    after: template(deployment("grows", { container: withMemory("2Gi") })),
+    review: ({ warnings }) =>
+      expect(warnings.join()).to.match(/refuses new pods of Deployment\/[^,]*grows.*maximum memory usage/),
+    helm: WAITED,
+    helmWaits: true,
+  },
+  {
+    name: "pods that Pod Security refuses, of a new Deployment; those that a policy wants to have an owner come",
+    live: join(
+      "apiVersion: v1\nkind: Namespace\nmetadata: {name: NS, labels: {pod-security.kubernetes.io/enforce: restricted}}\n",
+      OWNED_PODS,
+    ),
+    before: template(configMap("a", "a: b")),
+    after: {
+      "templates/a.yaml": deployment("free"),
+      "templates/b.yaml": deployment("obeys", { container: RESTRICTED }),
+    },
+    review: ({ warnings }) => {
+      expect(warnings.join()).to.match(/refuses new pods of Deployment\/[^,]*free.*violates PodSecurity "restricted/);
+      expect(warnings.join()).not.to.contain("obeys");
+    },
+    helm: WAITED,
+    helmWaits: true,
+  },
+  {
+    name: "a hook whose pod Pod Security refuses, although it takes its Job",
+    live: "apiVersion: v1\nkind: Namespace\nmetadata: {name: NS, labels: {pod-security.kubernetes.io/enforce: restricted}}\n",
+    before: template(configMap("a", "a: b")),
+    after: { "templates/h.yaml": hook("Job", "before-hook-creation") },
+    review: ({ warnings }) =>
+      expect(warnings.join()).to.match(/refuses new pods of hook Job h, .*violates PodSecurity "restricted/),
+    helm: WAITED,
+    helmWaits: true,
+  },
+  {
+    name: "a hook that needs an account which comes after it",
+    before: template(configMap("a", "a: b")),
+    after: {
+      "templates/a.yaml": "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: early}\n",
+      "templates/h.yaml": hook("Job", "before-hook-creation").replace(
+        "spec: {restart",
+        "spec: {serviceAccountName: early, restart",
+      ),
+    },
+    review: ({ warnings }) =>
+      expect(warnings.join()).to.match(
+        /hook Job h runs before .* needs ServiceAccount [^ ]*early, which comes with them/,
+      ),
+    helm: /timed out|BackoffLimitExceeded|deadline/,
+    helmWaits: true,
+  },
+  {
+    name: "a StatefulSet with a pod that is not ready, which its controller does not replace",
+    before: template(
+      statefulSet("broken", "registry.example/main:1", "sandbox.casa-upgrade.dev/behavior: never-ready"),
+    ),
+    byHand: [["wait", "--for=jsonpath={.status.replicas}=1", "statefulset/broken", "--timeout=30s"]],
+    after: template(statefulSet("broken", "registry.example/main:2", "mended: yes-it-is")),
+    review: ({ warnings }) => expect(warnings.join()).to.match(/1 of 1 pods of StatefulSet\/[^ ]*broken not ready/),
+    helm: WAITED,
+    helmWaits: true,
+  },
+];
