@@ -12,6 +12,7 @@ import {
   type StackState,
 } from "./engine/output";
 import { choosePlugins, installEmbeddedProviders, userPluginDirectory, type PluginChoice } from "./engine/plugins";
+import { running } from "./engine/running";
 import { defaultProject, leaves, writePlainConfig, writeProject } from "./engine/project";
 import { CHECKOUT } from "./paths";
 import { ensurePluginsBuilt } from "./plugins/build";
@@ -223,7 +224,7 @@ export class Engine {
   }
 
   #start(args: string[], options: RunOptions): execa.ExecaChildProcess {
-    return execa(this.#options.tools.path("pulumi"), [...args, "--non-interactive", "--color", "never"], {
+    const child = execa(this.#options.tools.path("pulumi"), [...args, "--non-interactive", "--color", "never"], {
       cwd: options.cwd ?? this.projectDirectory,
       env: { ...this.environment, ...options.env },
       extendEnv: false,
@@ -231,6 +232,11 @@ export class Engine {
       all: true,
       reject: false,
     });
+    const run = { command: `pulumi ${args.join(" ")}`, started: Date.now(), output: "" };
+    child.all?.on("data", (part: Buffer) => (run.output += part.toString()));
+    running.add(run);
+    void child.once("exit", () => running.delete(run));
+    return child;
   }
 
   get #home(): string {

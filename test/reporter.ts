@@ -1,7 +1,11 @@
 import { writeFileSync } from "node:fs";
-import { format } from "node:util";
+import { format, stripVTControlCharacters } from "node:util";
 import { reporters, Runner, type MochaOptions, type Suite, type Test } from "mocha";
+import { running } from "../sandbox/engine/running";
 import { RESULT_FILE, sumLine, type FileResult, type JobResult } from "./runner/result";
+
+/** Characters of a command's output that are shown. */
+const LAST_OUTPUT = 3000;
 
 /**
  * Mocha's spec output. The very last line sums the run up: `N passed, N failed[, N skipped]`. As a job of the test
@@ -19,7 +23,11 @@ export class SummaryReporter extends reporters.Spec {
     runner.on(EVENT_SUITE_END, (suite: Suite) => {
       if (suite.parent?.root) this.fileOf(suite).ms += Date.now() - (this.started.get(suite) ?? Date.now());
     });
-    runner.on(EVENT_TEST_FAIL, (test: Test) => this.fileOf(test.parent).failed++);
+    runner.on(EVENT_TEST_FAIL, (test: Test, error: Error) => {
+      this.fileOf(test.parent).failed++;
+      // What the test waited for is lost otherwise.
+      if (error.message.startsWith("Timeout of")) error.stack = `${error.stack ?? error.message}${whatRuns()}`;
+    });
     // The base reporter prints its epilogue on the same event; listeners run in the order they were added.
     runner.once(EVENT_RUN_END, () => this.finish());
   }
@@ -36,7 +44,8 @@ export class SummaryReporter extends reporters.Spec {
     const counts = { passed: passes, failed: failures, skipped: pending };
     const target = process.env[RESULT_FILE];
     if (target === undefined) return console.log(sumLine(counts));
-    const result: JobResult = { ...counts, files: [...this.files.values()], failures: this.failureText() };
+    const headlines = this.failures.map((test) => `${test.fullTitle()}: ${firstLine(test.err?.message ?? "")}`);
+    const result: JobResult = { ...counts, files: [...this.files.values()], headlines, failures: this.failureText() };
     writeFileSync(target, JSON.stringify(result));
   }
 
@@ -52,6 +61,19 @@ export class SummaryReporter extends reporters.Spec {
     }
     return lines.join("\n");
   }
+}
+
+/** The commands that have not ended, with the last of what they printed. */
+function whatRuns(): string {
+  const texts = [...running].map(({ command, started, output }) => {
+    const seconds = Math.round((Date.now() - started) / 1000);
+    return `\n\n\`${command}\` has run for ${seconds} s:\n${stripVTControlCharacters(output).slice(-LAST_OUTPUT)}`;
+  });
+  return texts.join("");
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0] ?? "";
 }
 
 module.exports = SummaryReporter;

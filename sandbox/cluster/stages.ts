@@ -54,12 +54,15 @@ function stage(name: string, conditions: Expression[], next: object, extra: obje
   };
 }
 
-/** What every pod gets when it starts: addresses, scheduled and initialized, init containers done. */
+/**
+ * What every pod gets when it starts: addresses, scheduled and initialized, init containers done. A simulated node has
+ * no address, so pods in its network get one for documentation; without any they would never count as started.
+ */
 const STARTED_STATUS = `
-hostIP: {{ NodeIPWith .spec.nodeName | Quote }}
-podIP: {{ PodIPWith .spec.nodeName ( or .spec.hostNetwork false ) ( or .metadata.uid "" ) ( or .metadata.name "" ) ( or .metadata.namespace "" ) | Quote }}
+hostIP: {{ or ( NodeIPWith .spec.nodeName ) "192.0.2.1" | Quote }}
+podIP: {{ or ( PodIPWith .spec.nodeName ( or .spec.hostNetwork false ) ( or .metadata.uid "" ) ( or .metadata.name "" ) ( or .metadata.namespace "" ) ) "192.0.2.1" | Quote }}
 podIPs:
-- ip: {{ PodIPWith .spec.nodeName ( or .spec.hostNetwork false ) ( or .metadata.uid "" ) ( or .metadata.name "" ) ( or .metadata.namespace "" ) | Quote }}
+- ip: {{ or ( PodIPWith .spec.nodeName ( or .spec.hostNetwork false ) ( or .metadata.uid "" ) ( or .metadata.name "" ) ( or .metadata.namespace "" ) ) "192.0.2.1" | Quote }}
 startTime: {{ $now | Quote }}
 phase: Running
 {{ if .spec.initContainers }}

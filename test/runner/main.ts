@@ -21,6 +21,7 @@ const USUAL_SECONDS = join(__dirname, "seconds.json");
 /** How long nothing may be printed before a line tells what runs. */
 const QUIET_MS = 30_000;
 const SLOWEST = 10;
+const LONGEST_LINE = 300;
 
 let lastPrint = Date.now();
 function print(text: string): void {
@@ -95,6 +96,9 @@ function report(outcomes: JobOutcome[], ms: number): Counts {
     .slice(0, SLOWEST);
   print(`\nThe slowest files, in seconds, of ${clock(ms)} in all:`);
   for (const [file, taken] of slowest) print(`${taken.toFixed(1).padStart(7)}  ${shortName(file)}`);
+  // Again and last: of a long log often only the end is kept.
+  if (failures.length > 0) print("\nFailed:");
+  for (const { result } of failures) for (const line of result.headlines) print(`  ${line.slice(0, LONGEST_LINE)}`);
   return addCounts(outcomes.map(({ result }) => result));
 }
 

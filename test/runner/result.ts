@@ -7,6 +7,8 @@ const counts = z.object({ passed: z.number(), failed: z.number(), skipped: z.num
 const file = z.object({ file: z.string(), ms: z.number(), failed: z.number() });
 const job = counts.extend({
   files: z.array(file),
+  /** A line for each failure: what failed, and the first line of why. */
+  headlines: z.array(z.string()),
   /** Failures in full, as text; empty when there are none. */
   failures: z.string(),
 });

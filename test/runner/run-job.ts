@@ -60,9 +60,11 @@ function readResult(file: string): JobResult | undefined {
  */
 export function judge(job: Job, end: string, result: JobResult | undefined): JobResult {
   const failed = (problem: string): JobResult => {
-    const base = result ?? { passed: 0, failed: 0, skipped: 0, files: [], failures: "" };
+    const base = result ?? { passed: 0, failed: 0, skipped: 0, files: [], headlines: [], failures: "" };
     const files = base.files.length > 0 ? base.files : job.files.map((file) => ({ file, ms: 0, failed: 1 }));
-    return { ...base, files, failed: base.failed + 1, failures: `${base.failures}\n\n  ${job.title}: ${problem}\n` };
+    const headline = `${job.title}: ${problem}`;
+    const headlines = [...base.headlines, headline];
+    return { ...base, files, failed: base.failed + 1, headlines, failures: `${base.failures}\n\n  ${headline}\n` };
   };
   if (!result) return failed(`mocha ended with ${end} before its tests were done`);
   if (result.passed + result.failed + result.skipped === 0) return failed("no test ran");

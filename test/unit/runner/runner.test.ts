@@ -74,7 +74,19 @@ describe("test runner", () => {
       expect(result).to.include({ passed: 1, failed: 1, skipped: 1 });
       expect(result.failures).to.contain("some reason").and.contain("is not");
       expect(result.files.map(({ file, failed }) => [file.endsWith("1.test.ts"), failed])).to.deep.equal([[true, 1]]);
+      expect(result.headlines).to.deep.equal(["outer is not: some reason"]);
       expect(output).to.contain("is well").and.not.contain("1 passed, 1 failed");
+    });
+
+    it("tells which command a test waited for that took too long, and what it said", async () => {
+      const { result } = await outcome(`
+        import { running } from ${JSON.stringify(join(CHECKOUT, "sandbox/engine/running"))};
+        it("waits", function () {
+          this.timeout(50);
+          running.add({ command: "pulumi up", started: Date.now() - 7000, output: "waiting for a pod" });
+          return new Promise(() => undefined);
+        });`);
+      expect(result.failures).to.contain("`pulumi up` has run for 7 s:").and.contain("waiting for a pod");
     });
 
     const wrong: [name: string, code: string, problem: string][] = [
@@ -111,6 +123,7 @@ describe("test runner", () => {
         const { result } = await outcome(code);
         expect(result.failed).to.equal(1);
         expect(result.failures).to.contain(problem);
+        expect(result.headlines.join()).to.contain(problem);
       });
     }
   });
