@@ -12,6 +12,9 @@ export interface HeldLock {
   prepared: boolean;
 }
 
+/** A dump and who counts beside it. */
+export const SESSIONS = 2;
+
 /** What a server says that decides whether a backup will work. */
 export interface ServerChecks {
   user: string;
@@ -20,6 +23,10 @@ export interface ServerChecks {
   clientVersion: string;
   standby: boolean;
   createdb: boolean;
+  /** It takes no writes as it is set. */
+  readOnly: boolean;
+  /** Sessions that the user may still open, and the statement that lifts the limit; undefined where there is none. */
+  sessions?: { left: number; lift: string };
   /** Room on the server's disk in bytes; undefined where it cannot be told. */
   free?: number;
   /** The database that is backed up. */
@@ -39,6 +46,13 @@ export function certainFailure(checks: ServerChecks, kind: ProofKind): { problem
     return {
       problem: `pg_dump ${clientVersion} is older than the server (${serverVersion}), and refuses to dump it`,
       fix: `install PostgreSQL ${server}'s client programs here (Debian: apt-get install postgresql-client-${server})`,
+    };
+  }
+  const { sessions } = checks;
+  if (sessions && sessions.left < SESSIONS) {
+    return {
+      problem: `a dump takes ${SESSIONS} sessions, and user ${user} may open ${Math.max(sessions.left, 0)} more`,
+      fix: `end some, or as a superuser of the server, with a limit that suits or none: ${sessions.lift}`,
     };
   }
   const forever = checks.locks.find(({ prepared }) => prepared);
@@ -71,6 +85,12 @@ export function certainFailure(checks: ServerChecks, kind: ProofKind): { problem
     return {
       problem: "the server is a standby (in recovery), on which no scratch database can be made",
       fix: "name the primary, or let backups be tried on a throw-away server: pulumi config set --path backup.proof server",
+    };
+  }
+  if (checks.readOnly) {
+    return {
+      problem: "the server takes no writes (default_transaction_read_only), so no scratch database can be made",
+      fix: "find out why (a full disk?) and set it off, or let backups be tried on a throw-away server: pulumi config set --path backup.proof server",
     };
   }
   if (!checks.createdb) {

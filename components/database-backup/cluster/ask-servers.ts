@@ -3,7 +3,7 @@ import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { kubeObject, type KubeObject } from "../../../kubernetes/objects";
 import { listed, type ServerAnswer } from "../all-databases";
-import { certainFailure, type ServerChecks, warningsOf } from "../checks";
+import { certainFailure, SESSIONS, type ServerChecks, warningsOf } from "../checks";
 import { OPERATOR_KINDS } from "../elsewhere";
 import type { ConfigId } from "../environment";
 import type { ProofKind } from "../proof";
@@ -103,6 +103,7 @@ async function orAdmin(client: ClusterClient, answer: AskedServer, kind: ProofKi
     databases.some(
       ({ connect, unread = [], largeObjects = [] }) => !connect || unread.length + largeObjects.length > 0,
     ) ||
+    (checks.sessions?.left ?? SESSIONS) < SESSIONS ||
     (kind === "database" && !checks.createdb && !standby);
   if (!admin || !lacks) return answer;
   // A password that is not the superuser's any more is no worse than none.
@@ -120,6 +121,7 @@ async function askServer(client: ClusterClient, target: DatabaseTarget): Promise
   const own = inside(session.database);
   const sizes = (of: readonly Fact[]) => of.find(({ bytes }) => bytes !== undefined);
   const standby = told("recovery") ?? false;
+  const sessions = facts.find(({ sessionsLeft }) => sessionsLeft !== undefined);
   return {
     target,
     database: session.database,
@@ -146,6 +148,10 @@ async function askServer(client: ClusterClient, target: DatabaseTarget): Promise
       clientVersion: told("client") ?? "",
       standby,
       createdb: told("createdb") ?? false,
+      readOnly: told("readOnly") ?? false,
+      ...(sessions?.sessionsLeft === undefined
+        ? {}
+        : { sessions: { left: sessions.sessionsLeft, lift: sessions.end ?? "" } }),
       ...(freeKiB === undefined ? {} : { free: freeKiB * 1024 }),
       bytes: sizes(own)?.bytes ?? 0,
       unreadable: sizes(own)?.unreadable ?? [],

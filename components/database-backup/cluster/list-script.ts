@@ -95,9 +95,18 @@ SQL
 if found=$(holds postgres) && [ -z "$found" ]; then empty=t; else empty=f; fi
 template=f
 if [ "$4" = pod ] && found=$(holds template1) && [ -n "$found" ]; then template=t; fi
-sql -v empty="$empty" -v template="$template" >&2 <<'SQL'
+sql -v empty="$empty" -v template="$template" >&2 <<'SQL' || exit 1
 SELECT '${FACT}' || json_build_object('user', current_user, 'recovery', pg_is_in_recovery(),
-  'createdb', rolcreatedb OR rolsuper, ${ABOUT_SERVER}) FROM pg_roles WHERE rolname = current_user;
+  'createdb', rolcreatedb OR rolsuper, 'readOnly', current_setting('default_transaction_read_only') = 'on',
+  ${ABOUT_SERVER}) FROM pg_roles WHERE rolname = current_user;
+SELECT '${FACT}' || json_build_object('sessionsLeft', most - used, 'end', format('ALTER %s CONNECTION LIMIT -1;', of)) FROM (
+  SELECT rolconnlimit AS most, format('ROLE %I', rolname) AS of,
+    (SELECT count(*) FROM pg_stat_activity WHERE usename = rolname AND pid <> pg_backend_pid()) AS used
+  FROM pg_roles WHERE rolname = session_user AND NOT rolsuper
+  UNION ALL SELECT datconnlimit, format('DATABASE %I', datname),
+    (SELECT count(*) FROM pg_stat_activity a WHERE a.datname = d.datname AND pid <> pg_backend_pid())
+  FROM pg_database d, pg_roles WHERE datname = current_database() AND rolname = session_user AND NOT rolsuper) limits
+WHERE most >= 0 ORDER BY most - used LIMIT 1;
 ${IDENTITY}
 SELECT '${FACT}' || json_build_object('database', datname, 'connect', has_database_privilege(datname, 'CONNECT'),
   'empty', datname = 'postgres' AND :'empty' = 't')

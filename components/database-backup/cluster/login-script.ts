@@ -72,6 +72,17 @@ login() {
   if (around); then around; printf '${FACT}{"pooler":"%s:%s"}\\n' "$PGHOST" "$PGPORT" >&2; else echo '${FACT}{"pooler":""}' >&2; fi
 }
 login "$4"
+# What somebody set for the user or the database holds for his programs; ours set the rest themselves. That the server
+# as a whole takes no writes (its disk is full) is respected.
+options="\${PGOPTIONS-} -c casa_upgrade.straight=yes -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
+asked="SELECT current_setting('casa_upgrade.straight', true), current_setting('server_encoding'),
+  (SELECT source FROM pg_settings WHERE name = 'default_transaction_read_only' AND setting = 'on')"
+if said=$(PGOPTIONS=$options sql -c "$asked" 2>/dev/null); then case $said in "yes|"*)
+  case \${said##*|} in database | user | "database user") options="$options -c default_transaction_read_only=off" ;; esac
+  PGOPTIONS=$options
+  export PGOPTIONS
+;; esac; else said=$(sql -c "$asked"); fi
+encoding=\${said#*|} encoding=\${encoding%|*}
 # Texts of a database without an encoding are taken as they are.
-if [ "$(sql -c 'SHOW server_encoding')" = SQL_ASCII ]; then PGCLIENTENCODING=SQL_ASCII; fi
+if [ "$encoding" = SQL_ASCII ]; then PGCLIENTENCODING=SQL_ASCII; fi
 `;

@@ -24,6 +24,10 @@ const fact = z.object({
   user: z.string().optional(),
   createdb: z.boolean().optional(),
   recovery: z.boolean().optional(),
+  /** The server takes no writes as it is set. */
+  readOnly: z.boolean().optional(),
+  /** Sessions that the user may still open, where somebody set a limit; `end` is what lifts it. */
+  sessionsLeft: z.number().optional(),
   database: z.string().optional(),
   connect: z.boolean().optional(),
   /** Name of a database that is no part of a backup, and why. */

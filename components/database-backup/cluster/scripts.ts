@@ -190,6 +190,8 @@ SQL
 export const DUMP = `${LOGIN}
 ${DROPPING}
 drop_left "$6"
+CASA_ENCODING=$encoding
+export CASA_ENCODING
 sql 3>&1 >&2 <<'SQL'
 ${COLLATIONS}
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
@@ -203,7 +205,7 @@ ${PROPERTIES}
 ${TRAITS}
 ${NEEDED_ROLES}
 ${CONTENT}
-\\! unset PGCLIENTENCODING; pg_dump --format=custom --no-password --snapshot="$CASA_SNAPSHOT" </dev/null >&3; echo '${FACT}{"dumped":'$?'}' >&2
+\\! unset PGCLIENTENCODING; pg_dump --format=custom --no-password --encoding="$CASA_ENCODING" --snapshot="$CASA_SNAPSHOT" </dev/null >&3; echo '${FACT}{"dumped":'$?'}' >&2
 COMMIT;
 SQL
 `;

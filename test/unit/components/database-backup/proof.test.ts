@@ -99,6 +99,7 @@ describe("how backups are tried", () => {
         clientVersion: "15.8 (Debian 15.8-1)",
         standby: false,
         createdb: false,
+        readOnly: false,
       },
       ...{ bytes: 100, unreadable: [], hidden: [], locks: [] },
     };
@@ -117,7 +118,17 @@ describe("how backups are tried", () => {
       expect(certainFailure(fine, "database")?.fix).to.contain("CREATEDB");
       expect(certainFailure({ ...may, standby: true }, "database")?.problem).to.contain("in recovery");
       expect(certainFailure({ ...may, free: 99 }, "database")?.problem).to.contain("1 MiB left");
-      expect(certainFailure({ ...fine, standby: true, free: 99 }, "server")).to.equal(undefined);
+      expect(certainFailure({ ...may, readOnly: true }, "database")?.problem).to.contain("takes no writes");
+      const elsewhere = { ...fine, standby: true, free: 99, readOnly: true };
+      expect(certainFailure(elsewhere, "server")).to.equal(undefined);
+    });
+
+    it("a dump takes two sessions", () => {
+      const left = (many: number) => certainFailure({ ...fine, sessions: { left: many, lift: "ALTER …" } }, "server");
+      expect(left(2)).to.equal(undefined);
+      expect(left(1)?.problem).to.contain("casa may open 1 more");
+      expect(left(-1)?.problem).to.contain("may open 0 more");
+      expect(left(0)?.fix).to.contain("ALTER …");
     });
 
     it("a lock that nobody will give back is refused, any other is told", () => {
