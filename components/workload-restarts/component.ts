@@ -18,6 +18,9 @@ import { type Soak, stagesOf } from "./stages";
 import { Turns } from "./turns";
 import { type ClusterAccess, program } from "../../shared/shell";
 
+/** Resources that are declared before the engine has taken the first of them. */
+const IN_FLIGHT = 16;
+
 /** What a restart waits for. */
 type After = pulumi.Resource[] | Promise<pulumi.Resource[]>;
 
@@ -81,33 +84,37 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
 
     const all = args.plan.groups.flatMap(({ targets }) => targets);
     const start = all.length > 0 ? [this.injectionReady(name, args)] : [];
-    const gates = withoutStackTraces(() => this.restartAll(name, args, start));
+    const gates = this.restartAll(name, args, start);
     this.record(args, gates);
     // Known once every gate is passed: a run that fails lists nothing that it did not finish.
-    this.restarted = pulumi.all(gates.map(({ urn }) => urn)).apply(() => all.map(workloadId).sort());
+    this.restarted = onceEnded(gates, () => Promise.resolve(all.map(workloadId).sort()));
     this.skipped = pulumi.output(skippedInWords(args.plan.skipped));
     this.registerOutputs({ restarted: this.restarted, skipped: this.skipped });
   }
 
   /** Declares every restart with its place in the queue; returns the gates, which are passed when all is done. */
-  private restartAll(name: string, args: WorkloadRestartsArgs, start: pulumi.Resource[]): pulumi.Resource[] {
+  private restartAll(name: string, args: WorkloadRestartsArgs, start: pulumi.Resource[]): Promise<pulumi.Resource[]> {
     const stages = stagesOf(args.plan, args.canarySoakSeconds);
+    const declare = (item: (typeof stages)[number][number], after: After) =>
+      "soak" in item ? this.soak(name, item.soak, args, after) : this.restart(item.restart, args, after);
+    // Restarted by an earlier run: declared again so that they stay in state, without a place in the queue.
+    const done = args.plan.groups
+      .flatMap(({ targets }) => targets)
+      .filter((target) => target.done)
+      .map((target) => () => this.restart(target, args, start));
+    // A preview carries nothing out, so its restarts need not wait for each other; a thousand that do take 15 s longer.
+    // Their order is in this component's inputs either way.
+    if (pulumi.runtime.isDryRun()) {
+      return inParts([...stages.flat().map((item) => () => declare(item, start)), ...done]);
+    }
     const turns = new Turns(
       stages.map((stage) => stage.length),
       args.maxConcurrent,
     );
-    // A preview carries nothing out, so its restarts need not wait for each other; a thousand that do take 15 s longer.
-    // Their order is in this component's inputs either way.
-    const inOrder = !pulumi.runtime.isDryRun();
-    const gates = stages.flat().map((item, i) => {
-      const after = inOrder ? turns.of(i).then((ended) => [...start, ...ended]) : start;
-      const gate = "soak" in item ? this.soak(name, item.soak, args, after) : this.restart(item.restart, args, after);
-      if (inOrder) turns.endsWith(i, gate);
-      return gate;
-    });
-    // Restarted by an earlier run: declared again so that they stay in state, without a place in the queue.
-    const done = args.plan.groups.flatMap(({ targets }) => targets).filter((target) => target.done);
-    return [...gates, ...done.map((target) => this.restart(target, args, start))];
+    const after = (i: number) => turns.of(i).then((ended) => [...start, ...ended]);
+    const gates = withoutStackTraces(() => stages.flat().map((item, i) => declare(item, after(i))));
+    for (const [i, gate] of gates.entries()) turns.endsWith(i, gate);
+    return inParts(done).then((rest) => [...gates, ...rest]);
   }
 
   /** Watches the canaries for a while before the others follow. */
@@ -184,7 +191,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
   }
 
   /** Written last: from then on a workload without a stamp is known to run under this configuration. */
-  private record(args: WorkloadRestartsArgs, gates: pulumi.Resource[]): ConfigMap {
+  private record(args: WorkloadRestartsArgs, gates: After): ConfigMap {
     return restartRecord(
       args.called(args.record.name),
       args.record,
@@ -220,6 +227,36 @@ export function restartRecord(
     },
     { ...opts, import: at.exists ? `${namespace}/${at.name}` : undefined },
   );
+}
+
+/**
+ * Declares resources as fast as the engine takes them. What the SDK keeps of one until then is some 150 KB, and while a
+ * thousand are declared at once the engine has nothing to do.
+ */
+async function inParts(declarations: readonly (() => pulumi.Resource)[]): Promise<pulumi.Resource[]> {
+  const all: pulumi.Resource[] = [];
+  for (const declare of declarations) {
+    const before = all.at(-IN_FLIGHT);
+    if (all.length >= IN_FLIGHT && before) await taken(before);
+    all.push(withoutStackTraces(declare));
+  }
+  return all;
+}
+
+/** Ends when the engine has taken a resource, or refused it, which ends the run by itself. */
+function taken({ urn }: pulumi.Resource): Promise<void> {
+  return new Promise((resolve) => {
+    pulumi.recover(
+      urn.apply((known) => {
+        resolve();
+        return known;
+      }),
+      () => {
+        resolve();
+        return "";
+      },
+    );
+  });
 }
 
 /**
