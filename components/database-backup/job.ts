@@ -21,6 +21,9 @@ export const backupJob = z.strictObject({
 
 export type BackupJob = z.infer<typeof backupJob>;
 
+/** The database's own collation among {@link collationVersions}, where the server keeps no version of it. */
+export const C_LIBRARY = "C library";
+
 /** Versions of the libraries that sort texts, by collation; null where the library does not tell. */
 export const collationVersions = z.record(z.string(), z.string().nullable());
 

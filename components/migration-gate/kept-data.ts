@@ -1,4 +1,4 @@
-import type { ComparableBackup } from "../database-backup/job";
+import { C_LIBRARY, type ComparableBackup } from "../database-backup/job";
 import { shellWord } from "../../shared/shell-word";
 
 /** What is in a database after the chart. */
@@ -46,11 +46,11 @@ export function sortedAnew({ name, comparison: { collations: before = {} } }: Co
   if (changed.length === 0) return undefined;
   const versions = changed.map((one) => `${one}: ${versionText(before[one])} before, ${versionText(now[one])} now`);
   const known = changed.filter((one) => before[one] !== null && now[one] !== null);
-  const accept = known.map((one) =>
-    one === "default"
-      ? `ALTER DATABASE ${identifier(found.database)} REFRESH COLLATION VERSION;`
-      : `ALTER COLLATION ${identifier(one)} REFRESH VERSION;`,
-  );
+  const accept = known.flatMap((one) => {
+    if (one === C_LIBRARY) return [];
+    if (one === "default") return [`ALTER DATABASE ${identifier(found.database)} REFRESH COLLATION VERSION;`];
+    return [`ALTER COLLATION ${identifier(one)} REFRESH VERSION;`];
+  });
   const statements = [`REINDEX DATABASE ${identifier(found.database)};`, ...accept];
   return (
     `WARNING: database ${name} sorts texts by another version of its collations (${versions.join("; ")}), so its indexes on ` +

@@ -1,3 +1,4 @@
+import { C_LIBRARY } from "../job";
 import { FACT, LOGIN } from "./login-script";
 
 /** OIDs below are those of a new database's own objects (FirstNormalObjectId in PostgreSQL's source). */
@@ -62,18 +63,21 @@ WHERE has_function_privilege('pg_control_system()', 'EXECUTE')
  * Prints by which version of the C library or ICU the server sorts texts, for each collation that an index of the
  * database is sorted by; null where the library does not tell (musl) or none is asked (C). An index of another version
  * does not find its rows any more. The database's own collation has a version since PostgreSQL 15; before that the C
- * library's others tell. For outside of a transaction: a server without the library that a collation needs cannot tell,
- * and that is all.
+ * library's others tell, under {@link C_LIBRARY}. For outside of a transaction: a server without the library that a
+ * collation needs cannot tell, and that is all.
  */
 const COLLATIONS = `
 \\set ON_ERROR_STOP 0
-SELECT format('SELECT ''${FACT}'' || json_build_object(''collations'', json_object_agg(collname, CASE c.oid WHEN 100 THEN %s
-    ELSE pg_collation_actual_version(c.oid) END))
+SELECT format('SELECT ''${FACT}'' || json_build_object(''collations'', json_object_agg(CASE c.oid WHEN 100 THEN %L ELSE collname END,
+    CASE c.oid WHEN 100 THEN %s ELSE pg_collation_actual_version(c.oid) END))
   FROM pg_collation c, pg_database d WHERE datname = current_database()
   AND c.oid IN (SELECT unnest(indcollation::oid[]) FROM pg_index WHERE indrelid >= ${FIRST_OID})
-  HAVING count(*) > 0',
-  CASE WHEN EXISTS (SELECT FROM pg_proc WHERE proname = 'pg_database_collation_actual_version') THEN 'pg_database_collation_actual_version(d.oid)'
-    ELSE '(SELECT max(pg_collation_actual_version(o.oid)) FROM pg_collation o WHERE o.collprovider = ''c'' AND o.collcollate = datcollate)' END)
+  HAVING count(*) > 0', name, version)
+FROM (SELECT 'default' AS name, 'pg_database_collation_actual_version(d.oid)' AS version, 1 AS rank
+    FROM pg_proc WHERE proname = 'pg_database_collation_actual_version'
+  UNION ALL SELECT '${C_LIBRARY}', '(SELECT max(pg_collation_actual_version(o.oid)) FROM pg_collation o
+    WHERE o.collprovider = ''c'' AND o.collcollate = datcollate)', 2
+  ORDER BY rank LIMIT 1) known
 \\gexec
 \\set ON_ERROR_STOP 1
 `;

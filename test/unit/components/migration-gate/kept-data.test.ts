@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { dataLoss, type FoundData, lossText, sortedAnew } from "../../../../components/migration-gate/kept-data";
-import { comparableBackup, type ComparableBackup } from "../../../../components/database-backup/job";
+import { C_LIBRARY, comparableBackup, type ComparableBackup } from "../../../../components/database-backup/job";
 
 const backup: ComparableBackup = comparableBackup.parse({
   name: "auth",
@@ -73,6 +73,9 @@ describe("data after the chart", () => {
     // PostgreSQL refuses to refresh to or from no version.
     const musl = sortedAnew(glibc, found({ default: null, "de-x-icu": "153.120" }));
     expect(musl).to.contain("default: 2.36 before, one without a version (musl) now").and.not.contain("REFRESH");
+    // Before PostgreSQL 15 a database has no version.
+    const older = sortedAnew(made({ [C_LIBRARY]: "2.31" }), found({ [C_LIBRARY]: "2.36" }));
+    expect(older).to.contain("2.31 before, 2.36 now").and.contain("REINDEX").and.not.contain("REFRESH");
     expect(sortedAnew(made({ default: null }), found({ default: "2.36" }))).to.contain("musl) before, 2.36 now");
   });
 
