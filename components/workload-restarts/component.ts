@@ -15,7 +15,7 @@ import type { InjectionJob } from "./injection-job";
 import { skippedInWords } from "./skipped";
 import type { SoakJob } from "./soak-job";
 import { type Soak, stagesOf } from "./stages";
-import { Turns } from "./turns";
+import { onceTaken, Turns } from "./turns";
 import { type ClusterAccess, program } from "../../shared/shell";
 
 /** Resources that are declared before the engine has taken the first of them. */
@@ -237,26 +237,11 @@ async function inParts(declarations: readonly (() => pulumi.Resource)[]): Promis
   const all: pulumi.Resource[] = [];
   for (const declare of declarations) {
     const before = all.at(-IN_FLIGHT);
-    if (all.length >= IN_FLIGHT && before) await taken(before);
+    // One that is refused ends the run by itself.
+    if (all.length >= IN_FLIGHT && before) await new Promise<void>((resolve) => onceTaken(before, resolve, resolve));
     all.push(withoutStackTraces(declare));
   }
   return all;
-}
-
-/** Ends when the engine has taken a resource, or refused it, which ends the run by itself. */
-function taken({ urn }: pulumi.Resource): Promise<void> {
-  return new Promise((resolve) => {
-    pulumi.recover(
-      urn.apply((known) => {
-        resolve();
-        return known;
-      }),
-      () => {
-        resolve();
-        return "";
-      },
-    );
-  });
 }
 
 /**

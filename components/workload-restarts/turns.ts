@@ -33,21 +33,32 @@ export class Turns {
 
   /** Notes that an item ends with a resource: its place is free once the engine is done with that. */
   endsWith(item: number, resource: pulumi.Resource): void {
-    const done = resource.urn.apply((urn) => {
-      this.queue.end(item);
-      this.give(this.queue.begin(), [resource]);
-      return urn;
-    });
-    // A run that goes on after a failure (--continue-on-error) must not restart anything more all the same.
-    pulumi.recover(done, () => {
-      this.give(this.queue.stop(), [resource]);
-      return "";
-    });
+    onceTaken(
+      resource,
+      () => {
+        this.queue.end(item);
+        this.give(this.queue.begin(), [resource]);
+      },
+      // A run that goes on after a failure (--continue-on-error) must not restart anything more all the same.
+      () => this.give(this.queue.stop(), [resource]),
+    );
   }
 
   private give(items: readonly number[], after: pulumi.Resource[]): void {
     for (const item of items) this.turns[item]?.take(after);
   }
+}
+
+/** Calls one of both when the engine is done with a resource, or has refused it. */
+export function onceTaken({ urn }: pulumi.Resource, done: () => void, failed: () => void): void {
+  const known = urn.apply((name) => {
+    done();
+    return name;
+  });
+  pulumi.recover(known, () => {
+    failed();
+    return "";
+  });
 }
 
 type Take = (after: pulumi.Resource[]) => void;
