@@ -1,4 +1,4 @@
-import { dig, digList, groupKind, isMap, type KubeObject } from "../../kubernetes/objects";
+import { dig, digList, groupKind, isMap, type KubeObject, objectKey } from "../../kubernetes/objects";
 import { containersOf, POD_SPECS, textOf } from "../../kubernetes/pod-templates";
 import { configReferences } from "../../kubernetes/references";
 import { isPostgresServer } from "./postgres-server";
@@ -15,10 +15,8 @@ const isConfig = ({ apiVersion, kind }: KubeObject) =>
 
 /** ConfigMaps and Secrets that containers take variables from, and that are not among the objects. */
 export function configElsewhere(objects: readonly KubeObject[], namespace: string): ConfigId[] {
-  const id = (one: ConfigId) => `${one.kind}/${one.namespace}/${one.name}`;
-  const own = new Set(
-    objects.filter(isConfig).map(({ kind, metadata }) => `${kind}/${metadata.namespace ?? namespace}/${metadata.name}`),
-  );
+  const id = ({ kind, ...metadata }: ConfigId) => objectKey({ apiVersion: "v1", kind, metadata }, namespace);
+  const own = new Set(objects.map((object) => objectKey(object, namespace)));
   const read = objects.flatMap((object) =>
     configReferences(podSpecOf(object))
       .filter(({ as }) => as === "environment")

@@ -1,3 +1,4 @@
+import { sqlIdentifier } from "./sql-identifier";
 import { z } from "zod";
 
 /** Where a backup is tried: on a server that is thrown away afterwards, or in a scratch database of its own server. */
@@ -70,7 +71,7 @@ export function timescaleArguments({
 export function roleStatements(roles: readonly string[]): string {
   // A line break in a name would be taken for the end of the list's line.
   const names = roles.filter((role) => !/[\r\n]/.test(role));
-  return [...names.map((role) => `CREATE ROLE "${role.replaceAll('"', '""')}";`), END_OF_ROLES, ""].join("\n");
+  return [...names.map((role) => `CREATE ROLE ${sqlIdentifier(role)};`), END_OF_ROLES, ""].join("\n");
 }
 
 /** Ends the list of roles on the script's input. */

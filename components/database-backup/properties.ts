@@ -1,3 +1,4 @@
+import { sqlIdentifier } from "./sql-identifier";
 import { z } from "zod";
 
 /** Something that belongs to a database and that `pg_restore` into another one leaves out. */
@@ -19,24 +20,23 @@ const LISTS = new Set([
   ...["shared_preload_libraries", "unix_socket_directories"],
 ]);
 
-const identifier = (name: string) => `"${name.replaceAll('"', '""')}"`;
 const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
 /** The statements that give a database these properties; needs standard_conforming_strings. */
 export function propertyStatements(database: string, properties: readonly DatabaseProperty[]): string[] {
-  const db = identifier(database);
+  const db = sqlIdentifier(database);
   return properties.map(({ kind, name, value, role }) => {
     switch (kind) {
       case "setting": {
-        const of = role === "" ? `ALTER DATABASE ${db}` : `ALTER ROLE ${identifier(role)} IN DATABASE ${db}`;
+        const of = role === "" ? `ALTER DATABASE ${db}` : `ALTER ROLE ${sqlIdentifier(role)} IN DATABASE ${db}`;
         // Settings of an application have a dot in their name.
-        const setting = name.split(".").map(identifier).join(".");
+        const setting = name.split(".").map(sqlIdentifier).join(".");
         return `${of} SET ${setting} TO ${LISTS.has(name.toLowerCase()) && value !== "" ? value : literal(value)};`;
       }
       case "acl":
         return `REVOKE ALL ON DATABASE ${db} FROM PUBLIC;`;
       case "grant": {
-        const to = role === "" ? "PUBLIC" : identifier(role);
+        const to = role === "" ? "PUBLIC" : sqlIdentifier(role);
         const option = name.endsWith("*") ? " WITH GRANT OPTION" : "";
         return `GRANT ${name.replace("*", "")} ON DATABASE ${db} TO ${to}${option};`;
       }

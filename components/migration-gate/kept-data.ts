@@ -1,4 +1,5 @@
 import { C_LIBRARY, type ComparableBackup } from "../database-backup/job";
+import { sqlIdentifier } from "../database-backup/sql-identifier";
 import { shellWord } from "../../shared/shell-word";
 
 /** What is in a database after the chart. */
@@ -48,10 +49,10 @@ export function sortedAnew({ name, comparison: { collations: before = {} } }: Co
   const known = changed.filter((one) => before[one] !== null && now[one] !== null);
   const accept = known.flatMap((one) => {
     if (one === C_LIBRARY) return [];
-    if (one === "default") return [`ALTER DATABASE ${identifier(found.database)} REFRESH COLLATION VERSION;`];
-    return [`ALTER COLLATION ${identifier(one)} REFRESH VERSION;`];
+    if (one === "default") return [`ALTER DATABASE ${sqlIdentifier(found.database)} REFRESH COLLATION VERSION;`];
+    return [`ALTER COLLATION ${sqlIdentifier(one)} REFRESH VERSION;`];
   });
-  const statements = [`REINDEX DATABASE ${identifier(found.database)};`, ...accept];
+  const statements = [`REINDEX DATABASE ${sqlIdentifier(found.database)};`, ...accept];
   return (
     `WARNING: database ${name} sorts texts by another version of its collations (${versions.join("; ")}), so its indexes on ` +
     `texts may miss rows and let duplicates in until they are built anew; as its owner, in psql: ${statements.join(" ")}`
@@ -59,7 +60,6 @@ export function sortedAnew({ name, comparison: { collations: before = {} } }: Co
 }
 
 const versionText = (version: string | null | undefined) => version ?? "one without a version (musl)";
-const identifier = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 /** What was lost, with the lines that bring it back or accept it. */
 export function lossText(losses: readonly { loss: string; backup: ComparableBackup }[]): string {
