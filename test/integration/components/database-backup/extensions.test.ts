@@ -2,12 +2,9 @@ import { delimiter } from "node:path";
 import { expect } from "chai";
 import execa from "execa";
 import { askServers, refuseCertainFailures } from "../../../../components/database-backup/cluster/ask-servers";
-import type { DatabaseTarget } from "../../../../components/database-backup/references";
-import type { ClusterClient } from "../../../../kubernetes/connect";
+import { certainRefusal, NO_CLUSTER } from "../../world/outside-backups";
 import { ServerOfOnesOwn } from "../../world/postgres-server";
 
-/** Databases outside of the cluster, so the cluster is asked for nothing. */
-const client = {} as ClusterClient;
 const QUEUES = {
   version: "1.0",
   trusted: false,
@@ -34,19 +31,9 @@ describe("extensions that keep rows, and large objects", function () {
   const sql = (database: string, text: string) => server.sql(database, text);
   const target = (...args: Parameters<ServerOfOnesOwn["target"]>) => server.target(...args);
 
-  async function refusal(one: DatabaseTarget): Promise<string> {
-    const asked = await askServers(client, [one]);
-    try {
-      refuseCertainFailures(asked, () => "server");
-    } catch (error) {
-      return (error as Error).message;
-    }
-    return "";
-  }
-
   const dumped = (user: string) => execa("pg_dump", ["-U", user, "-d", "queued"], { env: server.env, reject: false });
   const warnings = async () => {
-    const asked = await askServers(client, [target("queued")]);
+    const asked = await askServers(NO_CLUSTER, [target("queued")]);
     return refuseCertainFailures(asked, () => "server").join();
   };
 
@@ -64,10 +51,10 @@ describe("extensions that keep rows, and large objects", function () {
   });
 
   it("rows of an extension that row security hides are refused, as pg_dump would", async () => {
-    expect(await refusal(target("queued", "reader"))).to.equal("");
+    expect(await certainRefusal(target("queued", "reader"))).to.equal("");
     await sql("queued", "ALTER TABLE job ENABLE ROW LEVEL SECURITY;");
     expect((await dumped("reader")).stderr).to.contain('row-level security policy for table "job"');
-    expect(await refusal(target("queued", "reader"))).to.match(/hides rows of public.job.*BYPASSRLS/s);
+    expect(await certainRefusal(target("queued", "reader"))).to.match(/hides rows of public.job.*BYPASSRLS/s);
     await sql("queued", "ALTER TABLE job DISABLE ROW LEVEL SECURITY;");
   });
 
@@ -77,14 +64,14 @@ describe("extensions that keep rows, and large objects", function () {
       "CREATE ROLE keeper; SELECT lo_from_bytea(4711, 'x'); ALTER LARGE OBJECT 4711 OWNER TO keeper;",
     );
     expect((await dumped("reader")).stderr).to.contain("permission denied for large object");
-    expect(await refusal(target("queued", "reader"))).to.match(
+    expect(await certainRefusal(target("queued", "reader"))).to.match(
       /user reader may not read the large objects of role keeper.*GRANT/s,
     );
     await sql("queued", "GRANT SELECT ON LARGE OBJECT 4711 TO PUBLIC;");
-    expect(await refusal(target("queued", "reader"))).to.equal("");
+    expect(await certainRefusal(target("queued", "reader"))).to.equal("");
     await sql("queued", "REVOKE SELECT ON LARGE OBJECT 4711 FROM PUBLIC; GRANT keeper TO reader;");
     expect((await dumped("reader")).exitCode).to.equal(0);
-    expect(await refusal(target("queued", "reader"))).to.equal("");
+    expect(await certainRefusal(target("queued", "reader"))).to.equal("");
   });
 
   for (const [what, made, gone] of [
@@ -95,7 +82,7 @@ describe("extensions that keep rows, and large objects", function () {
   ] as const) {
     it(`the database postgres with ${what} is not empty`, async () => {
       const isEmpty = async () => {
-        const [asked] = await askServers(client, [target("queued")]);
+        const [asked] = await askServers(NO_CLUSTER, [target("queued")]);
         return asked?.databases.find(({ name }) => name === "postgres")?.empty;
       };
       await sql("postgres", made);
@@ -107,7 +94,7 @@ describe("extensions that keep rows, and large objects", function () {
 
   it("the database postgres with an extension and no rows in it is empty", async () => {
     await sql("postgres", "CREATE EXTENSION queues;");
-    const [asked] = await askServers(client, [target("queued")]);
+    const [asked] = await askServers(NO_CLUSTER, [target("queued")]);
     expect(asked?.databases.find(({ name }) => name === "postgres")?.empty).to.equal(true);
     await sql("postgres", "DROP EXTENSION queues;");
   });

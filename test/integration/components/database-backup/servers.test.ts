@@ -5,41 +5,27 @@ import { expect } from "chai";
 import execa from "execa";
 import { askServers, refuseCertainFailures } from "../../../../components/database-backup/cluster/ask-servers";
 import { decideProof } from "../../../../components/database-backup/cluster/decide-proof";
-import { LocalStore } from "../../../../components/database-backup/cluster/local-store";
 import { scratchName } from "../../../../components/database-backup/cluster/prove";
-import { replaceDatabase } from "../../../../components/database-backup/cluster/replace";
-import { backUp } from "../../../../components/database-backup/cluster/run";
 import { DatabaseSession } from "../../../../components/database-backup/cluster/session";
-import type { BackupJob } from "../../../../components/database-backup/job";
 import type { ProofChoice } from "../../../../components/database-backup/proof";
 import type { DatabaseTarget } from "../../../../components/database-backup/references";
-import type { ClusterWriter } from "../../../../kubernetes/connect";
 import { runSql } from "../../../../sandbox/postgres";
+import { backedUp, enter, NO_CLUSTER, OWNER, refusalBy, restored } from "../../world/outside-backups";
 import { ServerOfOnesOwn } from "../../world/postgres-server";
-
-/** Databases outside of the cluster, so the cluster is asked for nothing. */
-const client = {} as ClusterWriter;
 
 /** What people have in their databases, on a server of the test's own; it needs no cluster. */
 describe("backups of databases as people run them", function () {
   this.timeout(120_000);
   let server: ServerOfOnesOwn;
-  let destination: string;
-  const { PATH: path, TMPDIR: temporary } = process.env;
+  let leave: () => void;
 
   before(async () => {
     server = await ServerOfOnesOwn.start({ extensions: EXTENSIONS });
-    // Other tests leave something there for a while.
-    process.env["TMPDIR"] = join(server.dir, "tmp");
-    mkdirSync(tmpdir());
-    destination = join(server.dir, "backups");
-    process.env["PATH"] = `${server.bin}${delimiter}${path}`;
+    leave = enter(server);
     await sql("postgres", "CREATE ROLE plain LOGIN; CREATE ROLE other; GRANT pg_read_all_data TO plain;");
   });
   after(async () => {
-    process.env["PATH"] = path;
-    if (temporary === undefined) delete process.env["TMPDIR"];
-    else process.env["TMPDIR"] = temporary;
+    leave?.();
     await server?.stop();
   });
   afterEach(async () => {
@@ -50,43 +36,13 @@ describe("backups of databases as people run them", function () {
   const sql = (database: string, text: string) => server.sql(database, text);
   const target = (...args: Parameters<ServerOfOnesOwn["target"]>) => server.target(...args);
 
-  const release = { name: "casa", namespace: "n", chartVersion: "0.1.0", revision: 1, status: "deployed" };
-  const owner = { stack: "test", cluster: "c", release };
-
-  async function made(one: DatabaseTarget, choice: ProofChoice = "server") {
-    const job: BackupJob = {
-      ...owner,
-      destination: { kind: "folder", path: destination },
-      keep: 5,
-      timeoutSeconds: 60,
-      databases: [one],
-      proof: { choice, kinds: {} },
-      occasion: "test",
-    };
-    const said: string[] = [];
-    await backUp(client, job, (line) => said.push(line));
-    const store = new LocalStore(destination, "test");
-    const [manifest] = (await store.list())
-      .filter(({ name }) => name === one.name)
-      .sort((a, b) => (a.at < b.at ? 1 : -1));
-    if (!manifest) throw new Error("there is no backup");
-    return { manifest, read: () => store.read(manifest.file), said: said.join("\n") };
-  }
-
-  async function restored(one: DatabaseTarget, backup: Awaited<ReturnType<typeof made>>) {
-    const session = await DatabaseSession.open(client, one);
-    return replaceDatabase(session, backup.manifest, await backup.read(), owner, 60);
-  }
+  const made = (one: DatabaseTarget, choice: ProofChoice = "server") =>
+    backedUp(one, join(server.dir, "backups"), { choice, kinds: {} });
 
   async function refusal(one: DatabaseTarget, choice: ProofChoice = "auto"): Promise<string> {
-    const asked = await askServers(client, [one]);
-    const { kindOf } = await decideProof(client, choice, asked, { stack: "test", release: "casa" });
-    try {
-      refuseCertainFailures(asked, kindOf);
-    } catch (error) {
-      return (error as Error).message;
-    }
-    return "";
+    const asked = await askServers(NO_CLUSTER, [one]);
+    const { kindOf } = await decideProof(NO_CLUSTER, choice, asked, { stack: "test", release: "casa" });
+    return refusalBy(asked, kindOf);
   }
 
   async function failure(run: Promise<unknown>): Promise<string> {
@@ -109,10 +65,10 @@ describe("backups of databases as people run them", function () {
 
     await sql("mixed", "DROP OWNED BY other; DROP TABLE mine;");
     await sql("postgres", "DROP ROLE other;");
-    const kept = await failure(restored(target("mixed"), backup));
+    const kept = await failure(restored(backup, target("mixed")));
     expect(kept).to.contain("roles that this server does not have: other");
     await sql("postgres", "CREATE ROLE other;");
-    await restored(target("mixed"), backup);
+    await restored(backup, target("mixed"));
     expect(await sql("mixed", OWNERS)).to.equal(described);
     expect(await sql("mixed", "SELECT string_agg(subname, ',') FROM pg_subscription;")).to.equal("sub");
   });
@@ -136,9 +92,9 @@ describe("backups of databases as people run them", function () {
     await sql("postgres", "CREATE DATABASE captured;");
     await sql("captured", "CREATE TABLE t AS SELECT 1 AS id;");
     const backup = await made(target("captured"));
-    expect((await restored(target("captured"), backup)).slots).to.deep.equal([]);
+    expect((await restored(backup, target("captured"))).slots).to.deep.equal([]);
     await sql("captured", "SELECT pg_create_logical_replication_slot('capture', 'pgoutput');");
-    const { slots, kept } = await restored(target("captured"), backup);
+    const { slots, kept } = await restored(backup, target("captured"));
     expect(slots).to.deep.equal([{ name: "capture", plugin: "pgoutput" }]);
     // What is said is what PostgreSQL does: the slot is the old database's.
     expect(await sql("captured", "SELECT database FROM pg_replication_slots WHERE slot_name = 'capture';")).to.equal(
@@ -166,7 +122,7 @@ describe("backups of databases as people run them", function () {
       const before = await sql(name, WORDS);
       const backup = await made(target(name));
       await sql(name, "DELETE FROM t;");
-      await restored(target(name), backup);
+      await restored(backup, target(name));
       expect(await sql(name, WORDS)).to.equal(before);
     }
   });
@@ -182,7 +138,7 @@ describe("backups of databases as people run them", function () {
 
   it("what an earlier version restored into a scratch database with a subscription is dropped, its slot is not", async () => {
     const one = target("mixed");
-    const { name } = scratchName(await DatabaseSession.open(client, one), owner);
+    const { name } = scratchName(await DatabaseSession.open(NO_CLUSTER, one), OWNER);
     await sql("postgres", `CREATE DATABASE ${name};`);
     await sql(
       name,
@@ -241,7 +197,7 @@ describe("backups of databases as people run them", function () {
       const lock = execa("psql", ["-X", "-q", "-A", "-t", "-U", "postgres", "-d", "closed"], { env: server.env });
       lock.stdin?.write("BEGIN; LOCK TABLE theirs; SELECT 'locked';\n");
       await new Promise((resolve) => lock.stdout?.once("data", resolve));
-      const [one] = await askServers(client, [target("closed")]);
+      const [one] = await askServers(NO_CLUSTER, [target("closed")]);
       expect(one && refuseCertainFailures([one], () => "server").join()).to.match(
         /the dump of closed waits for public.theirs as long as pid \d+ \(user postgres/,
       );
@@ -271,7 +227,7 @@ describe("backups of databases as people run them", function () {
       for (const choice of ["server", "database"] as const) {
         const backup = await made(one, choice);
         expect(backup.said).not.to.contain("through a pooler");
-        await restored(one, backup);
+        await restored(backup, one);
       }
       expect(await through(SETTINGS)).to.equal(before);
     });
@@ -280,7 +236,7 @@ describe("backups of databases as people run them", function () {
       const hidden = await server.pooler({ socket: true });
       try {
         const one = target("pooled", "postgres", hidden?.port);
-        const [asked] = await askServers(client, [one]);
+        const [asked] = await askServers(NO_CLUSTER, [one]);
         expect(asked && refuseCertainFailures([asked], () => "server").join()).to.contain("is a pooler");
         const { said } = await made(one);
         expect(said).to.contain("through a pooler");

@@ -1,33 +1,23 @@
-import { mkdirSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { expect } from "chai";
 import { askServers, refuseCertainFailures } from "../../../../components/database-backup/cluster/ask-servers";
 import { decideProof } from "../../../../components/database-backup/cluster/decide-proof";
 import { compareData } from "../../../../components/migration-gate/cluster/compare-data";
 import { comparableBackup } from "../../../../components/database-backup/job";
-import { LocalStore } from "../../../../components/database-backup/cluster/local-store";
-import { replaceDatabase } from "../../../../components/database-backup/cluster/replace";
-import { backUp } from "../../../../components/database-backup/cluster/run";
-import { DatabaseSession } from "../../../../components/database-backup/cluster/session";
 import type { ProofKind } from "../../../../components/database-backup/proof";
-import type { DatabaseTarget } from "../../../../components/database-backup/references";
-import type { BackupJob } from "../../../../components/database-backup/job";
-import type { ClusterWriter } from "../../../../kubernetes/connect";
 import { runSql } from "../../../../sandbox/postgres";
 import { findPostgres17 } from "../../../../sandbox/python-tools";
 import { findPostgresBin } from "../../../../sandbox/system";
+import { backedUp, certainRefusal, enter, NO_CLUSTER, restored } from "../../world/outside-backups";
 import { ServerOfOnesOwn } from "../../world/postgres-server";
-
-/** Databases outside of the cluster, so the cluster is asked for nothing. */
-const client = {} as ClusterWriter;
 
 /** Servers and clients of two major versions, whose programs are looked for on PATH. */
 describe("backups with another version's programs", function () {
   this.timeout(120_000);
   let older: ServerOfOnesOwn;
   let newer: ServerOfOnesOwn;
-  const { PATH: path, TMPDIR: temporary } = process.env;
+  let leave: () => void;
+  const { PATH: path } = process.env;
 
   /** The throw-away server's programs are found beside those on PATH. */
   const isFound = (findPostgresBin() ?? "").startsWith("/usr/lib/postgresql/");
@@ -39,8 +29,7 @@ describe("backups with another version's programs", function () {
       this.skip();
     }
     [older, newer] = await Promise.all([ServerOfOnesOwn.start(), ServerOfOnesOwn.start({ programs })]);
-    process.env["TMPDIR"] = join(older.dir, "tmp");
-    mkdirSync(tmpdir());
+    leave = enter(older);
     for (const server of [older, newer]) {
       await runSql(server.env, "CREATE DATABASE data;");
       const note = "'SET transaction_timeout = 0;' AS note";
@@ -48,50 +37,29 @@ describe("backups with another version's programs", function () {
     }
   });
   after(async () => {
-    process.env["PATH"] = path;
-    if (temporary === undefined) delete process.env["TMPDIR"];
-    else process.env["TMPDIR"] = temporary;
+    leave?.();
     await Promise.all([older?.stop(), newer?.stop()]);
   });
 
   const withProgramsOf = (server: ServerOfOnesOwn) => {
     process.env["PATH"] = `${server.bin}${delimiter}${path}`;
   };
-  const release = { name: "casa", namespace: "n", chartVersion: "0.1.0", revision: 1, status: "deployed" };
-  const owner = { stack: "test", cluster: "c", release };
-
-  const jobOf = (one: DatabaseTarget, destination: string, kinds: Record<string, ProofKind>): BackupJob => ({
-    ...owner,
-    destination: { kind: "folder", path: destination },
-    keep: 1,
-    timeoutSeconds: 60,
-    databases: [one],
-    proof: { choice: "auto", kinds },
-    occasion: "test",
-  });
-
   /** Backs up as the preview decided, drops the table, restores, and counts. */
   async function backedUpAndRestored(server: ServerOfOnesOwn) {
     const one = server.target("data");
-    const asked = await askServers(client, [one]);
-    const { kindOf, warnings } = await decideProof(client, "auto", asked, { stack: "test", release: "casa" });
+    const asked = await askServers(NO_CLUSTER, [one]);
+    const { kindOf, warnings } = await decideProof(NO_CLUSTER, "auto", asked, { stack: "test", release: "casa" });
     refuseCertainFailures(asked, kindOf);
-    const said: string[] = [];
-    const destination = join(server.dir, "backups");
-    const job = jobOf(one, destination, { data: kindOf(one) });
-    await backUp(client, job, (line) => said.push(line));
-    const store = new LocalStore(destination, "test");
-    const [manifest] = await store.list();
-    if (!manifest) throw new Error("there is no backup");
+    const proof = { choice: "auto", kinds: { data: kindOf(one) } } as const;
+    const backup = await backedUp(one, join(server.dir, "backups"), proof);
     await runSql(server.env, "DROP TABLE t;", "data");
-    const session = await DatabaseSession.open(client, one);
-    await replaceDatabase(session, manifest, await store.read(manifest.file), owner, 60);
+    await restored(backup);
     const rows = await runSql(
       server.env,
       "SELECT count(*) FROM t WHERE note = 'SET transaction_timeout = 0;';",
       "data",
     );
-    return { rows, said: said.join("\n"), warnings, version: manifest.serverVersion };
+    return { rows, said: backup.said, warnings, version: backup.manifest.serverVersion };
   }
 
   it("a client newer than the server: its limit that the server does not know is left out, the proof is told", async () => {
@@ -130,14 +98,14 @@ describe("backups with another version's programs", function () {
     expect(before).not.to.equal(now);
     withProgramsOf(newer);
     const made = (server: ServerOfOnesOwn, proof: ProofKind) =>
-      backUp(client, jobOf(server.target("sorted"), join(server.dir, "sorted"), { sorted: proof }), () => undefined);
+      backedUp(server.target("sorted"), join(server.dir, "sorted"), { choice: "auto", kinds: { sorted: proof } });
     for (const server of [older, newer]) await made(server, "server");
     await made(newer, "database");
-    const backup = comparableBackup.parse((await made(older, "database"))[0]);
+    const backup = comparableBackup.parse((await made(older, "database")).result);
     expect(backup.comparison.collations).to.deep.equal({ default: before });
-    expect(await compareData(client, [backup])).to.equal("database sorted has its data");
+    expect(await compareData(NO_CLUSTER, [backup])).to.equal("database sorted has its data");
     const moved = { ...backup, comparison: { ...backup.comparison, target: newer.target("sorted") } };
-    expect(await compareData(client, [moved]))
+    expect(await compareData(NO_CLUSTER, [moved]))
       .to.contain(`default: ${before} before, ${now} now`)
       .and.contain('REINDEX DATABASE "sorted"; ALTER DATABASE "sorted" REFRESH COLLATION VERSION;');
     // The statements are those that the server takes.
@@ -146,13 +114,8 @@ describe("backups with another version's programs", function () {
 
   it("a client older than the server is refused by the preview", async () => {
     withProgramsOf(older);
-    const asked = await askServers(client, [newer.target("data")]);
-    let said = "";
-    try {
-      refuseCertainFailures(asked, () => "database");
-    } catch (error) {
-      said = (error as Error).message;
-    }
-    expect(said).to.contain("older than the server").and.contain("Fix:");
+    expect(await certainRefusal(newer.target("data"), "database"))
+      .to.contain("older than the server")
+      .and.contain("Fix:");
   });
 });
