@@ -39,8 +39,13 @@ if [ -n "$3" ]; then PGPASSWORD=$(cat "$3") || exit ${NO_LOGIN}; fi
 export PGDATABASE PGUSER PGPASSWORD PGCONNECT_TIMEOUT=10 PGAPPNAME=$5 PGCLIENTENCODING=UTF8 LC_ALL=C
 if [ -z "$PGPASSWORD" ]; then unset PGPASSWORD; fi
 sql() { psql -X -q -A -t -w -v ON_ERROR_STOP=1 "$@"; }
+# What somebody set for the user or the database holds for his programs, not for ours.
+options="\${PGOPTIONS-} -c casa_upgrade.straight=yes -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
+unlimited() (PGOPTIONS=$options; export PGOPTIONS; sql "$@")
 # A pooler takes no options that it does not know, or keeps them to itself.
-straight() { [ "$(PGOPTIONS='-c casa_upgrade.straight=yes' sql -c 'SHOW casa_upgrade.straight' 2>/dev/null)" = yes ]; }
+straight() { [ "$(unlimited -c 'SHOW casa_upgrade.straight' 2>/dev/null)" = yes ]; }
+# A limit of some milliseconds may end even this, which says nothing of the login.
+answers() { unlimited -c 'SELECT 1' >/dev/null 2>&1 || sql -c 'SELECT 1' >/dev/null; }
 around() {
   at=$(sql -c "SELECT host(inet_server_addr()), inet_server_port(), pg_postmaster_start_time()") || return 1
   case $at in "|"*) return 1 ;; esac
@@ -54,7 +59,7 @@ login() {
     for address in $(hostname -i 2>/dev/null) 127.0.0.1; do
       pg_isready -q -t 3 -h "$address" || continue
       PGHOST=$address; export PGHOST
-      if refusal=$(sql -c 'SELECT 1' 2>&1 >/dev/null); then return 0; fi
+      if refusal=$(answers 2>&1); then return 0; fi
       # Whether the password is wrong: the server asks for one at this address. libpq, which says so, speaks English here.
       case $(unset PGPASSWORD; PGPASSFILE=/dev/null sql -c 'SELECT 1' 2>&1 >/dev/null) in
         *"no password supplied"*) ;;
@@ -66,18 +71,16 @@ login() {
     done
     if [ -n "$given" ]; then PGHOST=$given; else unset PGHOST; fi
   fi
-  sql -c 'SELECT 1' >/dev/null || exit ${NO_LOGIN}
+  answers || exit ${NO_LOGIN}
   if [ "$1" = pod ] || straight; then return 0; fi
   # pg_dump and pg_restore set what a pooler would hand on to others; the server itself is asked where it is.
   if (around); then around; printf '${FACT}{"pooler":"%s:%s"}\\n' "$PGHOST" "$PGPORT" >&2; else echo '${FACT}{"pooler":""}' >&2; fi
 }
 login "$4"
-# What somebody set for the user or the database holds for his programs; ours set the rest themselves. That the server
-# as a whole takes no writes (its disk is full) is respected.
-options="\${PGOPTIONS-} -c casa_upgrade.straight=yes -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
+# Ours set the rest themselves. That the server as a whole takes no writes (its disk is full) is respected.
 asked="SELECT current_setting('casa_upgrade.straight', true), current_setting('server_encoding'),
   (SELECT source FROM pg_settings WHERE name = 'default_transaction_read_only' AND setting = 'on')"
-if said=$(PGOPTIONS=$options sql -c "$asked" 2>/dev/null); then case $said in "yes|"*)
+if said=$(unlimited -c "$asked" 2>/dev/null); then case $said in "yes|"*)
   case \${said##*|} in database | user | "database user") options="$options -c default_transaction_read_only=off" ;; esac
   PGOPTIONS=$options
   export PGOPTIONS
