@@ -26,8 +26,8 @@ export async function permissionsCommand(target: Target, role: Role): Promise<Ou
   const client = await connectTo(config);
   const read = () => readSnapshot(client, loaded, { stack: stack.name, upgrade: "casa" });
   const { chart, installed, systems, policies } = await withProgress("reading cluster and chart", read);
-  // helm's own check goes on in the background, and its folder is removed when it ends.
-  await chart.refusal;
+  // helm's rehearsal goes on in the background, and its folder is removed when it ends.
+  await chart.rehearsal;
   const before = installed ? parseManifest(installed.latest.manifest).map(({ object }) => object) : [];
   const objects = [...chart.rendered, ...chart.hooks, ...before];
   const find = await findResources(client, objects);

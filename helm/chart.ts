@@ -16,15 +16,8 @@ import { type ChartMeta, type ChartSource, isLocalChart, localPath, pull, readMe
 import { helm } from "./helm";
 import { chartAtOtherTime, rendersTheSame, valuesAtOtherTime } from "./other-time";
 import { apiVersionsWith } from "./planned-apis";
-import {
-  checkByHelm,
-  isHook,
-  LARGEST_RECORD,
-  renderFixed,
-  renderForReal,
-  type Rendering,
-  type RenderJob,
-} from "./render";
+import { rehearse, type Rehearsal } from "./check";
+import { isHook, LARGEST_RECORD, renderFixed, renderForReal, type Rendering, type RenderJob } from "./render";
 import { findUnstable, joinUnstable, maskUnstable, type UnstableFields } from "./unstable";
 
 /** What the chart is rendered with. */
@@ -73,11 +66,8 @@ export interface LoadedChart extends ReleaseObjects {
   fixed: { objects: KubeObject[]; unstable: UnstableFields };
   /** Hash of everything the chart renders, the same in every run (Secret data and generated fields left out). */
   digest: string;
-  /**
-   * Why helm would refuse these objects, in its words; undefined when it would not. It comes later than the rest: helm
-   * reads the cluster's whole OpenAPI document for it.
-   */
-  refusal?: Promise<string | undefined>;
+  /** What helm does to the cluster, or where it ends; undefined when it has nothing to do. It comes a little later. */
+  rehearsal?: Promise<Rehearsal>;
 }
 
 /**
@@ -111,15 +101,17 @@ export async function loadChart(source: ChartSource, input: RenderInput): Promis
     const planned = crds.map(({ object }) => object);
     const view = await openClusterView(input.client, planned, job.scratch);
     const rendering = renderReal(job, more, input, view);
-    const refusal = rendering.then(async ({ first }) => {
+    const rehearsal = rendering.then(async ({ first }): Promise<Rehearsal> => {
       const objects = objectsOf(first.objects);
       const [leaveOut, withoutSchema] = await Promise.all([
         brought(input.client, planned, objects),
         serverJudgesFields(input.client, first.manifest, objects),
       ]);
-      return recordProblem(first) ?? checkByHelm(job, view, first, { leaveOut, withoutSchema });
+      const refusal = recordProblem(first);
+      void readAhead(input.client, objects, input.namespace).catch(() => undefined); // helm says what is wrong with it
+      return refusal === undefined ? rehearse(job, view, first, { leaveOut, withoutSchema }) : { refusal };
     });
-    keepUntil(refusal.finally(() => view.close()));
+    keepUntil(rehearsal.finally(() => view.close()));
     const real = await rendering;
     const rendered = objectsOf(real.first.objects);
     return {
@@ -129,7 +121,7 @@ export async function loadChart(source: ChartSource, input: RenderInput): Promis
       withOldValues: real.old && objectsOf(real.old.objects),
       hooks: objectsOf(real.first.hooks),
       unstable: real.unstable,
-      refusal,
+      rehearsal,
     };
   });
 }
@@ -139,6 +131,15 @@ function recordProblem({ recordBytes = 0 }: Rendering): string | undefined {
   return (
     `its record of the revision would have ${recordBytes} bytes, and a Secret takes ${LARGEST_RECORD}: the chart with all ` +
     "its files (also those that no template reads), the values and the manifest are in it"
+  );
+}
+
+/** helm reads one object after the other, which takes long where the API server is far away. */
+async function readAhead(client: ClusterClient, objects: readonly KubeObject[], namespace: string): Promise<void> {
+  const find = await findResources(client, objects);
+  const there = objects.filter(({ apiVersion, kind, metadata }) => metadata.name && find(apiVersion, kind));
+  await Promise.all(
+    there.map((object) => client.api.get(object, object.metadata.namespace ?? namespace, object.metadata.name ?? "")),
   );
 }
 

@@ -6,17 +6,24 @@ import { join } from "node:path";
 import { type RawAnswer, UnreachableError } from "../kubernetes/api";
 import type { ClusterClient } from "../kubernetes/connect";
 import type { KubeObject } from "../kubernetes/objects";
+import { HelmWrites, type Look } from "./helm-writes";
 import { plannedCrd, plannedVersion, withPlannedApis } from "./planned-apis";
 
 /** The cluster as helm is shown it while it renders. */
-export interface ClusterView {
+export interface ClusterView extends ViewAccess {
+  /** The same cluster, where helm may write as it likes: each write is noted and goes no further. */
+  rehearsal(): Promise<ViewAccess & { readonly writes: HelmWrites }>;
+  /** The first request that the API server did not answer. */
+  readonly failure: UnreachableError | undefined;
+  close(): Promise<void>;
+}
+
+/** How helm gets at the view. */
+export interface ViewAccess {
   /** Flags for helm. */
   readonly args: readonly string[];
   /** Environment for helm: nothing of the user's may lead it to another cluster. */
   readonly env: NodeJS.ProcessEnv;
-  /** The first request that the API server did not answer. */
-  readonly failure: UnreachableError | undefined;
-  close(): Promise<void>;
 }
 
 /** Environment variables that would change where helm connects, as whom, or where it looks for releases. */
@@ -41,14 +48,18 @@ export async function openClusterView(
   scratch: string,
 ): Promise<ClusterView> {
   const token = randomBytes(32).toString("hex");
+  const rehearsals = new Map<string, HelmWrites>();
   let failure: UnreachableError | undefined;
   const look = onceForEach((path, accept) => lookUp(client, path, accept, crds));
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const url = request.url ?? "";
-    if (!url.startsWith(`/${token}/`)) return refuse(response, 401, "Unauthorized");
-    if (request.method !== "GET") return refuse(response, 405, "only reading is allowed here");
+    const [, secret = "", path = ""] = /^\/([0-9a-f]+)(\/.*)$/.exec(request.url ?? "") ?? [];
+    const writes = rehearsals.get(secret);
+    if (secret !== token && !writes) return refuse(response, 401, "Unauthorized");
+    if (request.method !== "GET" && !writes) return refuse(response, 405, "only reading is allowed here");
     try {
-      const { code, contentType, body } = await look(url.slice(token.length + 1), request.headers.accept);
+      const { accept } = request.headers;
+      const { code, contentType, body } =
+        writes && request.method !== "GET" ? await writes.take(request, path, look) : await look(path, accept);
       response.writeHead(code, { "content-type": contentType }).end(body);
     } catch (error) {
       if (error instanceof UnreachableError) failure ??= error;
@@ -57,10 +68,27 @@ export async function openClusterView(
   };
   const server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
-  const file = join(scratch, `kubeconfig-${token.slice(0, 8)}.json`);
   const { port } = server.address() as AddressInfo;
+  const access = (secret: string) => accessTo(`http://127.0.0.1:${port}/${secret}`, secret, scratch);
+  return {
+    ...(await access(token)),
+    rehearsal: async () => {
+      const secret = randomBytes(32).toString("hex");
+      const writes = new HelmWrites();
+      rehearsals.set(secret, writes);
+      return { ...(await access(secret)), writes };
+    },
+    get failure() {
+      return failure;
+    },
+    close: () => closeServer(server),
+  };
+}
+
+async function accessTo(server: string, secret: string, scratch: string): Promise<ViewAccess> {
+  const file = join(scratch, `kubeconfig-${secret.slice(0, 8)}.json`);
   const config = {
-    clusters: [{ name: "view", cluster: { server: `http://127.0.0.1:${port}/${token}` } }],
+    clusters: [{ name: "view", cluster: { server } }],
     contexts: [{ name: "view", context: { cluster: "view" } }],
   };
   await writeFile(file, JSON.stringify(config), { mode: 0o600 });
@@ -72,17 +100,13 @@ export async function openClusterView(
       KUBECACHEDIR: join(scratch, "cache"),
       HELM_DRIVER: "secret",
     },
-    get failure() {
-      return failure;
-    },
-    close: () => closeServer(server),
   };
 }
 
+const JSON_ANSWER = "application/json";
+
 /** What a cluster serves, and how it describes that: megabytes, of which each run of helm asks for all it needs. */
 const SERVED = /^\/(?:version|api(?:\/v1)?|apis(?:\/[^/]+){0,2}|openapi\/v[23](?:\/.*)?)$/;
-
-type Look = (path: string, accept: string | undefined) => Promise<RawAnswer>;
 
 /** Asks once what the cluster serves, as long as the view is there; objects are looked up each time. */
 function onceForEach(look: Look): Look {
@@ -107,9 +131,11 @@ async function lookUp(
   accept: string | undefined,
   crds: readonly KubeObject[],
 ): Promise<RawAnswer> {
-  const answer = await api.readRaw(path, accept ?? "application/json");
+  const [where = "", search] = path.split("?");
+  // Of an object the plan asks, too, and helm several times.
+  const isObject = search === undefined && !SERVED.test(where) && (accept ?? JSON_ANSWER) === JSON_ANSWER;
+  const answer = isObject ? await api.getRaw(path) : await api.readRaw(path, accept ?? JSON_ANSWER);
   if (crds.length === 0) return answer;
-  const [where = ""] = path.split("?");
   const [, groupVersion] = /^\/apis\/([^/]+\/[^/]+)$/.exec(where) ?? [];
   if (answer.code === 404 && groupVersion !== undefined) {
     const planned = plannedVersion(groupVersion, crds);

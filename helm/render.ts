@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { z } from "zod";
 import { ManifestError, parseManifest, type SourcedObject } from "../kubernetes/objects";
 import { UserError } from "../shared/user-error";
 import { shellWord } from "../shared/shell-word";
-import type { ClusterView } from "./cluster-view";
+import type { ClusterView, ViewAccess } from "./cluster-view";
 import { helm, HelmError, helmVersion } from "./helm";
 
 /** A chart on disk and what it is rendered with. */
@@ -98,45 +98,6 @@ async function renderRefused(job: RenderJob, view: ClusterView, refusal: HelmErr
 }
 
 /**
- * Has helm check what it would install, as its upgrade does before it changes anything: every kind is served, every
- * object can be read, nothing belongs to somebody else.
- *
- * @param options.withoutSchema helm leaves the fields to the API server and does not read its OpenAPI document, which
- *   takes longer than all the rest.
- * @param options.leaveOut objects that it cannot judge yet, because their CRD comes with this upgrade. Default none.
- * @returns helm's refusal; undefined when it has none.
- */
-export async function checkByHelm(
-  job: RenderJob,
-  view: ClusterView,
-  { manifest, refused }: Rendering,
-  options: { withoutSchema: boolean; leaveOut?: (object: SourcedObject["object"]) => boolean },
-): Promise<string | undefined> {
-  const { withoutSchema, leaveOut } = options;
-  const more = withoutSchema ? WITHOUT_SCHEMA : [];
-  if ((await helmVersion()).major >= 4)
-    return refused ?? (withoutSchema ? undefined : await refusalOf(job, view, more));
-  const file = join(job.scratch, `checked-${randomUUID()}.yaml`);
-  const documents = manifest.split(/^---(?:[ \t].*)?$/m);
-  const kept = leaveOut
-    ? documents.filter((text) => !parseManifest(text).some(({ object }) => leaveOut(object)))
-    : documents;
-  await writeFile(file, `# checked\n${kept.map((text) => `---\n${text}\n`).join("")}`, { mode: 0o600 });
-  return refusalOf(job, view, [...postRenderer(`cat >/dev/null; cat ${shellWord(file)}`), ...more]);
-}
-
-async function refusalOf(job: RenderJob, view: ClusterView, more: readonly string[]): Promise<string | undefined> {
-  try {
-    await helm([...dryRunArgs(job, view), ...more], { env: view.env });
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof HelmError)) throw error;
-    refuseIfUnreachable(view);
-    return error.message;
-  }
-}
-
-/**
  * Renders the chart in a way that is the same in every run, whatever revision is the next one: as an upgrade, revision
  * 1. The digest of the chart comes from it, and the CRDs of its `crds/` folders.
  *
@@ -182,19 +143,24 @@ async function run(job: RenderJob, view: ClusterView, more: readonly string[]): 
 }
 
 /** helm leaves the fields of objects to the server. */
-const WITHOUT_SCHEMA = ["--disable-openapi-validation"];
+export const WITHOUT_SCHEMA = ["--disable-openapi-validation"];
 
 /** Flags that have helm 3 send what it rendered through a shell command. */
-function postRenderer(command: string): string[] {
+export function postRenderer(command: string): string[] {
   return ["--post-renderer", "sh", "--post-renderer-args", "-c", "--post-renderer-args", command];
 }
 
-function dryRunArgs(job: RenderJob, view: ClusterView): string[] {
+export function dryRunArgs(job: RenderJob, view: ClusterView): string[] {
+  return [...upgradeArgs(job, view), "--dry-run=server"];
+}
+
+/** helm's upgrade, or install. */
+export function upgradeArgs(job: RenderJob, view: ViewAccess): string[] {
   return [
     ...(job.isUpgrade ? ["upgrade", "--reset-values"] : ["install"]),
     ...[job.release, job.path, "--namespace", job.namespace, "--values", job.valuesFile],
     // CRDs are applied by a step of their own.
-    ...["--skip-crds", "--dry-run=server", "--output", "json", ...view.args],
+    ...["--skip-crds", "--output", "json", ...view.args],
   ];
 }
 
@@ -223,7 +189,7 @@ function parsed<T>(job: RenderJob, parse: () => T): T {
   }
 }
 
-function refuseIfUnreachable({ failure }: ClusterView): void {
+export function refuseIfUnreachable({ failure }: ClusterView): void {
   if (!failure) return;
   throw new UserError(
     "connection",

@@ -46,6 +46,7 @@ export type ApiReader = Pick<
   | "allKinds"
   | "path"
   | "get"
+  | "getRaw"
   | "list"
   | "count"
   | "eachPage"
@@ -86,13 +87,8 @@ export class KubeApi {
   }
 
   private async answerOf(method: string, path: string, options: RequestOptions): Promise<unknown> {
-    const { code, body } = await this.transport.send(method, path, options);
-    const text = body.toString();
-    if (code < 400 && options.text) return text;
-    if (code >= 400) throw refusal(code, text);
-    const answer = parseAnswer(text);
-    if (isMap(answer)) return answer;
-    throw new UnreachableError("the answer is no object; what answers there is not a Kubernetes API server");
+    const answer = await this.transport.send(method, path, options);
+    return answer.code < 400 && options.text ? answer.body.toString() : objectIn(answer);
   }
 
   /** Sends a GET request; errors as in {@link request}. */
@@ -216,11 +212,32 @@ export class KubeApi {
   async get(object: { apiVersion: string; kind: string }, namespace: string, name: string): Promise<unknown> {
     try {
       const path = await this.path(object, namespace, name);
-      return await this.once(path, () => this.request("GET", path));
+      return await this.parsedAt(path).catch(named(`GET ${path}`));
     } catch (error) {
       if (error instanceof ApiError && error.code === 404) return undefined;
       throw error;
     }
+  }
+
+  /**
+   * Reads an object and hands on whatever the API server answers, refusals too.
+   *
+   * @throws UnreachableError when it does not answer.
+   */
+  async getRaw(path: string): Promise<RawAnswer> {
+    return (await this.objectAt(path)).answer;
+  }
+
+  private async parsedAt(path: string): Promise<unknown> {
+    const found = await this.objectAt(path);
+    return (found.object ??= objectIn(found.answer));
+  }
+
+  private async objectAt(path: string): Promise<{ answer: RawAnswer; object?: unknown }> {
+    const found = await this.once(path, async () => ({ answer: await this.transport.send("GET", path, {}) }));
+    const { code } = found.answer;
+    if (code >= 400 && code !== 404) this.remembered?.delete(path);
+    return found;
   }
 
   /**
@@ -315,6 +332,15 @@ export class KubeApi {
     };
     await read().catch(named(`GET ${path}`));
   }
+}
+
+/** @throws ApiError for a refusal, UnreachableError for what is no answer of an API server. */
+function objectIn({ code, body }: RawAnswer): object {
+  const text = body.toString();
+  if (code >= 400) throw refusal(code, text);
+  const answer = parseAnswer(text);
+  if (isMap(answer)) return answer;
+  throw new UnreachableError("the answer is no object; what answers there is not a Kubernetes API server");
 }
 
 function noList(): UnreachableError {

@@ -20,19 +20,23 @@ export async function dryRunCreate(client: ClusterClient, object: KubeObject, na
   );
 }
 
-/** Asks what a JSON merge patch would make of an object. */
+/** A change to an object: a JSON merge patch, or whatever the content type says. */
+export interface Patch {
+  readonly body: unknown;
+  readonly contentType?: string;
+  /** Parameters that it is sent with. */
+  readonly query?: Readonly<Record<string, string>>;
+}
+
+/** Asks what a patch would make of an object. */
 export async function dryRunPatch(
   client: ClusterClient,
   object: KubeObject,
   namespace: string,
-  patch: Record<string, unknown>,
+  { body, contentType = "application/merge-patch+json", query = AS_US }: Patch,
 ): Promise<DryRun> {
   return ask(client, object, namespace, async (collection, name) =>
-    client.api.dryRun("PATCH", `${collection}/${name}`, {
-      body: patch,
-      contentType: "application/merge-patch+json",
-      query: AS_US,
-    }),
+    client.api.dryRun("PATCH", `${collection}/${name}`, { body, contentType, query }),
   );
 }
 

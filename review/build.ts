@@ -26,6 +26,7 @@ import type { ReviewInput } from "./input";
 import { type HookChange, hookChanges } from "./hooks";
 import { listIfAllowed, releaseRolls } from "./pods";
 import { redacted } from "./redacted";
+import { unseenWrites } from "./unseen-writes";
 import { vainWaits } from "./vain-waits";
 import { newClaims } from "./new-claims";
 import { podsThatDoNotCome } from "./pods-to-come";
@@ -81,10 +82,11 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
   const all = [...changes, ...records];
   const byServer = changes.flatMap(refusalOf);
   const replaced = replacedWorkloads(rolls);
-  const [contents, waits, absent] = await Promise.all([
+  const [contents, waits, absent, unseen] = await Promise.all([
     deletedContents(client, objects, hooks),
     input.newRevision ? vainWaits(client, objects, release.namespace) : [],
     input.newRevision ? podsThatDoNotCome(client, objects, hooks, replaced, release.namespace) : [],
+    input.newRevision ? unseenWrites(client, objects, await toRender.writes, release.namespace) : [],
   ]);
   const allCrds = [...crds.crds, ...templatedCrds.crds];
   const predicted = objects.flatMap(({ after }) => after ?? []);
@@ -96,7 +98,8 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
   };
   const runtime = await runtimeFacts(input, state, redactor);
   // Last, because it takes the longest.
-  const refusals = byServer.length > 0 || !input.newRevision ? byServer : refusalByHelm(chart, await chart.refusal);
+  const refusals =
+    byServer.length > 0 || !input.newRevision ? byServer : refusalByHelm(chart, (await chart.rehearsal)?.refusal);
   const breaking = breakingChanges(input);
   const sections = redacted(
     {
@@ -124,7 +127,7 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     runtime,
     acknowledgements: config.acknowledge,
     risks: rankRisks(sections),
-    warnings: [...input.warnings, ...crds.byHand, ...waits, ...absent, ...stale, ...sorting].map((text) =>
+    warnings: [...input.warnings, ...crds.byHand, ...unseen, ...waits, ...absent, ...stale, ...sorting].map((text) =>
       redactor.text(text),
     ),
     reviewed: reviewedHashes(factsOf(input, objects, allCrds, redactor), reviewKey(client, installed)),
@@ -160,6 +163,7 @@ function rendering(
     migratedCrds: migratedCrds(crds),
     createsNamespace,
     isInstall: installed === undefined,
+    writes: chart.rehearsal?.then(({ writes }) => writes),
   };
 }
 

@@ -1,18 +1,19 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ClusterClient } from "../kubernetes/connect";
 import { findResources, type FindResource } from "../kubernetes/find-resources";
-import { dryRunCreate, dryRunDelete, dryRunPatch, type DryRun } from "../kubernetes/dry-run";
+import { dryRunCreate, dryRunDelete, dryRunPatch, type DryRun, type Patch } from "../kubernetes/dry-run";
 import { differences, keyedPath, pathText, valueAt } from "./diff/fields";
 import { mergePatch, mergeTyped, mergeUntyped } from "./diff/merge";
 import { isTyped } from "./diff/merge-keys";
-import { sameKeys } from "./diff/same-key";
+import { lostTwins } from "./diff/same-key";
 import { fieldChanges } from "./diff/object-change";
 import { isSecret, normalizeSecret, type Redactor } from "../kubernetes/redact";
-import { definedKind, groupKind, isCrd, isMap, type KubeObject, objectKey } from "../kubernetes/objects";
+import { definedKind, groupKind, isCrd, isMap, type KubeObject, kubeObject, objectKey } from "../kubernetes/objects";
 import { RESOURCE_POLICY } from "../crds/crds";
 import { dryRunMigration, type MigratedCrd } from "./crd-migration";
 import type { ObjectChange } from "./report/schema";
 import type { ObjectCheck } from "../kubernetes/object-check";
+import type { HelmWrites } from "../helm/helm-writes";
 import { GENERATED, type UnstableFields } from "../helm/unstable";
 
 /** What helm is about to do, in objects. */
@@ -37,6 +38,8 @@ export interface ReleaseRendering {
   migratedCrds: ReadonlyMap<string, MigratedCrd>;
   /** The release's namespace does not exist yet. */
   createsNamespace: boolean;
+  /** What helm sends to change objects; undefined where it was not asked. */
+  writes?: Promise<HelmWrites | undefined>;
   /** Nothing is installed yet: helm creates every object, and does not look for it in between. Default: it is. */
   isInstall?: boolean;
 }
@@ -56,8 +59,8 @@ export interface ReleaseObject {
 }
 
 /**
- * Finds out what helm's upgrade will do to every object of the release: computes the merge that helm computes, has the
- * API server carry it out as a dry-run, and compares its answer with the live object. What helm deletes comes last.
+ * Finds out what helm's upgrade will do to every object of the release: has the API server carry out the patches that
+ * helm makes as dry-runs, and compares its answers with the live objects. What helm deletes comes last.
  */
 export async function releaseObjects(
   client: ClusterClient,
@@ -135,7 +138,9 @@ async function reviewTarget(
   const live = (await client.api.get(target, at ?? "", target.metadata.name ?? "")) as KubeObject | undefined;
   const common = { key, namespaced: served.namespaced, target: rendered };
   if (!live) {
-    const result = await tryCreate(client, target, at, rendering);
+    const sent = (await rendering.writes)?.to(await client.api.path(target, at ?? "", target.metadata.name ?? ""));
+    const body = kubeObject.safeParse(sent?.find(({ method }) => method === "POST")?.body);
+    const result = await tryCreate(client, body.data ?? target, at, rendering);
     const check = rendering.isInstall && same.length > 1 ? TWICE : judged(result, changing);
     return [{ ...common, after: result.after ?? target, change: change(target, "create", at, check, name) }];
   }
@@ -146,19 +151,19 @@ async function reviewTarget(
     const next = owned(one, release, at);
     return merge(versions.installed.get(id) ?? next, next, before);
   }, live);
-  const patch = mergePatch(live, merged);
-  const isSame = Object.keys(patch).length === 0;
+  const patch = await patchOf(client, live, merged, same, rendering);
   // What is made up may be by chance what is there already, this time. The day's date is no chance.
   const mayDiffer = generated.length > 0 && (rendering.unstable.random?.has(key) ?? true);
-  if (isSame && !mayDiffer) return [{ ...common, live, after: live }];
-  const result = isSame ? { check: ACCEPTED, after: live } : await tryPatch(client, target, at ?? "", patch, rendering);
+  const lost = (after?: KubeObject) => byHelm(target, after, versions.installed.get(id), client.context);
+  if (!patch && !mayDiffer && !lost(live)) return [{ ...common, live, after: live }];
+  const result = patch ? await tryPatch(client, target, at ?? "", patch, rendering) : { check: ACCEPTED, after: live };
   const after = result.after ?? merged;
   const { fields, folded } = fieldChanges(
     {
       live,
       after: withGenerated(
         after,
-        isSame || mayDiffer ? generated : generated.filter((path) => differs(live, after, path)),
+        !patch || mayDiffer ? generated : generated.filter((path) => differs(live, after, path)),
       ),
       installed: versions.installed.get(id),
       target: rendered,
@@ -169,9 +174,29 @@ async function reviewTarget(
     },
     redactor,
   );
-  if (fields.length + folded === 0) return [{ ...common, live, after: live }];
-  const check = byHelm(target, live, versions.installed.get(id), client.context) ?? judged(result, changing);
+  const check = lost(result.after) ?? judged(result, changing);
+  if (fields.length + folded === 0 && check.result !== "rejected") return [{ ...common, live, after: live }];
   return [{ ...common, live, after, change: { ...change(target, "update", at, check), fields, folded } }];
+}
+
+/**
+ * The change that helm makes of a live object; undefined when it makes none. Where helm was not asked it is computed:
+ * for objects that the chart renders several times, too, each of which helm merges into what the one before made.
+ */
+async function patchOf(
+  client: ClusterClient,
+  live: KubeObject,
+  merged: KubeObject,
+  same: Same,
+  { writes }: ReleaseRendering,
+): Promise<Patch | undefined> {
+  const sent = same.length > 1 ? undefined : await writes;
+  if (sent) {
+    const { namespace = "", name = "" } = live.metadata;
+    return sent.to(await client.api.path(same[0], namespace, name)).find(({ method }) => method === "PATCH");
+  }
+  const body = mergePatch(live, merged);
+  return Object.keys(body).length === 0 ? undefined : { body };
 }
 
 /** A CRD whose objects are migrated is put in place by the migration, and helm finds it so. */
@@ -179,7 +204,7 @@ function tryPatch(
   client: ClusterClient,
   target: KubeObject,
   namespace: string,
-  patch: Record<string, unknown>,
+  patch: Patch,
   { migratedCrds }: ReleaseRendering,
 ): Promise<DryRun> {
   const migrated = isCrd(target) ? migratedCrds.get(target.metadata.name ?? "") : undefined;
@@ -230,7 +255,7 @@ function withGenerated(object: KubeObject, paths: readonly string[][]): KubeObje
 async function reviewRemoved(
   client: ClusterClient,
   object: KubeObject,
-  { release: { namespace }, keptCrds }: ReleaseRendering,
+  { release: { namespace }, keptCrds, writes }: ReleaseRendering,
 ): Promise<ReleaseObject[]> {
   const served = await client.api.resource(object.apiVersion, object.kind);
   const at = served?.namespaced ? (object.metadata.namespace ?? namespace) : undefined;
@@ -238,7 +263,11 @@ async function reviewRemoved(
   if (!served || !live) return [];
   const common = { key: objectKey(object, namespace), namespaced: served.namespaced, live };
   const isKept = isCrd(object) && keptCrds.has(object.metadata.name ?? "");
-  if (isKept || live.metadata.annotations?.[RESOURCE_POLICY] === "keep") {
+  const sent = (await writes)?.to(await client.api.path(object, at ?? "", object.metadata.name ?? ""));
+  const goes = sent
+    ? sent.some(({ method }) => method === "DELETE")
+    : live.metadata.annotations?.[RESOURCE_POLICY] !== "keep";
+  if (isKept || !goes) {
     return [{ ...common, after: live, change: change(object, "keep", at, { result: "accepted" }) }];
   }
   return [{ ...common, change: change(object, "delete", at, await dryRunDelete(client, object, at ?? "")) }];
@@ -260,14 +289,14 @@ export function scaledKey(kind: string, namespace: string | undefined, name: str
   return `${kind} ${namespace ?? ""}/${name ?? ""}`;
 }
 
-/** What helm's patch would not do as the chart says. */
+/** What helm's patch does not do as the chart says. */
 function byHelm(
   target: KubeObject,
-  live: KubeObject,
+  after: KubeObject | undefined,
   installed: KubeObject | undefined,
   context: string,
 ): ObjectCheck | undefined {
-  const message = isTyped(target.apiVersion) ? sameKeys(target, live, installed) : undefined;
+  const message = isTyped(target.apiVersion) ? lostTwins(target, after, installed) : undefined;
   if (message === undefined) return undefined;
   const { name = "", namespace } = target.metadata;
   const where = `--context ${context}${namespace ? ` --namespace ${namespace}` : ""}`;

@@ -75,8 +75,8 @@ function fieldChange(path: string, before: string | undefined, after: string): O
 async function tryRestart(client: ClusterClient, target: RestartTarget, stamp: string): Promise<ObjectCheck> {
   const { kind, namespace, name } = target;
   const object: KubeObject = { apiVersion: apiVersionOf(kind), kind, metadata: { namespace, name } };
-  const patch = patchOf(target, stamp, target.moment ?? new Date().toISOString());
-  return (await dryRunPatch(client, object, namespace, patch)).check;
+  const body = patchOf(target, stamp, target.moment ?? new Date().toISOString());
+  return (await dryRunPatch(client, object, namespace, { body })).check;
 }
 
 function notAsked(total: number): ObjectCheck {

@@ -1,3 +1,5 @@
+import { isMap, type KubeObject } from "../../kubernetes/objects";
+
 /** Labels that every chart version changes on every object. */
 const LABELS = new Set(["helm.sh/chart", "app.kubernetes.io/version", "chart", "heritage"]);
 
@@ -11,4 +13,9 @@ export function isNoise(path: readonly string[]): boolean {
   const parent = path.at(-2);
   if (parent === "labels") return LABELS.has(field);
   return parent === "annotations" && /^checksum\/|(^|[/.-])checksum$|^pulumi\.com\/(patch|skipAwait)/.test(field);
+}
+
+/** Whether a controller writes a field anew whatever a chart has there: the rules of an aggregated ClusterRole. */
+export function isOfController({ kind, ...object }: KubeObject, path: readonly string[]): boolean {
+  return kind === "ClusterRole" && isMap(object["aggregationRule"]) && path[0] === "rules";
 }

@@ -3,7 +3,7 @@ import { dig, isMap, type KubeObject } from "../../kubernetes/objects";
 import { GENERATED } from "../../helm/unstable";
 import type { Cause, FieldChange } from "../report/schema";
 import { differences, pathText, valueAt, type FieldDifference } from "./fields";
-import { isNoise } from "./noise";
+import { isNoise, isOfController } from "./noise";
 import { HIDDEN, isSecret, normalizeSecret, type Redactor } from "../../kubernetes/redact";
 import { valueTexts } from "./value-text";
 
@@ -35,7 +35,7 @@ export function fieldChanges(versions: ObjectVersions, redactor: Redactor): { fi
     target: normalizeSecret(versions.target),
     targetWithOldValues: versions.targetWithOldValues && normalizeSecret(versions.targetWithOldValues),
   };
-  const all = differences(versions.live, versions.after);
+  const all = differences(versions.live, versions.after).filter(({ path }) => !isOfController(versions.after, path));
   const told = all.filter(({ path }) => !isNoise(path));
   // A key that is made up must not decide the order either: a review says the same each time.
   const isMadeUp = ({ path }: FieldDifference) => versions.madeUpKeys?.has(pathText(path)) === true;

@@ -32,8 +32,6 @@ const crd = (
   { names = "", versions = "v1", field = "size", more = "", meta = "", group = "ends.example" } = {},
 ) => crdText(name, { group, field, versions: versions.split(","), names, spec: more, metadata: meta });
 export const template = (text: string): Files => ({ "templates/a.yaml": text });
-const service = (ports: string) =>
-  template(`apiVersion: v1\nkind: Service\nmetadata: {name: dns}\nspec: {selector: {a: b}, ports: [${ports}]}\n`);
 export const hook = (kind: string, policy: string, metadata = "name: h") => `apiVersion: batch/v1
 kind: ${kind}
 metadata: {${metadata}, annotations: {helm.sh/hook: "pre-install,pre-upgrade", helm.sh/hook-delete-policy: "${policy}"}}
@@ -95,53 +93,6 @@ export const CASES: readonly Case[] = [
     after: template("apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: a-}\n"),
     says: ["it has no name (generateName)", "Fix:"],
     helm: /resource name may not be empty/,
-  },
-  {
-    name: "a Service that gets 53/UDP beside 53/TCP",
-    before: service("{name: tcp, port: 53, protocol: TCP}"),
-    after: service("{name: tcp, port: 53, protocol: TCP}, {name: udp, port: 53, protocol: UDP}"),
-    says: ["two items of spec.ports have the same port (53)", "delete service dns"],
-    helm: "succeeds",
-  },
-  {
-    name: "a Service that loses 53/UDP beside 53/TCP: helm would take both",
-    before: service(
-      "{name: http, port: 80}, {name: tcp, port: 53, protocol: TCP}, {name: udp, port: 53, protocol: UDP}",
-    ),
-    after: service("{name: http, port: 80}, {name: tcp, port: 53, protocol: TCP}"),
-    says: ["two items of spec.ports have the same port (53)", "delete service dns"],
-    helm: "succeeds",
-  },
-  {
-    name: "a Service that has both in another order",
-    before: service("{name: tcp, port: 53, protocol: TCP}, {name: udp, port: 53, protocol: UDP}"),
-    after: service("{name: udp, port: 53, protocol: UDP}, {name: tcp, port: 53, protocol: TCP}"),
-    says: ["two items of spec.ports have the same port (53)"],
-    helm: /Duplicate value/,
-  },
-  {
-    name: "a Service that has both already",
-    before: service("{name: tcp, port: 53, protocol: TCP}, {name: udp, port: 53, protocol: UDP}"),
-    after: {
-      ...service("{name: tcp, port: 53, protocol: TCP}, {name: udp, port: 53, protocol: UDP}"),
-      "templates/b.yaml": configMap("b", "a: b"),
-    },
-    review: ({ objects }) =>
-      expect(objects.map(({ name }) => name))
-        .to.include("b")
-        .and.not.include("dns"),
-    helm: "succeeds",
-  },
-  {
-    name: "a container that listens on a port by TCP and then by UDP, too",
-    before: template(deployment("d", { container: "image: a:1, ports: [{containerPort: 53, protocol: TCP}]" })),
-    after: template(
-      deployment("d", {
-        container: "image: a:1, ports: [{containerPort: 53, protocol: TCP}, {containerPort: 53, protocol: UDP}]",
-      }),
-    ),
-    says: ["have the same containerPort (53)", "--cascade=orphan"],
-    helm: "succeeds",
   },
   {
     name: "a new CRD whose short name another CRD of the group has",

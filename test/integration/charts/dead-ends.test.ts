@@ -9,6 +9,7 @@ import { writeFiles } from "../../fixtures/write-files";
 import { ClusterFixture } from "../world/cluster-fixture";
 import { CASES, type Files } from "./dead-end-cases";
 import { POD_CASES } from "./dead-end-pods";
+import { TWIN_CASES } from "./dead-end-twins";
 
 describe("dead ends and data that goes: told by the plan, before anything changes", function () {
   this.timeout(120_000);
@@ -30,7 +31,7 @@ describe("dead ends and data that goes: told by the plan, before anything change
       ...files,
     });
 
-  for (const [i, one] of [...CASES, ...POD_CASES].entries()) {
+  for (const [i, one] of [...CASES, ...TWIN_CASES, ...POD_CASES].entries()) {
     it(one.name, async () => {
       const namespace = `ends-${i}`;
       await fixture.kubectl("create", "namespace", namespace);

@@ -8,6 +8,7 @@ import { findConflicts, ownershipProblem } from "../../../helm/ownership";
 import { missingPermissions, neededPermissions, permissionProblem } from "../../../kubernetes/permissions";
 import { readRelease } from "../../../helm/release";
 import { parseManifest } from "../../../kubernetes/objects";
+import { writeFiles } from "../../fixtures/write-files";
 import { ClusterFixture, refusal } from "../world/cluster-fixture";
 import { chartPath } from "../world/world";
 
@@ -138,16 +139,56 @@ describe("guards before an upgrade", function () {
         writeFileSync(join(folder(), "templates/x.yaml"), manifest);
         const install = world.helm(["install", "checked", folder(), "--namespace", "default", "--dry-run=server"]);
         const byHand = await install.then(() => undefined, String);
-        const { refusal: said } = await loadChart(
+        const { rehearsal } = await loadChart(
           { chart: folder() },
           ...[{ release: "checked", namespace: "default", values: {}, client: world.client, isUpgrade: false }],
         );
-        const found = await said;
+        const found = (await rehearsal)?.refusal;
         expect(byHand === undefined).to.equal(what in accepted);
         expect(found === undefined, `${found ?? ""} / ${byHand ?? ""}`).to.equal(byHand === undefined);
         if (found !== undefined) expect(byHand).to.contain(found.split(": ").at(-1));
       });
     }
+  });
+
+  it("helm carries an upgrade out where nothing reaches the API server, and what it sends is known", async () => {
+    const chart = (version: string, map: string) => {
+      const folder = writeFiles(join(world.scratch, "rehearsed"), {
+        "Chart.yaml": `apiVersion: v2\nname: rehearsed\nversion: ${version}\n`,
+        "templates/map.yaml": map,
+      });
+      return { chart: folder };
+    };
+    const input = { release: "rehearsed", namespace: "default", values: {}, client: world.client };
+    const map = (name: string, data: string) =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {${data}}\n`;
+    const path = (name: string) => `/api/v1/namespaces/default/configmaps/${name}`;
+    const state = async () =>
+      Promise.all([
+        world.kubectl("get", "configmaps,secrets", "--all-namespaces", "--output", "json"),
+        world.helm(["list", "--namespace", "default", "--output", "json"]),
+      ]);
+
+    const empty = await state();
+    const first = chart("0.1.0", map("rehearsed", "a: b"));
+    const install = await (await loadChart(first, { ...input, isUpgrade: false })).rehearsal;
+    expect(install?.refusal).to.equal(undefined);
+    expect(install?.writes?.paths()).to.deep.equal([path("rehearsed")]);
+    expect(install?.writes?.to(path("rehearsed"))[0]).to.deep.include({ method: "POST" });
+    expect(await state()).to.deep.equal(empty);
+
+    await world.helm(["install", "rehearsed", first.chart, "--namespace", "default"]);
+    await world.kubectl("patch", "configmap", "rehearsed", "--patch", '{"data": {"a": "by hand", "c": "d"}}');
+    const installed = await state();
+    const next = chart("0.2.0", map("rehearsed", "a: b") + "---\n" + map("another", ""));
+    const upgrade = await (await loadChart(next, { ...input, isUpgrade: true })).rehearsal;
+    expect(upgrade?.writes?.paths().sort()).to.deep.equal([path("another"), path("rehearsed")]);
+    expect(upgrade?.writes?.to(path("rehearsed")).map(({ method, body }) => [method, body])).to.deep.equal([
+      ["PATCH", { data: { a: "b" } }],
+    ]);
+    const without = await (await loadChart(chart("0.3.0", ""), { ...input, isUpgrade: true })).rehearsal;
+    expect(without?.writes?.to(path("rehearsed")).map(({ method }) => method)).to.deep.equal(["DELETE"]);
+    expect(await state()).to.deep.equal(installed);
   });
 
   describe("injection", () => {

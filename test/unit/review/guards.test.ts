@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { Redactor } from "../../../kubernetes/redact";
 import { otherOwner } from "../../../review/crd-owners";
-import { sameKeys } from "../../../review/diff/same-key";
+import { lostTwins } from "../../../review/diff/same-key";
 import { redacted } from "../../../review/redacted";
 import { sampleReview } from "../../fixtures/review";
 
@@ -10,39 +10,43 @@ describe("lists that helm would merge wrongly", () => {
   const tcp = { name: "tcp", port: 53, protocol: "TCP" };
   const udp = { name: "udp", port: 53, protocol: "UDP" };
 
-  const said = (after: object[], before: object[], live = before) =>
-    sameKeys(ports(...after), ports(...live), ports(...before)) === undefined ? "fine" : "wrong";
+  /** @param made what the API server makes of helm's patch; undefined when it refuses it. */
+  const said = (wanted: object[], before: object[], made: object[] | undefined) =>
+    lostTwins(ports(...wanted), made && ports(...made), ports(...before)) === undefined ? "fine" : "wrong";
 
   // What comes of each was seen with helm 3.22 on a real API server.
-  it("two items of one key, unless they stay as they are", () => {
+  it("two items of one key, unless both are there afterwards", () => {
     const [other, third] = [
       { name: "m", port: 1 },
       { name: "a", port: 5 },
     ];
-    expect(sameKeys(ports(tcp, udp), ports(tcp), ports(tcp))).to.contain(
+    expect(lostTwins(ports(tcp, udp), ports(tcp), ports(tcp))).to.contain(
       "two items of spec.ports have the same port (53)",
     );
     const defaulted = [tcp, udp].map((port) => ({ ...port, targetPort: 53 }));
     expect(said([tcp, udp], [tcp, udp], defaulted)).to.equal("fine");
-    expect(said([third, tcp, udp], [other, tcp, udp])).to.equal("fine");
-    expect(said([tcp, udp], [other, tcp, udp])).to.equal("fine");
-    expect(said([tcp, other, udp], [other, tcp, udp])).to.equal("fine");
-    expect(said([other], [other, tcp, udp])).to.equal("fine");
-    expect(said([udp, tcp], [tcp, udp])).to.equal("wrong");
-    expect(said([tcp, { ...udp, name: "udp2" }], [tcp, udp])).to.equal("wrong");
-    expect(said([tcp], [tcp, udp])).to.equal("wrong");
+    expect(said([third, tcp, udp], [other, tcp, udp], [third, tcp, udp])).to.equal("fine");
+    expect(said([other], [other, tcp, udp], [other])).to.equal("fine");
+    expect(said([udp, tcp], [tcp, udp], undefined)).to.equal("wrong");
+    expect(said([tcp, { ...udp, name: "udp2" }], [tcp, udp], [tcp, udp])).to.equal("wrong");
+    expect(said([tcp], [tcp, udp], [])).to.equal("wrong");
+    expect(said([tcp], [tcp, udp], [tcp, udp])).to.equal("wrong");
     // What somebody added by hand is nothing that helm takes away.
     expect(said([tcp], [tcp], [tcp, udp])).to.equal("fine");
   });
 
-  it("inside of containers, by the container's name", () => {
+  it("inside of containers, by the container's name; of variables of one name the last counts", () => {
     const pod = (...env: object[]) => ({
       spec: { template: { spec: { containers: [{ name: "a" }, { name: "b", env }] } } },
     });
-    const twice = pod({ name: "A", value: "1" }, { name: "A", value: "2" });
-    const once = pod({ name: "A", value: "1" });
-    expect(sameKeys(twice, once, once)).to.contain("have the same name (A)");
-    expect(sameKeys(twice, twice, twice)).to.equal(undefined);
+    const [first, last] = [
+      { name: "A", value: "1" },
+      { name: "A", value: "2" },
+    ];
+    expect(lostTwins(pod(first, last), pod(first), pod(first))).to.contain("have the same name (A)");
+    expect(lostTwins(pod(last), pod(), pod(first, last))).to.contain("have the same name (A)");
+    expect(lostTwins(pod(first, last), pod(first, last), pod(first, last))).to.equal(undefined);
+    expect(lostTwins(pod(first, last), pod(last), pod(first, last))).to.equal(undefined);
   });
 });
 

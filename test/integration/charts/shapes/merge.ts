@@ -27,6 +27,13 @@ spec:
       spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
 `;
 
+const aggregated = (metadata: string) => `apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: "{{ .Release.Namespace }}-aggregated"${metadata}}
+aggregationRule: {clusterRoleSelectors: [{matchLabels: {rbac.authorization.k8s.io/aggregate-to-view: "true"}}]}
+rules: []
+`;
+
 /** What helm makes of the live object. */
 export const merge: Shape[] = [
   { name: "a field that changes", before: configMap("field", "a: b"), after: configMap("field", "a: c") },
@@ -107,6 +114,41 @@ export const merge: Shape[] = [
     name: "a Secret in clear and encoded",
     before: "apiVersion: v1\nkind: Secret\nmetadata: {name: enc}\nstringData: {a: b}\n",
     after: "apiVersion: v1\nkind: Secret\nmetadata: {name: enc}\ndata: {a: Yg==, c: ZA==}\n",
+  },
+  {
+    name: "a Secret in clear that loses a key: the API server keeps it",
+    before: "apiVersion: v1\nkind: Secret\nmetadata: {name: clear}\nstringData: {a: b, c: d}\n",
+    after: "apiVersion: v1\nkind: Secret\nmetadata: {name: clear}\nstringData: {a: b}\n",
+  },
+  {
+    name: "a Secret that says a key twice, in clear and encoded",
+    before: "apiVersion: v1\nkind: Secret\nmetadata: {name: twice}\nstringData: {a: b}\n",
+    after: "apiVersion: v1\nkind: Secret\nmetadata: {name: twice}\nstringData: {a: new}\ndata: {a: b2xk}\n",
+  },
+  {
+    name: "a volume, a probe, a variable and a strategy of another kind",
+    before: deployment("kinds", {
+      spec: "strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1}}",
+      container:
+        "image: a:1, env: [{name: A, value: b}], livenessProbe: {httpGet: {port: 80}}}], volumes: [{name: v, emptyDir: {}",
+    }),
+    after: deployment("kinds", {
+      spec: "strategy: {type: Recreate}",
+      container:
+        "image: a:1, env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.name}}}], livenessProbe: {tcpSocket: {port: 80}}}], volumes: [{name: v, configMap: {name: x}",
+    }),
+  },
+  {
+    name: "directives of a strategic patch in a template",
+    before: deployment("directives", { container: "image: a:1, env: [{name: A, value: b}]" }),
+    after: deployment("directives", {
+      container: "image: a:1, env: [{name: A, value: b}, {$patch: delete, name: Z}]",
+    }),
+  },
+  {
+    name: "a ClusterRole whose rules the control plane fills",
+    before: aggregated(""),
+    after: aggregated(", labels: {a: b}"),
   },
   {
     name: "another API version of the same kind",
