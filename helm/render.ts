@@ -43,9 +43,15 @@ export function isHook({ metadata }: SourcedObject["object"]): boolean {
   return metadata.annotations?.["helm.sh/hook"] !== undefined;
 }
 
+const names = z
+  .array(z.string())
+  .nullish()
+  .transform((list) => list ?? []);
+const hook = z.looseObject({ path: z.string(), manifest: z.string(), events: names, delete_policies: names });
+
 const dryRun = z.looseObject({
   manifest: z.string().default(""),
-  hooks: z.array(z.looseObject({ path: z.string(), manifest: z.string() })).nullish(),
+  hooks: z.array(hook).nullish(),
 });
 
 /**
@@ -76,8 +82,21 @@ export async function renderForReal(job: RenderJob, view: ClusterView): Promise<
     manifest,
     recordBytes: output.length + manifest.length < LARGEST_RECORD / 4 ? undefined : recordBytes(release, manifest),
     objects: parseManifest(manifest),
-    hooks: (release.hooks ?? []).flatMap((hook) => parseManifest(`# Source: ${hook.path}\n${hook.manifest}`)),
+    hooks: (release.hooks ?? []).flatMap(hookObjects),
   }));
+}
+
+/** The objects of a hook. Those of a List are hooks by what the List says, which they do not say themselves. */
+function hookObjects({ path, manifest, events, delete_policies: policies }: z.infer<typeof hook>): SourcedObject[] {
+  return parseManifest(`# Source: ${path}\n${manifest}`).map((found) => {
+    if (isHook(found.object)) return found;
+    const annotations = {
+      ...found.object.metadata.annotations,
+      "helm.sh/hook": events.join(","),
+      ...(policies.length > 0 ? { "helm.sh/hook-delete-policy": policies.join(",") } : {}),
+    };
+    return { ...found, object: { ...found.object, metadata: { ...found.object.metadata, annotations } } };
+  });
 }
 
 /** What helm 4 refuses to install, rendered nevertheless. @throws UserError where the chart itself is what is wrong. */

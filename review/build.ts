@@ -18,6 +18,7 @@ import { replacedWorkloads } from "./rolls/rolls";
 import { rankRisks } from "./report/risks";
 import type { ObjectChange, Refusal, Review } from "./report/schema";
 import type { RestartReview } from "../components/workload-restarts/restart-review";
+import { beingDeleted, deletedNamespace } from "./being-deleted";
 import { deletedContents } from "./contents";
 import { type CrdInput, reviewCrds, reviewTemplatedCrds, type TemplatedCrds } from "./crds";
 import type { MigratedCrd } from "./crd-migration";
@@ -45,8 +46,9 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
   const before = installed ? parseManifest(comparedRevision(installed).manifest).map(({ object }) => object) : [];
   const redactor = redactorFor(loaded, chart, before);
 
-  const [namespace, autoscalers] = await Promise.all([
+  const [namespace, deleted, autoscalers] = await Promise.all([
     newNamespace(input),
+    input.newRevision ? deletedNamespace(client, release.namespace) : [],
     listIfAllowed(client, AUTOSCALER, release.namespace),
   ]);
   const toRender = rendering(input, before, namespace.length > 0, autoscaled(input, autoscalers));
@@ -80,7 +82,7 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     ...ofRestarts,
   ];
   const all = [...changes, ...records];
-  const byServer = changes.flatMap(refusalOf);
+  const byServer = [...deleted, ...changes.flatMap(refusalOf)];
   const replaced = replacedWorkloads(rolls);
   const [contents, waits, absent, unseen] = await Promise.all([
     deletedContents(client, objects, hooks),
@@ -127,9 +129,16 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     runtime,
     acknowledgements: config.acknowledge,
     risks: rankRisks(sections),
-    warnings: [...input.warnings, ...crds.byHand, ...unseen, ...waits, ...absent, ...stale, ...sorting].map((text) =>
-      redactor.text(text),
-    ),
+    warnings: [
+      ...input.warnings,
+      ...crds.byHand,
+      ...unseen,
+      ...beingDeleted(objects, client.context),
+      ...waits,
+      ...absent,
+      ...stale,
+      ...sorting,
+    ].map((text) => redactor.text(text)),
     reviewed: reviewedHashes(factsOf(input, objects, allCrds, redactor), reviewKey(client, installed)),
     requests: client.requestCount,
   };
@@ -151,6 +160,7 @@ function rendering(
     release: { name: config.release, namespace: config.namespace },
     installed: before,
     target: chart.rendered,
+    hooks: chart.hooks,
     targetWithOldValues: chart.withOldValues,
     unstable: chart.unstable,
     changingKinds: new Set(crds.planned.map(({ manifest }) => `${manifest.spec.group}/${manifest.spec.names.kind}`)),

@@ -34,6 +34,7 @@ export async function hookChanges(
   const run = hooks.filter((hook) => listOf(hook, "helm.sh/hook").some((event) => events.includes(event)));
   const [before = ""] = events;
   const isBefore = (hook: KubeObject) => listOf(hook, "helm.sh/hook").includes(before);
+  const runsTwice = (hook: KubeObject) => events.every((event) => listOf(hook, "helm.sh/hook").includes(event));
   // What has brought the hook's kind by the time that it runs: crds/, other hooks, and before hooks that run after
   // the templates.
   const isBrought = (hook: KubeObject) =>
@@ -41,7 +42,13 @@ export async function hookChanges(
     isTemplatedKind(hook, run) ||
     (!isBefore(hook) && isTemplatedKind(hook, rendering.target));
   const changes = await Promise.all(
-    run.map((hook) => hookChange(client, hook, rendering, { isBefore: isBefore(hook), isBrought: isBrought(hook) })),
+    run.map((hook) =>
+      hookChange(client, hook, rendering, {
+        isBefore: isBefore(hook),
+        isBrought: isBrought(hook),
+        runsTwice: runsTwice(hook),
+      }),
+    ),
   );
   return oncePerObject(changes, client.context);
 }
@@ -63,9 +70,10 @@ async function hookChange(
   client: ClusterClient,
   hook: KubeObject,
   rendering: ReleaseRendering,
-  { isBefore, isBrought }: { readonly isBefore: boolean; readonly isBrought: boolean },
+  how: { readonly isBefore: boolean; readonly isBrought: boolean; readonly runsTwice: boolean },
 ): Promise<HookChange> {
   const { apiVersion, kind, metadata } = hook;
+  const { isBefore, isBrought, runsTwice } = how;
   const { namespace } = rendering.release;
   const served = await client.api.resource(apiVersion, kind);
   const at = served?.namespaced ? (metadata.namespace ?? namespace) : undefined;
@@ -79,11 +87,13 @@ async function hookChange(
   const check =
     metadata.name === undefined
       ? NAMELESS
-      : live
-        ? replacement(hook, client.context, at)
-        : !served && isBrought
-          ? unchecked("its CRD is installed by this upgrade")
-          : judged(await tryCreate(client, hook, at, rendering), isBrought);
+      : runsTwice && staysThere(hook)
+        ? STAYS
+        : live
+          ? replacement(hook, client.context, at)
+          : !served && isBrought
+            ? unchecked("its CRD is installed by this upgrade")
+            : judged(await tryCreate(client, hook, at, rendering), isBrought);
   const where = at === undefined ? {} : { namespace: at };
   const temporary = policiesOf(hook).includes("hook-succeeded") ? ({ temporary: true } as const) : {};
   const action = live ? "update" : "create";
@@ -101,6 +111,20 @@ const NAMELESS: ObjectCheck = {
   result: "rejected",
   message: "it is a helm hook with generateName and no name, and helm cannot run such a hook",
   fix: "choose a chart version that names it, or switch the hook off in the values",
+};
+
+/** Nothing deletes it between two runs of one upgrade. */
+function staysThere(hook: KubeObject): boolean {
+  const policies = policiesOf(hook);
+  return !policies.includes("before-hook-creation") && !policies.includes("hook-succeeded");
+}
+
+const STAYS: ObjectCheck = {
+  result: "rejected",
+  message:
+    "it is a helm hook that runs before and after the upgrade, and its deletion policy leaves it there: helm's second creation " +
+    "would find that it already exists",
+  fix: "choose a chart version that deletes it in between (helm.sh/hook-delete-policy: before-hook-creation), or switch the hook off",
 };
 
 /** Whether helm replaces a hook's object that is there already. */

@@ -38,6 +38,8 @@ export interface ReleaseRendering {
   migratedCrds: ReadonlyMap<string, MigratedCrd>;
   /** The release's namespace does not exist yet. */
   createsNamespace: boolean;
+  /** Of helm hooks, as rendered. */
+  hooks: readonly KubeObject[];
   /** What helm sends to change objects; undefined where it was not asked. */
   writes?: Promise<HelmWrites | undefined>;
   /** Nothing is installed yet: helm creates every object, and does not look for it in between. Default: it is. */
@@ -360,14 +362,14 @@ export async function tryCreate(
   return { check: unchecked("its namespace is created by this upgrade") };
 }
 
-/** Whether a namespace comes with this very upgrade: helm's `--create-namespace`, or an object of the chart. */
+/** Whether a namespace comes with this very upgrade: helm's `--create-namespace`, or an object or hook of the chart. */
 function isNewNamespace(
   namespace: string | undefined,
-  { createsNamespace, release, target }: ReleaseRendering,
+  { createsNamespace, release, target, hooks }: ReleaseRendering,
 ): boolean {
   if (namespace === undefined) return false;
   if (createsNamespace && namespace === release.namespace) return true;
-  return target.some(({ kind, metadata }) => kind === "Namespace" && metadata.name === namespace);
+  return [...target, ...hooks].some(({ kind, metadata }) => kind === "Namespace" && metadata.name === namespace);
 }
 
 /** Whether the kind's CRD is among the chart's templates, so that it may change together with its objects. */

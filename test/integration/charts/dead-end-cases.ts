@@ -14,7 +14,7 @@ export interface Case {
   readonly after: Files;
   /** Objects of others, made before; `NS` is the namespace. */
   readonly live?: string;
-  /** Arguments of kubectl, carried out after the install. */
+  /** Arguments of kubectl, carried out after the install; `NS` alone is the namespace. */
   readonly byHand?: readonly (readonly string[])[];
   readonly values?: Record<string, unknown>;
   readonly config?: Record<string, unknown>;
@@ -79,6 +79,53 @@ export const CASES: readonly Case[] = [
     },
     says: ["an earlier run of this hook is still there", "hook-failed", "delete configmap h"],
     helm: /already exists/,
+  },
+  {
+    name: "a hook that runs before and after, and that nothing deletes in between",
+    before: template(configMap("a", "a: b")),
+    after: template(
+      configMap(
+        "h",
+        "a: b",
+        ', annotations: {helm.sh/hook: "pre-upgrade,post-upgrade", helm.sh/hook-delete-policy: hook-failed}',
+      ),
+    ),
+    says: ["runs before and after the upgrade", "hook-delete-policy: before-hook-creation"],
+    helm: /post-upgrade hooks failed[^]*already exists/,
+  },
+  {
+    name: "a namespace that a hook makes, for an object of the chart",
+    before: template(configMap("a", "a: b")),
+    after: template(
+      'apiVersion: v1\nkind: Namespace\nmetadata: {name: "{{ .Release.Namespace }}-made", annotations: {helm.sh/hook: pre-upgrade}}\n---\n' +
+        configMap("in-there", "a: b", ", namespace: '{{ .Release.Namespace }}-made'"),
+    ),
+    review: ({ verdict, objects }) => {
+      expect(verdict).to.equal("changes");
+      expect(objects.find(({ name }) => name === "in-there")?.check.message).to.contain("created by this upgrade");
+    },
+    helm: "succeeds",
+  },
+  {
+    name: "an object that is being deleted: helm changes it, and then it is gone",
+    before: template(configMap("going", "a: b", ", finalizers: [example.com/x]")),
+    byHand: [["delete", "configmap", "going", "--wait=false"]],
+    after: template(configMap("going", "a: c", ", finalizers: [example.com/x]")),
+    review: ({ warnings }) => {
+      expect(warnings).to.have.length(1);
+      expect(warnings[0]).to.match(
+        /ConfigMap \S+\/going is being deleted since .*finalizers \(example.com\/x\).*wait --for=delete/,
+      );
+    },
+    helm: "succeeds",
+  },
+  {
+    name: "a namespace that is being deleted",
+    before: template(configMap("stays", "a: b", ", finalizers: [example.com/x]")),
+    byHand: [["delete", "namespace", "NS", "--wait=false"]],
+    after: template(configMap("stays", "a: c", ", finalizers: [example.com/x]")),
+    says: [/Namespace \S+: it is being deleted since/, "get namespace"],
+    helm: /because it is being terminated/,
   },
   {
     name: "a hook with generateName",

@@ -44,7 +44,9 @@ describe("dead ends and data that goes: told by the plan, before anything change
       if (one.before)
         await fixture.helm(["install", "ends", chart(one.before, "0.1.0", namespace), "--namespace", namespace]);
       for (const args of one.byHand ?? []) {
-        const given = args.map((arg) => (arg.startsWith("FILE:") ? manifest(arg.slice(5)) : arg));
+        const given = args.map((arg) =>
+          arg.startsWith("FILE:") ? manifest(arg.slice(5)) : arg === "NS" ? namespace : arg,
+        );
         await fixture.kubectl(...given, "--namespace", namespace);
       }
       const after = chart(one.after, "0.2.0", namespace);

@@ -50,6 +50,12 @@ export const hooks: Shape[] = [
     after: hook("pre-upgrade", undefined, "hook-{{ .Release.Revision }}"),
   },
   {
+    name: "a List as a hook",
+    after:
+      "apiVersion: v1\nkind: List\nmetadata: {annotations: {helm.sh/hook: pre-upgrade}}\nitems:\n" +
+      "  - {apiVersion: v1, kind: ConfigMap, metadata: {name: listed-in-hook}}\n",
+  },
+  {
     name: "a claim as a hook",
     before: `apiVersion: v1
 kind: PersistentVolumeClaim
