@@ -16,7 +16,7 @@ import { type ChartMeta, type ChartSource, isLocalChart, localPath, pull, readMe
 import { helm } from "./helm";
 import { chartAtOtherTime, rendersTheSame, valuesAtOtherTime } from "./other-time";
 import { apiVersionsWith } from "./planned-apis";
-import { rehearse, type Rehearsal } from "./check";
+import { carryOut, rehearse, type Rehearsal } from "./check";
 import { isHook, LARGEST_RECORD, renderFixed, renderForReal, type Rendering, type RenderJob } from "./render";
 import { findUnstable, joinUnstable, maskUnstable, type UnstableFields } from "./unstable";
 
@@ -101,15 +101,15 @@ export async function loadChart(source: ChartSource, input: RenderInput): Promis
     const planned = crds.map(({ object }) => object);
     const view = await openClusterView(input.client, planned, job.scratch);
     const rendering = renderReal(job, more, input, view);
-    const rehearsal = rendering.then(async ({ first }): Promise<Rehearsal> => {
+    void readAhead(input.client, fixed.objects, input.namespace).catch(() => undefined); // helm says what is wrong with it
+    const rehearsal = rendering.then(async ({ first, carriedOut }): Promise<Rehearsal> => {
       const objects = objectsOf(first.objects);
       const [leaveOut, withoutSchema] = await Promise.all([
         brought(input.client, planned, objects),
         serverJudgesFields(input.client, first.manifest, objects),
       ]);
       const refusal = recordProblem(first);
-      void readAhead(input.client, objects, input.namespace).catch(() => undefined); // helm says what is wrong with it
-      return refusal === undefined ? rehearse(job, view, first, { leaveOut, withoutSchema }) : { refusal };
+      return refusal === undefined ? rehearse(job, view, first, { carriedOut, leaveOut, withoutSchema }) : { refusal };
     });
     keepUntil(rehearsal.finally(() => view.close()));
     const real = await rendering;
@@ -313,15 +313,16 @@ async function renderReal(job: RenderJob, { same, later }: FurtherJobs, input: R
     return renderForReal({ ...job, valuesFile }, view).catch(() => undefined);
   };
   const render = (one: RenderJob) => renderForReal(one, view);
-  const [withOld, first, atOtherTime, ...again] = await Promise.all([
-    ...([old(), render(job), later && render(later)] as const),
+  const [carriedOut, withOld, atOtherTime, ...again] = await Promise.all([
+    ...([carryOut(job, view), old(), later && render(later)] as const),
     ...same.map(render),
   ]);
+  const first = carriedOut?.rendering ?? (await render(job));
   const objects = ({ objects, hooks }: Rendering) => objectsOf([...objects, ...hooks]);
   const compare = (one: Rendering) => findUnstable(objects(first), objects(one), namespace);
   const random = joinUnstable(again.map(compare));
   const unstable = joinUnstable([random, ...(atOtherTime ? [compare(atOtherTime)] : [])]);
-  return { first, old: withOld, unstable: { ...unstable, random: new Set(random.paths.keys()) } };
+  return { first, carriedOut, old: withOld, unstable: { ...unstable, random: new Set(random.paths.keys()) } };
 }
 
 /** What the digest is made of. */

@@ -1,15 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseManifest, type SourcedObject } from "../kubernetes/objects";
 import { shellWord } from "../shared/shell-word";
-import type { ClusterView } from "./cluster-view";
+import type { ClusterView, ViewAccess } from "./cluster-view";
 import { helm, HelmError, helmVersion } from "./helm";
 import type { HelmWrites } from "./helm-writes";
 import {
   dryRunArgs,
   postRenderer,
   refuseIfUnreachable,
+  renderingOf,
   type RenderJob,
   type Rendering,
   upgradeArgs,
@@ -24,13 +25,39 @@ export interface Rehearsal {
   readonly writes?: HelmWrites;
 }
 
+/** A rendering that helm carried out at once. */
+export interface CarriedOut {
+  readonly rendering: Rendering;
+  readonly writes: HelmWrites;
+}
+
 /**
- * Has helm carry out what it rendered, hooks left out, where no write reaches the API server: the patches that it makes
- * of three versions of each object are then known, and nobody has to guess them. Before that helm checks that every
- * kind is served, every object can be read, nothing belongs to somebody else.
+ * Has helm render the chart and carry it out in one run, hooks left out, where no write reaches the API server: the
+ * patches that it makes of three versions of each object are then known, and nobody has to guess them.
  *
- * With helm 4 it only checks: the kubernetes provider has helm 3 in it, which makes other patches.
+ * @returns undefined where helm ended before, and with helm 4: the kubernetes provider has helm 3 in it, which makes
+ *   other patches.
+ */
+export async function carryOut(job: RenderJob, view: ClusterView): Promise<CarriedOut | undefined> {
+  if ((await helmVersion()).major >= 4) return undefined;
+  const file = join(job.scratch, `rendered-${randomUUID()}.yaml`);
+  const { writes, ...access } = await view.rehearsal();
+  const args = [...rehearsalArgs(job, access), ...postRenderer(`cat > ${shellWord(file)} && cat ${shellWord(file)}`)];
+  try {
+    const output = await helm(args, { env: access.env });
+    return { rendering: renderingOf(job, output, await readFile(file, "utf8")), writes };
+  } catch (error) {
+    if (!(error instanceof HelmError)) throw error;
+    refuseIfUnreachable(view);
+    return undefined;
+  }
+}
+
+/**
+ * Has helm check what it would install, as its upgrade does before it changes anything (every kind is served, every
+ * object can be read, nothing belongs to somebody else), and carry it out as {@link carryOut} does.
  *
+ * @param options.carriedOut what came of it already.
  * @param options.withoutSchema helm leaves the fields to the API server and does not read its OpenAPI document, which
  *   takes longer than all the rest.
  * @param options.leaveOut objects that it cannot judge yet, because their CRD comes with this upgrade. Default none.
@@ -39,9 +66,14 @@ export async function rehearse(
   job: RenderJob,
   view: ClusterView,
   { manifest, refused }: Rendering,
-  options: { withoutSchema: boolean; leaveOut?: (object: SourcedObject["object"]) => boolean },
+  options: {
+    carriedOut?: CarriedOut;
+    withoutSchema: boolean;
+    leaveOut?: (object: SourcedObject["object"]) => boolean;
+  },
 ): Promise<Rehearsal> {
-  const { withoutSchema, leaveOut } = options;
+  const { carriedOut, withoutSchema, leaveOut } = options;
+  if (carriedOut && withoutSchema) return { writes: carriedOut.writes };
   if ((await helmVersion()).major >= 4) {
     return { refusal: refused ?? (withoutSchema ? undefined : await refusalOf(view, dryRunArgs(job, view))) };
   }
@@ -52,15 +84,21 @@ export async function rehearse(
     : documents;
   await writeFile(file, `# checked\n${kept.map((text) => `---\n${text}\n`).join("")}`, { mode: 0o600 });
   const rendered = postRenderer(`cat >/dev/null; cat ${shellWord(file)}`);
-  const { writes, ...access } = await view.rehearsal();
-  const keepsHistory = job.isUpgrade ? ["--history-max", "0"] : [];
-  const args = [...upgradeArgs(job, access), "--no-hooks", ...keepsHistory, ...WITHOUT_SCHEMA, ...rendered];
-  const refusal = await refusalOf(view, args, access.env);
-  if (refusal !== undefined) return { refusal };
+  const { writes, ...access } = carriedOut ? { ...view, ...carriedOut } : await view.rehearsal();
+  const ended = carriedOut
+    ? undefined
+    : await refusalOf(view, [...rehearsalArgs(job, access), ...rendered], access.env);
+  if (ended !== undefined) return { refusal: ended };
   return {
     writes,
     refusal: withoutSchema ? undefined : await refusalOf(view, [...dryRunArgs(job, view), ...rendered]),
   };
+}
+
+/** helm's upgrade without its hooks, and without the removal of old revisions. */
+function rehearsalArgs(job: RenderJob, access: ViewAccess): string[] {
+  const keepsHistory = job.isUpgrade ? ["--history-max", "0"] : [];
+  return [...upgradeArgs(job, access), "--no-hooks", ...keepsHistory, ...WITHOUT_SCHEMA];
 }
 
 /** Runs helm where it cannot change anything. */

@@ -76,8 +76,19 @@ export async function renderForReal(job: RenderJob, view: ClusterView): Promise<
     if (isTaken || !(error instanceof HelmError)) throw renderProblem(job, error);
     return renderRefused(job, view, error);
   }
+  return renderingOf(job, output, isTaken ? await readFile(file, "utf8") : undefined);
+}
+
+/**
+ * What helm rendered.
+ *
+ * @param output the release, as helm prints it in JSON.
+ * @param rendered the manifest, where helm has another one in the release. Default: the release's.
+ * @throws UserError when it holds something else than objects.
+ */
+export function renderingOf(job: RenderJob, output: string, rendered?: string): Rendering {
   const release = dryRun.parse(JSON.parse(output));
-  const manifest = isTaken ? await readFile(file, "utf8") : release.manifest;
+  const manifest = rendered ?? release.manifest;
   return parsed(job, () => ({
     manifest,
     recordBytes: output.length + manifest.length < LARGEST_RECORD / 4 ? undefined : recordBytes(release, manifest),

@@ -2,7 +2,6 @@ import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
 import { HelmWrites } from "../../../helm/helm-writes";
-import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { unseenWrites } from "../../../review/unseen-writes";
 
@@ -39,10 +38,9 @@ async function sent(
 
 const client = {
   api: {
-    path: (object: { kind: string }, namespace: string, name: string) =>
-      object.kind === "ConfigMap"
-        ? Promise.resolve(`/api/v1/namespaces/${namespace}/configmaps/${name}`)
-        : Promise.reject(new ApiError(404, "NotFound", "not served")),
+    resource: (_: string, kind: string) => Promise.resolve(kind === "ConfigMap" ? {} : undefined),
+    path: (_: object, namespace: string, name: string) =>
+      Promise.resolve(`/api/v1/namespaces/${namespace}/configmaps/${name}`),
   },
 } as unknown as ClusterClient;
 
@@ -85,7 +83,12 @@ describe("what helm writes while nothing reaches the API server", () => {
 
   it("and the review does not show is a warning", async () => {
     const writes = new HelmWrites();
-    await sent(writes, { method: "DELETE", path: `${MAPS}/a` }, { method: "DELETE", path: `${MAPS}/b` });
+    const comes = JSON.stringify({ kind: "Comes", metadata: { name: "c" } });
+    await sent(writes, ...["a", "b"].map((name) => ({ method: "DELETE", path: `${MAPS}/${name}` })), {
+      method: "POST",
+      path: "/apis/x/v1/namespaces/ns/comes",
+      body: comes,
+    });
     const map = (name: string, namespace?: string) => ({
       target: { apiVersion: "v1", kind: "ConfigMap", metadata: { name, ...(namespace ? { namespace } : {}) } },
     });
