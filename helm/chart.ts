@@ -14,7 +14,7 @@ import { type ChartPackage, packageOf } from "./chart-package";
 import { type ClusterView, openClusterView } from "./cluster-view";
 import { type ChartMeta, type ChartSource, isLocalChart, localPath, pull, readMeta } from "./chart-source";
 import { helm } from "./helm";
-import { chartAtOtherTime, rendersTheSame, valuesAtOtherTime } from "./other-time";
+import { chartAtOtherTime, mayCoincide, rendersTheSame, valuesAtOtherTime } from "./other-time";
 import { apiVersionsWith } from "./planned-apis";
 import { carryOut, rehearse, type Rehearsal } from "./check";
 import { isHook, LARGEST_RECORD, renderFixed, renderForReal, type Rendering, type RenderJob } from "./render";
@@ -240,13 +240,9 @@ interface FurtherJobs {
   readonly later?: RenderJob;
 }
 
-/** Functions of templates that may well give the same twice: more renderings make that unlikely. */
-const FEW_RESULTS = /\b(?:randInt|shuffle|rand(?:Alpha|AlphaNum|Numeric|Ascii|Bytes)\s+[12])\b/;
-
 async function furtherJobs(job: RenderJob, values: Record<string, unknown>, files: ChartFiles): Promise<FurtherJobs> {
   if (rendersTheSame(files, values)) return { same: [] };
-  const mayCoincide = [...files.values()].some((data) => FEW_RESULTS.test(data.toString("latin1")));
-  const same = Array.from({ length: mayCoincide ? 6 : 1 }, () => job);
+  const same = Array.from({ length: mayCoincide(files) ? 6 : 1 }, () => job);
   const shifted = valuesAtOtherTime(values);
   const path = join(job.scratch, "chart-at-other-time");
   const asks = await chartAtOtherTime(files, job.path, path);

@@ -40,6 +40,21 @@ export function rendersTheSame(files: ChartFiles, values: unknown): boolean {
   return ![...files.values()].some((data) => isOpen(data.toString("utf8"))) && !isOpen(JSON.stringify(values));
 }
 
+/** Functions of templates that may well give the same twice: more renderings make that unlikely. */
+const FEW_RESULTS = /\b(?:randInt|shuffle|rand(?:Alpha|AlphaNum|Numeric|Ascii|Bytes)\s+[12])\b/;
+
+/**
+ * How Bitnami's library, which is in many charts, makes a password: of ten characters and more, which do not come out
+ * the same twice.
+ */
+const BITNAMI_PASSWORD =
+  /list \(lower \(randAlpha 1\)\) \(randNumeric 1\) \(upper \(randAlpha 1\)\)|\$password \| toString \| shuffle/g;
+
+/** Whether two renderings may by chance be the same, where something is made up. */
+export function mayCoincide(files: ChartFiles): boolean {
+  return [...files.values()].some((data) => FEW_RESULTS.test(data.toString("latin1").replace(BITNAMI_PASSWORD, "")));
+}
+
 /**
  * Writes a copy of a chart that believes it is rendered at another time. helm takes the time from the machine's clock,
  * so this is how to learn what depends on it: a day's date does not change between two renderings.

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { findUnstable, joinUnstable, maskUnstable } from "../../../helm/unstable";
-import { atOtherTime, rendersTheSame, valuesAtOtherTime } from "../../../helm/other-time";
+import { atOtherTime, mayCoincide, rendersTheSame, valuesAtOtherTime } from "../../../helm/other-time";
 import type { KubeObject } from "../../../kubernetes/objects";
 
 const map = (name: string, data: Record<string, unknown>): KubeObject => ({
@@ -52,6 +52,20 @@ describe("what a chart makes up while it renders", () => {
       expect(rendersTheSame(chart(""), { a: [text] })).to.equal(false);
     }
     expect(rendersTheSame(new Map([["charts/x-1.tgz", Buffer.from("")]]), {})).to.equal(false);
+  });
+
+  it("two renderings are enough where they cannot be the same by chance", () => {
+    const chart = (text: string) => new Map([["templates/a.yaml", Buffer.from(text)]]);
+    for (const text of ["{{ randAlpha 1 }}", "{{ shuffle .Values.a }}", "{{ randInt 0 5 }}"]) {
+      expect(mayCoincide(chart(text))).to.equal(true);
+    }
+    expect(mayCoincide(chart("{{ randAlphaNum 10 }}"))).to.equal(false);
+    // As in the library chart `common` 2 of Bitnami.
+    const password = `{{- $subStr := list (lower (randAlpha 1)) (randNumeric 1) (upper (randAlpha 1)) | join "_" }}
+      {{- $password = randAscii $passwordLength }}
+      {{- $password = printf "%s%s" $subStr $password | toString | shuffle }}`;
+    expect(mayCoincide(chart(password))).to.equal(false);
+    expect(mayCoincide(chart(`${password}{{ shuffle "ab" }}`))).to.equal(true);
   });
 
   it("another time: only where a template asks for the time", () => {
