@@ -16,7 +16,7 @@ import { type ChartMeta, type ChartSource, isLocalChart, localPath, pull, readMe
 import { helm } from "./helm";
 import { chartAtOtherTime, mayCoincide, rendersTheSame, valuesAtOtherTime } from "./other-time";
 import { apiVersionsWith } from "./planned-apis";
-import { carryOut, rehearse, type Rehearsal } from "./check";
+import { carryOut, rehearse, type Rehearsal } from "./rehearsal";
 import { isHook, LARGEST_RECORD, renderFixed, renderForReal, type Rendering, type RenderJob } from "./render";
 import { findUnstable, joinUnstable, maskUnstable, type UnstableFields } from "./unstable";
 

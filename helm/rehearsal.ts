@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseManifest, type SourcedObject } from "../kubernetes/objects";
 import { shellWord } from "../shared/shell-word";
-import type { ClusterView, ViewAccess } from "./cluster-view";
+import type { ClusterView } from "./cluster-view";
 import { helm, HelmError, helmVersion } from "./helm";
 import type { HelmWrites } from "./helm-writes";
 import {
@@ -41,16 +41,10 @@ export interface CarriedOut {
 export async function carryOut(job: RenderJob, view: ClusterView): Promise<CarriedOut | undefined> {
   if ((await helmVersion()).major >= 4) return undefined;
   const file = join(job.scratch, `rendered-${randomUUID()}.yaml`);
-  const { writes, ...access } = await view.rehearsal();
-  const args = [...rehearsalArgs(job, access), ...postRenderer(`cat > ${shellWord(file)} && cat ${shellWord(file)}`)];
-  try {
-    const output = await helm(args, { env: access.env });
-    return { rendering: renderingOf(job, output, await readFile(file, "utf8")), writes };
-  } catch (error) {
-    if (!(error instanceof HelmError)) throw error;
-    refuseIfUnreachable(view);
-    return undefined;
-  }
+  const { output, writes } = await rehearsed(job, view, `cat > ${shellWord(file)} && cat ${shellWord(file)}`);
+  return output === undefined
+    ? undefined
+    : { rendering: renderingOf(job, output, await readFile(file, "utf8")), writes };
 }
 
 /**
@@ -83,32 +77,42 @@ export async function rehearse(
     ? documents.filter((text) => !parseManifest(text).some(({ object }) => leaveOut(object)))
     : documents;
   await writeFile(file, `# checked\n${kept.map((text) => `---\n${text}\n`).join("")}`, { mode: 0o600 });
-  const rendered = postRenderer(`cat >/dev/null; cat ${shellWord(file)}`);
-  const { writes, ...access } = carriedOut ? { ...view, ...carriedOut } : await view.rehearsal();
-  const ended = carriedOut
-    ? undefined
-    : await refusalOf(view, [...rehearsalArgs(job, access), ...rendered], access.env);
-  if (ended !== undefined) return { refusal: ended };
-  return {
-    writes,
-    refusal: withoutSchema ? undefined : await refusalOf(view, [...dryRunArgs(job, view), ...rendered]),
-  };
+  const command = `cat >/dev/null; cat ${shellWord(file)}`;
+  const run = carriedOut ?? (await rehearsed(job, view, command));
+  if ("refusal" in run) return { refusal: run.refusal };
+  const { writes } = run;
+  if (withoutSchema) return { writes };
+  return { writes, refusal: await refusalOf(view, [...dryRunArgs(job, view), ...postRenderer(command)]) };
 }
 
-/** helm's upgrade without its hooks, and without the removal of old revisions. */
-function rehearsalArgs(job: RenderJob, access: ViewAccess): string[] {
+/** Runs helm's upgrade without its hooks, and without the removal of old revisions. */
+async function rehearsed(
+  job: RenderJob,
+  view: ClusterView,
+  postRendered: string,
+): Promise<{ output: string; writes: HelmWrites } | { output?: undefined; writes?: undefined; refusal: string }> {
+  const { writes, ...access } = await view.rehearsal();
   const keepsHistory = job.isUpgrade ? ["--history-max", "0"] : [];
-  return [...upgradeArgs(job, access), "--no-hooks", ...keepsHistory, ...WITHOUT_SCHEMA];
+  const args = [...upgradeArgs(job, access), "--no-hooks", ...keepsHistory, ...WITHOUT_SCHEMA];
+  try {
+    return { output: await helm([...args, ...postRenderer(postRendered)], { env: access.env }), writes };
+  } catch (error) {
+    return { refusal: refusalIn(error, view) };
+  }
 }
 
-/** Runs helm where it cannot change anything. */
-async function refusalOf(view: ClusterView, args: string[], env = view.env): Promise<string | undefined> {
+async function refusalOf(view: ClusterView, args: string[]): Promise<string | undefined> {
   try {
-    await helm(args, { env });
+    await helm(args, { env: view.env });
     return undefined;
   } catch (error) {
-    if (!(error instanceof HelmError)) throw error;
-    refuseIfUnreachable(view);
-    return error.message;
+    return refusalIn(error, view);
   }
+}
+
+/** What helm says; thrown when it is not helm that says it, or when helm was not answered. */
+function refusalIn(error: unknown, view: ClusterView): string {
+  if (!(error instanceof HelmError)) throw error;
+  refuseIfUnreachable(view);
+  return error.message;
 }
