@@ -176,7 +176,8 @@ async function reviewTarget(
     },
     redactor,
   );
-  const check = lost(result.after) ?? judged(result, changing);
+  // What was not tried is taken as computed.
+  const check = lost(result.check.result === "unchecked" ? after : result.after) ?? judged(result, changing);
   if (fields.length + folded === 0 && check.result !== "rejected") return [{ ...common, live, after: live }];
   return [{ ...common, live, after, change: { ...change(target, "update", at, check), fields, folded } }];
 }

@@ -56,10 +56,10 @@ function inList(
   return undefined;
 }
 
-/** Of environment variables of one name the last one counts; of ports and others each does. */
+/** Of environment variables of one name the last one counts; of ports and others each does, but not the same again. */
 function isAsWanted(wanted: readonly unknown[], now: readonly unknown[], path: readonly string[]): boolean {
   if (path.at(-1) === "env") return contains(now.at(-1), wanted.at(-1));
-  return now.length === wanted.length && wanted.every((item) => now.some((one) => contains(one, item)));
+  return now.length <= wanted.length && wanted.every((item) => now.some((one) => contains(one, item)));
 }
 
 function listOf(value: unknown): readonly unknown[] {

@@ -4,13 +4,13 @@ import { configMap, deployment } from "./shapes/shape";
 
 const service = (ports: string) =>
   template(`apiVersion: v1\nkind: Service\nmetadata: {name: dns}\nspec: {selector: {a: b}, ports: [${ports}]}\n`);
-const variables = (env: string) =>
+const variables = (env: string, pod = "") =>
   template(`apiVersion: apps/v1
 kind: Deployment
 metadata: {name: twice}
 spec:
   selector: {matchLabels: {a: b}}
-  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i, env: [${env}]}]}}
+  template: {metadata: {labels: {a: b}}, spec: {${pod}containers: [{name: c, image: i, env: [${env}]}]}}
 `);
 
 /** Lists with two items of one merge key: helm's patches make something else of them than the chart says. */
@@ -84,6 +84,13 @@ export const TWIN_CASES: readonly Case[] = [
       }),
     ),
     says: ["have the same containerPort (53)", "--cascade=orphan"],
+    helm: "succeeds",
+  },
+  {
+    name: "a pull secret that comes a second time: it is one all the same",
+    before: variables("{name: A, value: a}", "imagePullSecrets: [{name: s}], "),
+    after: variables("{name: A, value: b}", "imagePullSecrets: [{name: s}, {name: s}], "),
+    review: ({ verdict }) => expect(verdict).to.equal("changes"),
     helm: "succeeds",
   },
 ];

@@ -31,6 +31,8 @@ describe("lists that helm would merge wrongly", () => {
     expect(said([tcp, { ...udp, name: "udp2" }], [tcp, udp], [tcp, udp])).to.equal("wrong");
     expect(said([tcp], [tcp, udp], [])).to.equal("wrong");
     expect(said([tcp], [tcp, udp], [tcp, udp])).to.equal("wrong");
+    // A pull secret that is named twice, as global and local values do, is one.
+    expect(said([tcp, tcp], [tcp], [tcp])).to.equal("fine");
     // What somebody added by hand is nothing that helm takes away.
     expect(said([tcp], [tcp], [tcp, udp])).to.equal("fine");
   });
