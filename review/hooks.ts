@@ -84,16 +84,13 @@ async function hookChange(
   const live = mayExist
     ? ((await client.api.get(hook, at ?? "", metadata.name ?? "")) as KubeObject | undefined)
     : undefined;
-  const check =
-    metadata.name === undefined
-      ? NAMELESS
-      : runsTwice && staysThere(hook)
-        ? STAYS
-        : live
-          ? replacement(hook, client.context, at)
-          : !served && isBrought
-            ? unchecked("its CRD is installed by this upgrade")
-            : judged(await tryCreate(client, hook, at, rendering), isBrought);
+  const check = async (): Promise<ObjectCheck> => {
+    if (metadata.name === undefined) return NAMELESS;
+    if (runsTwice && staysThere(hook)) return STAYS;
+    if (live) return replacement(hook, client.context, at);
+    if (!served && isBrought) return unchecked("its CRD is installed by this upgrade");
+    return judged(await tryCreate(client, hook, at, rendering), isBrought);
+  };
   const where = at === undefined ? {} : { namespace: at };
   const temporary = policiesOf(hook).includes("hook-succeeded") ? ({ temporary: true } as const) : {};
   const action = live ? "update" : "create";
@@ -102,7 +99,10 @@ async function hookChange(
     hook,
     live,
     isBefore,
-    change: { apiVersion, kind, ...where, name, action, writer: "hook", fields: [], folded: 0, ...temporary, check },
+    change: {
+      ...{ apiVersion, kind, ...where, name, action, writer: "hook", fields: [], folded: 0, ...temporary },
+      check: await check(),
+    },
   };
 }
 

@@ -13,7 +13,7 @@ import { RESOURCE_POLICY } from "../crds/crds";
 import { dryRunMigration, type MigratedCrd } from "./crd-migration";
 import type { ObjectChange } from "./report/schema";
 import type { ObjectCheck } from "../kubernetes/object-check";
-import type { HelmWrites } from "../helm/helm-writes";
+import type { HelmWrite, HelmWrites } from "../helm/helm-writes";
 import { GENERATED, type UnstableFields } from "../helm/unstable";
 
 /** What helm is about to do, in objects. */
@@ -140,7 +140,7 @@ async function reviewTarget(
   const live = (await client.api.get(target, at ?? "", target.metadata.name ?? "")) as KubeObject | undefined;
   const common = { key, namespaced: served.namespaced, target: rendered };
   if (!live) {
-    const sent = (await rendering.writes)?.to(await client.api.path(target, at ?? "", target.metadata.name ?? ""));
+    const sent = await writesTo(client, target, at, rendering);
     const body = kubeObject.safeParse(sent?.find(({ method }) => method === "POST")?.body);
     const result = await tryCreate(client, body.data ?? target, at, rendering);
     const check = rendering.isInstall && same.length > 1 ? TWICE : judged(result, changing);
@@ -149,17 +149,20 @@ async function reviewTarget(
 
   const generated = generatedPaths(target, rendering.unstable.paths.get(key) ?? []);
   const id = versions.identity(rendered);
-  const merged = same.reduce((before, one) => {
-    const next = owned(one, release, at);
-    return merge(versions.installed.get(id) ?? next, next, before);
-  }, live);
-  const patch = await patchOf(client, live, merged, same, rendering);
+  const computed = () =>
+    same.reduce((before, one) => {
+      const next = owned(one, release, at);
+      return merge(versions.installed.get(id) ?? next, next, before);
+    }, live);
+  // helm makes the second patch of an object that is rendered twice of what the first one left, which is nowhere.
+  const sent = same.length > 1 ? undefined : await writesTo(client, target, at, rendering);
+  const patch = sent ? sent.find(({ method }) => method === "PATCH") : patchBetween(live, computed());
   // What is made up may be by chance what is there already, this time. The day's date is no chance.
   const mayDiffer = generated.length > 0 && (rendering.unstable.random?.has(key) ?? true);
   const lost = (after?: KubeObject) => byHelm(target, after, versions.installed.get(id), client.context);
   if (!patch && !mayDiffer && !lost(live)) return [{ ...common, live, after: live }];
   const result = patch ? await tryPatch(client, target, at ?? "", patch, rendering) : { check: ACCEPTED, after: live };
-  const after = result.after ?? merged;
+  const after = result.after ?? computed();
   const { fields, folded } = fieldChanges(
     {
       live,
@@ -182,23 +185,18 @@ async function reviewTarget(
   return [{ ...common, live, after, change: { ...change(target, "update", at, check), fields, folded } }];
 }
 
-/**
- * The change that helm makes of a live object; undefined when it makes none. Where helm was not asked it is computed:
- * for objects that the chart renders several times, too, each of which helm merges into what the one before made.
- */
-async function patchOf(
+/** What helm sends to an object; undefined where helm was not asked. */
+async function writesTo(
   client: ClusterClient,
-  live: KubeObject,
-  merged: KubeObject,
-  same: Same,
+  object: KubeObject,
+  namespace: string | undefined,
   { writes }: ReleaseRendering,
-): Promise<Patch | undefined> {
-  const sent = same.length > 1 ? undefined : await writes;
-  if (sent) {
-    const { namespace = "", name = "" } = live.metadata;
-    return sent.to(await client.api.path(same[0], namespace, name)).find(({ method }) => method === "PATCH");
-  }
-  const body = mergePatch(live, merged);
+): Promise<readonly HelmWrite[] | undefined> {
+  return (await writes)?.to(await client.api.path(object, namespace ?? "", object.metadata.name ?? ""));
+}
+
+function patchBetween(live: KubeObject, next: KubeObject): Patch | undefined {
+  const body = mergePatch(live, next);
   return Object.keys(body).length === 0 ? undefined : { body };
 }
 
@@ -258,15 +256,17 @@ function withGenerated(object: KubeObject, paths: readonly string[][]): KubeObje
 async function reviewRemoved(
   client: ClusterClient,
   object: KubeObject,
-  { release: { namespace }, keptCrds, writes }: ReleaseRendering,
+  rendering: ReleaseRendering,
 ): Promise<ReleaseObject[]> {
+  const { release, keptCrds } = rendering;
+  const { namespace } = release;
   const served = await client.api.resource(object.apiVersion, object.kind);
   const at = served?.namespaced ? (object.metadata.namespace ?? namespace) : undefined;
   const live = (await client.api.get(object, at ?? "", object.metadata.name ?? "")) as KubeObject | undefined;
   if (!served || !live) return [];
   const common = { key: objectKey(object, namespace), namespaced: served.namespaced, live };
   const isKept = isCrd(object) && keptCrds.has(object.metadata.name ?? "");
-  const sent = (await writes)?.to(await client.api.path(object, at ?? "", object.metadata.name ?? ""));
+  const sent = await writesTo(client, object, at, rendering);
   const goes = sent
     ? sent.some(({ method }) => method === "DELETE")
     : live.metadata.annotations?.[RESOURCE_POLICY] !== "keep";

@@ -5,13 +5,7 @@ import { configMap, deployment } from "./shapes/shape";
 const service = (ports: string) =>
   template(`apiVersion: v1\nkind: Service\nmetadata: {name: dns}\nspec: {selector: {a: b}, ports: [${ports}]}\n`);
 const variables = (env: string, pod = "") =>
-  template(`apiVersion: apps/v1
-kind: Deployment
-metadata: {name: twice}
-spec:
-  selector: {matchLabels: {a: b}}
-  template: {metadata: {labels: {a: b}}, spec: {${pod}containers: [{name: c, image: i, env: [${env}]}]}}
-`);
+  template(deployment("twice", { container: `image: i, env: [${env}]`, pod }));
 
 /** Lists with two items of one merge key: helm's patches make something else of them than the chart says. */
 export const TWIN_CASES: readonly Case[] = [

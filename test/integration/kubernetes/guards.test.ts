@@ -8,6 +8,7 @@ import { findConflicts, ownershipProblem } from "../../../helm/ownership";
 import { missingPermissions, neededPermissions, permissionProblem } from "../../../kubernetes/permissions";
 import { readRelease } from "../../../helm/release";
 import { parseManifest } from "../../../kubernetes/objects";
+import { configMap } from "../charts/shapes/shape";
 import { writeFiles } from "../../fixtures/write-files";
 import { ClusterFixture, refusal } from "../world/cluster-fixture";
 import { chartPath } from "../world/world";
@@ -160,8 +161,6 @@ describe("guards before an upgrade", function () {
       return { chart: folder };
     };
     const input = { release: "rehearsed", namespace: "default", values: {}, client: world.client };
-    const map = (name: string, data: string) =>
-      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {${data}}\n`;
     const path = (name: string) => `/api/v1/namespaces/default/configmaps/${name}`;
     const state = async () =>
       Promise.all([
@@ -170,7 +169,7 @@ describe("guards before an upgrade", function () {
       ]);
 
     const empty = await state();
-    const first = chart("0.1.0", map("rehearsed", "a: b"));
+    const first = chart("0.1.0", configMap("rehearsed", "a: b"));
     const install = await (await loadChart(first, { ...input, isUpgrade: false })).rehearsal;
     expect(install?.refusal).to.equal(undefined);
     expect(install?.writes?.paths()).to.deep.equal([path("rehearsed")]);
@@ -180,7 +179,7 @@ describe("guards before an upgrade", function () {
     await world.helm(["install", "rehearsed", first.chart, "--namespace", "default"]);
     await world.kubectl("patch", "configmap", "rehearsed", "--patch", '{"data": {"a": "by hand", "c": "d"}}');
     const installed = await state();
-    const next = chart("0.2.0", map("rehearsed", "a: b") + "---\n" + map("another", ""));
+    const next = chart("0.2.0", configMap("rehearsed", "a: b") + "---\n" + configMap("another", ""));
     const upgrade = await (await loadChart(next, { ...input, isUpgrade: true })).rehearsal;
     expect(upgrade?.writes?.paths().sort()).to.deep.equal([path("another"), path("rehearsed")]);
     expect(upgrade?.writes?.to(path("rehearsed")).map(({ method, body }) => [method, body])).to.deep.equal([

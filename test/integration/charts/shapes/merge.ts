@@ -129,13 +129,14 @@ export const merge: Shape[] = [
     name: "a volume, a probe, a variable and a strategy of another kind",
     before: deployment("kinds", {
       spec: "strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1}}",
-      container:
-        "image: a:1, env: [{name: A, value: b}], livenessProbe: {httpGet: {port: 80}}}], volumes: [{name: v, emptyDir: {}",
+      container: "image: a:1, env: [{name: A, value: b}], livenessProbe: {httpGet: {port: 80}}",
+      pod: "volumes: [{name: v, emptyDir: {}}], ",
     }),
     after: deployment("kinds", {
       spec: "strategy: {type: Recreate}",
       container:
-        "image: a:1, env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.name}}}], livenessProbe: {tcpSocket: {port: 80}}}], volumes: [{name: v, configMap: {name: x}",
+        "image: a:1, env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.name}}}], livenessProbe: {tcpSocket: {port: 80}}",
+      pod: "volumes: [{name: v, configMap: {name: x}}], ",
     }),
   },
   {

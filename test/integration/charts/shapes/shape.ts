@@ -27,7 +27,7 @@ export const POD = "{restartPolicy: Always, containers: [{name: main, image: reg
 /** A Deployment; `spec` is what its spec has besides selector and template. */
 export function deployment(
   name: string,
-  { spec = "replicas: 1", template = "", container = "image: registry.example/main:1" } = {},
+  { spec = "replicas: 1", template = "", container = "image: registry.example/main:1", pod = "" } = {},
 ): string {
   return `apiVersion: apps/v1
 kind: Deployment
@@ -37,7 +37,7 @@ spec:
   ${spec}
   template:
     metadata: {labels: {app: ${name}}${template}}
-    spec: {containers: [{name: main, ${container}}]}
+    spec: {${pod}containers: [{name: main, ${container}}]}
 `;
 }
 
