@@ -1,4 +1,5 @@
 import { UserError } from "../../shared/user-error";
+import { isKeptCopy } from "./kept-copy";
 import type { DatabaseTarget } from "./references";
 import { whereIs, withoutPod } from "./references";
 
@@ -40,7 +41,6 @@ export interface AllDatabases {
 
 /** Scratch databases of ours are gone soon. */
 const SCRATCH = /^casa_upgrade_scratch_/;
-const COPY = /_before_restore_\d{8}t\d{6}z$/;
 
 /**
  * All databases of the servers: beside the one that its image makes those that somebody created there. A database that
@@ -77,7 +77,7 @@ export function allDatabases(asked: readonly ServerAnswer[]): AllDatabases {
       if (seen.has(key(answer, name)) || SCRATCH.test(name) || empty) continue;
       seen.add(key(answer, name));
       const what = `database ${name} of ${whereIs(target)}`;
-      if (COPY.test(name)) all.copies.push(what);
+      if (isKeptCopy(name)) all.copies.push(what);
       else if (!connect) {
         const fix = `let the user connect (psql: GRANT CONNECT ON DATABASE "${name}" TO "${user}";)`;
         all.missing.push({ what: `${what}: user ${user} may not connect to it`, fix });

@@ -86,6 +86,13 @@ if said=$(unlimited -c "$asked" 2>/dev/null); then case $said in "yes|"*)
   export PGOPTIONS
 ;; esac; else said=$(sql -c "$asked"); fi
 encoding=\${said#*|} encoding=\${encoding%|*}
-# Texts of a database without an encoding are taken as they are.
-if [ "$encoding" = SQL_ASCII ]; then PGCLIENTENCODING=SQL_ASCII; fi
+# Names of roles and databases have the encoding of the database that they were made in, whichever that was.
+shared="SELECT rolname FROM pg_roles UNION ALL SELECT datname FROM pg_database UNION ALL SELECT unnest(setconfig) FROM pg_db_role_setting
+  UNION ALL SELECT description FROM pg_shdescription"
+case $encoding in
+  UTF8) ;;
+  # Texts of a database without an encoding are taken as they are.
+  SQL_ASCII) PGCLIENTENCODING=SQL_ASCII ;;
+  *) sql -c "$shared" >/dev/null 2>&1 || PGCLIENTENCODING=SQL_ASCII ;;
+esac
 `;

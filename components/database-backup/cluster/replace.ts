@@ -1,7 +1,8 @@
 import { UserError } from "../../../shared/user-error";
 import { Readable } from "node:stream";
 import { contentDifferences } from "../compare";
-import { type BackupManifest, compactTime } from "../manifest";
+import { keptName } from "../kept-copy";
+import type { BackupManifest } from "../manifest";
 import type { BackupOwner } from "../retention";
 
 import { restoreAndCompare, scratchName } from "./prove";
@@ -27,7 +28,7 @@ export async function replaceDatabase(
 ): Promise<{ kept: string; left: string[]; slots: ReplicationSlot[] }> {
   const signal = AbortSignal.timeout(timeoutSeconds * 1000);
   const { prefix, name: fresh } = scratchName(session, owner);
-  const { properties, missing } = await wantedProperties(session, manifest, signal);
+  const { properties, missing, databases } = await wantedProperties(session, manifest, signal);
   if (missing.length > 0) {
     throw new UserError(
       "backup",
@@ -36,7 +37,7 @@ export async function replaceDatabase(
     );
   }
   await restoreAndCompare(session, manifest, stored, { prefix, name: fresh }, "keep", signal);
-  const kept = `${session.database.slice(0, 30)}_before_restore_${compactTime(new Date()).toLowerCase()}`;
+  const kept = keptName(session.database, databases, new Date());
   try {
     await session.run(APPLY, {
       step: "the database's settings",
@@ -74,7 +75,10 @@ export interface ReplicationSlot {
 /** A backslash in a setting means itself. */
 const STRINGS = "SET standard_conforming_strings = on;";
 
-/** The properties as they were dumped, else those of the database in place, and roles of theirs that do not exist. */
+/**
+ * The properties as they were dumped, else those of the database in place; roles of theirs that do not exist; and the
+ * names of the server's databases.
+ */
 async function wantedProperties(session: DatabaseSession, manifest: BackupManifest, signal: AbortSignal) {
   const facts = await session.run(DESCRIBE, { step: "reading the database's settings", signal });
   const properties = manifest.properties ?? propertiesOf(facts);
@@ -82,5 +86,6 @@ async function wantedProperties(session: DatabaseSession, manifest: BackupManife
   // Backups of 0.2.0 do not hold the roles of the dump; pg_restore would name the first that is missing.
   const needed = new Set([...rolesOf(properties), ...(manifest.roles ?? [])]);
   const missing = [...needed].filter((role) => !roles.has(role)).sort();
-  return { properties, missing };
+  const databases = new Set(facts.flatMap(({ database }) => database ?? []));
+  return { properties, missing, databases };
 }

@@ -301,11 +301,12 @@ SQL
 /** Prints what the database holds after the chart. */
 export const COUNT = inspect(LENIENT_LOGIN);
 
-/** Prints what belongs to the database beside its contents, and the names of all roles. */
+/** Prints what belongs to the database beside its contents, and the names of all roles and databases. */
 export const DESCRIBE = `${LOGIN}
 sql >&2 <<'SQL'
 ${PROPERTIES}
 SELECT '${FACT}' || json_build_object('role', rolname) FROM pg_roles;
+SELECT '${FACT}' || json_build_object('database', datname) FROM pg_database;
 SQL
 `;
 

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { expect } from "chai";
 import execa from "execa";
+import { allDatabases } from "../../../../components/database-backup/all-databases";
 import { askServers, refuseCertainFailures } from "../../../../components/database-backup/cluster/ask-servers";
 import { decideProof } from "../../../../components/database-backup/cluster/decide-proof";
 import { scratchName } from "../../../../components/database-backup/cluster/prove";
@@ -38,6 +39,11 @@ describe("backups of databases as people run them", function () {
 
   const made = (one: DatabaseTarget, choice: ProofChoice = "server") =>
     backedUp(one, join(server.dir, "backups"), { choice, kinds: {} });
+
+  async function found(name: string) {
+    const { targets, copies } = allDatabases(await askServers(NO_CLUSTER, [target(name)]));
+    return { databases: targets.map((one) => one.name).sort(), copies };
+  }
 
   async function refusal(one: DatabaseTarget, choice: ProofChoice = "auto"): Promise<string> {
     const asked = await askServers(NO_CLUSTER, [one]);
@@ -110,6 +116,29 @@ describe("backups of databases as people run them", function () {
     await sql("captured", "SELECT pg_drop_replication_slot('capture');");
   });
 
+  it("the replaced database is kept under the name that is told, whatever it is called and however often", async () => {
+    // PostgreSQL cuts a name off after 63 bytes, and says so in a notice only.
+    for (const name of [
+      "данные_сервиса_авторизации_агентов",
+      "an_auth_service_with_a_name_of_just_sixty_three_bytes_in_all_xx",
+    ]) {
+      await sql("postgres", `CREATE DATABASE "${name}";`);
+      await sql(name, "CREATE TABLE t AS SELECT 1 AS id;");
+      const { databases, copies } = await found(name);
+      const backup = await made(target(name));
+      const kept: string[] = [];
+      for (const id of [2, 3]) {
+        await sql(name, `UPDATE t SET id = ${id};`);
+        kept.push((await restored(backup, target(name))).kept);
+        expect(await sql(name, "SELECT id FROM t;")).to.equal("1");
+        expect(await sql(kept.at(-1) ?? "", "SELECT id FROM t;")).to.equal(`${id}`);
+      }
+      const after = await found(name);
+      expect(after.databases).to.deep.equal(databases);
+      expect(after.copies.length).to.equal(copies.length + 2);
+    }
+  });
+
   it("texts in any encoding, or in none", async () => {
     const latin = (name: string, encoding: string) =>
       `CREATE DATABASE ${name} TEMPLATE template0 ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C';`;
@@ -125,6 +154,23 @@ describe("backups of databases as people run them", function () {
       await restored(backup, target(name));
       expect(await sql(name, WORDS)).to.equal(before);
     }
+    // A role whose name was made in a database in UTF-8, and is no text in the other's encoding.
+    await sql("postgres", `CREATE ROLE "роль"; COMMENT ON DATABASE win IS 'слова';`);
+    await sql(
+      "postgres",
+      `GRANT TEMPORARY ON DATABASE win TO "роль"; ALTER ROLE "роль" IN DATABASE win SET work_mem = '8MB';`,
+    );
+    const rights = () =>
+      sql(
+        "postgres",
+        "SELECT string_agg(acl::text, ' ' ORDER BY acl::text) FROM pg_database, unnest(datacl) acl WHERE datname = 'win';",
+      );
+    const before = [await rights(), await sql("win", WORDS)];
+    expect(before[0]).to.contain("роль");
+    expect((await found("win")).databases).to.include.members(["ascii", "win"]);
+    const backup = await made(target("win"));
+    expect((await restored(backup, target("win"))).left).to.deep.equal([]);
+    expect([await rights(), await sql("win", WORDS)]).to.deep.equal(before);
   });
 
   it("what is looked up without its schema: the dump fails as pg_restore says, with what mends it", async () => {
