@@ -2,7 +2,8 @@ import { UserError } from "../shared/user-error";
 import { distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { ApiError, type ApiReader, KubeApi, UnreachableError } from "./api";
-import { ContextAccess, type Kubeconfig, loadKubeconfig } from "./kubeconfig";
+import { ContextAccess } from "./context-access";
+import { type Kubeconfig, loadKubeconfig } from "./kubeconfig";
 
 export interface ConnectOptions {
   /** Kubeconfig path; unset: `$KUBECONFIG` (may list several files), else `~/.kube/config`. */
@@ -153,6 +154,7 @@ function requireContext({ contexts, files }: Kubeconfig, context: string): void 
 }
 
 function connectionProblem(error: unknown, context: string, server: string): UserError {
+  if (error instanceof UserError) return error;
   const tryIt = `make "kubectl --context ${context} get namespaces" work`;
   if (error instanceof ApiError && (error.code === 401 || error.code === 403)) {
     return new UserError(

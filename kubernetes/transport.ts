@@ -7,7 +7,12 @@ import { ApiError, UnreachableError } from "./api-errors";
 /** Where the API server is and how to log in; the library's `KubeConfig` is one. */
 export interface ApiAccess {
   getCurrentCluster(): { server: string } | null;
-  applyToHTTPSOptions(options: https.RequestOptions): Promise<void>;
+  applyToHTTPSOptions(options: https.RequestOptions): Promise<Login | void>;
+}
+
+/** How long credentials are good for: milliseconds since 1970; undefined where that is not known. */
+export interface Login {
+  readonly until: number | undefined;
 }
 
 export interface RequestOptions {
@@ -190,7 +195,8 @@ export class Transport {
     if (this.credentials && Date.now() < this.credentialsUntil) return this.credentials;
     const fresh = async () => {
       const options: https.RequestOptions = {};
-      await this.endpoint.applyToHTTPSOptions(options);
+      const login = await this.endpoint.applyToHTTPSOptions(options);
+      this.credentialsUntil = Math.min(this.credentialsUntil, login?.until ?? Infinity);
       return options;
     };
     this.credentialsUntil = Date.now() + CREDENTIALS_MS;

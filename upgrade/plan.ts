@@ -68,7 +68,8 @@ export interface UpgradePlan {
  */
 export async function planFor(loaded: LoadedConfig, stack: string, upgrade = "casa"): Promise<UpgradePlan> {
   const { config } = loaded;
-  const [client, ofTools] = await Promise.all([connect(config), preflight.checkTools()]);
+  const [client, tools] = await Promise.all([connect(config), preflight.checkTools(config)]);
+  if (tools.refusal) throw tools.refusal;
 
   return client.api.remembering(async () => {
     let early: Promise<BackupPlan> | undefined;
@@ -89,7 +90,11 @@ export async function planFor(loaded: LoadedConfig, stack: string, upgrade = "ca
     );
     const decisions = decide(loaded, snapshot);
     const gateWarnings = await refuseWhatCannotWork(client, loaded, snapshot, decisions);
-    return review(client, loaded, snapshot, decisions, { warnings: [...ofTools, ...gateWarnings], upgrade, early });
+    return review(client, loaded, snapshot, decisions, {
+      warnings: [...tools.warnings, ...gateWarnings],
+      upgrade,
+      early,
+    });
   });
 }
 

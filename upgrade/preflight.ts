@@ -1,4 +1,3 @@
-import execa from "execa";
 import { type InjectionCheck, injectionProblem } from "../components/workload-restarts/cluster/injection";
 import type { RestartPlan } from "../components/workload-restarts/restarts";
 import type { UpgradeConfig } from "../config/config";
@@ -6,6 +5,7 @@ import type { LoadedChart } from "../helm/chart";
 import { type HelmVersion, helmVersion } from "../helm/helm";
 import { findConflicts, findOwnMarks, lostRecordProblem, ownershipProblem } from "../helm/ownership";
 import { type ClusterClient, type ClusterWriter, connectForWriting } from "../kubernetes/connect";
+import { kubectlProblem, startKubectl } from "../kubernetes/kubectl";
 import type { KubeObject } from "../kubernetes/objects";
 import {
   isRead,
@@ -21,24 +21,40 @@ import { UserError } from "../shared/user-error";
 /** Where helm is got, and which one. */
 const GET_HELM = "install it: https://helm.sh/docs/intro/install/ (3.14 or newer)";
 
+/** The command line tools that the upgrade itself runs. */
+interface Tools {
+  /** What a reviewer should know of them, in words. */
+  warnings: string[];
+  /** Why kubectl cannot use the context. What Pulumi's plugin and helm say of a kubeconfig is what kubectl says. */
+  refusal: UserError | undefined;
+}
+
 /**
- * Checks the command line tools that the upgrade itself runs.
+ * Checks the command line tools, and that kubectl gets at the cluster.
  *
- * @returns what a reviewer should know of them, in words.
  * @throws UserError when one is missing, does not start, or is too old.
  */
-export async function checkTools(): Promise<string[]> {
+export async function checkTools({ kubeconfig, context, timeouts }: UpgradeConfig): Promise<Tools> {
+  const version = ["version", `--request-timeout=${timeouts.connect}s`];
+  const limit = { timeout: 2000 * timeouts.connect };
   const [helm, kubectl] = await Promise.all([
     helmVersion().catch(() => undefined),
-    execa("kubectl", ["version", "--client"], { reject: false }),
+    startKubectl({ context, ...(kubeconfig === undefined ? {} : { kubeconfig }) }, version, limit),
   ]);
   const missing = (tool: string, fix: string) =>
     new UserError("tool-missing", `${tool} is not on PATH, or does not start`, fix);
   if (!helm) throw missing("helm", GET_HELM);
-  if (kubectl.failed) throw missing("kubectl", "install it: https://kubernetes.io/docs/tasks/tools/");
+  // Codes from 126 on are a shell's for what it cannot start.
+  if (!kubectl.timedOut && (kubectl.exitCode ?? 127) >= 126)
+    throw missing("kubectl", "install it: https://kubernetes.io/docs/tasks/tools/");
   if (helm.major < 3 || (helm.major === 3 && helm.minor < 14))
     throw new UserError("tool-missing", `helm on PATH is ${helm.text}, and 3.14 or newer is needed`, GET_HELM);
-  return helm.major === 3 ? [] : [otherHelm(helm)];
+  const refusal = new UserError(
+    "connection",
+    `kubectl cannot use context "${context}": ${kubectlProblem(kubectl.stderr)}`,
+    `make "kubectl --context ${context} version" work, then repeat`,
+  );
+  return { warnings: helm.major === 3 ? [] : [otherHelm(helm)], refusal: kubectl.failed ? refusal : undefined };
 }
 
 /** The kubernetes provider 4 has helm 3 in it (helm.sh/helm/v3 in its go.mod). */

@@ -1,6 +1,9 @@
-import { UserError } from "../../../shared/user-error";
+import * as https from "node:https";
 import { Readable } from "node:stream";
 import type { S3 } from "@aws-sdk/client-s3";
+import { proxyAgent, proxyFor } from "../../../shared/proxy";
+import { trustedCertificates } from "../../../shared/trusted-certificates";
+import { UserError } from "../../../shared/user-error";
 import type { Destination } from "../destination";
 import { type BackupManifest, parseManifest } from "../manifest";
 
@@ -28,16 +31,25 @@ export class S3Store implements BackupStore {
 
   /** Loaded only where it is used: that takes longer than all else in a preview. */
   private client(): Promise<S3> {
-    return (this.loaded ??= import("@aws-sdk/client-s3").then(
-      ({ S3 }) =>
+    return (this.loaded ??= Promise.all([import("@aws-sdk/client-s3"), this.agent()]).then(
+      ([{ S3 }, httpsAgent]) =>
         new S3({
           region: this.to.region,
+          requestHandler: { httpsAgent },
           // Compatible servers are rarely reached by a host name for each bucket, and few know the newer checksums.
           ...(this.to.endpoint === undefined ? {} : { endpoint: this.to.endpoint, forcePathStyle: true }),
           requestChecksumCalculation: "WHEN_REQUIRED",
           responseChecksumValidation: "WHEN_REQUIRED",
         }),
     ));
+  }
+
+  /** What the AWS client does not look at by itself: the environment's proxy, and whom the machine trusts. */
+  private async agent(): Promise<https.Agent> {
+    const server = this.to.endpoint ?? `https://${this.bucket}.s3.${this.to.region ?? "us-east-1"}.amazonaws.com`;
+    const options = { keepAlive: true, maxSockets: 50, ca: trustedCertificates() };
+    const proxy = server.startsWith("https:") ? proxyFor(server) : undefined;
+    return proxy === undefined ? new https.Agent(options) : proxyAgent(server, proxy, options);
   }
 
   locate(file: string): string {

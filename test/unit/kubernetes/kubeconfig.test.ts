@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { connect } from "../../../kubernetes/connect";
-import { ContextAccess, loadKubeconfig } from "../../../kubernetes/kubeconfig";
+import { ContextAccess } from "../../../kubernetes/context-access";
+import { loadKubeconfig } from "../../../kubernetes/kubeconfig";
 
 describe("kubeconfig", () => {
   let dir: string;

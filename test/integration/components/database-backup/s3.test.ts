@@ -1,9 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { expect } from "chai";
 import { openStore } from "../../../../components/database-backup/cluster/open-store";
 import { behavesAsStore, contentOf, manifest, refusal, sha256 } from "../../../fixtures/backup-store";
+import { inEnvironment, LocalProxy, TlsServer } from "../../world/corporate-network";
 import { S3_KEYS, S3Server } from "../../world/s3";
 
 describe("backups in S3", function () {
@@ -31,6 +34,28 @@ describe("backups in S3", function () {
   const large = () => Readable.from(Array.from({ length: 70 }, () => part));
 
   behavesAsStore(() => open());
+
+  it("a server that only the environment's proxy reaches, with a certificate that only the machine trusts", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "s3-network-"));
+    const proxy = await LocalProxy.start();
+    const host = "s3.corp.test";
+    const front = await TlsServer.start(dir, host, server.endpoint);
+    const endpoint = `https://${host}:${front.port}`;
+    const check = () =>
+      openStore({ kind: "s3", bucket: "bucket", prefix: "", endpoint, region: "us-east-1" }, "prod").check();
+    try {
+      const env = { HTTPS_PROXY: `http://${proxy.address}` };
+      expect(await refusal(inEnvironment(env, check))).to.contain("certificate");
+      await inEnvironment({ ...env, AWS_CA_BUNDLE: front.certificate }, check);
+      await inEnvironment({ ...env, SSL_CERT_FILE: front.certificate }, check);
+      expect(proxy.asked.length).to.be.greaterThan(2);
+      expect(await refusal(inEnvironment({ ...env, NO_PROXY: host }, check))).to.contain(host);
+    } finally {
+      proxy.stop();
+      front.stop();
+      rmSync(dir, { recursive: true });
+    }
+  });
 
   it("are below prefix and stack; others' objects are passed over, on every page of a list", async () => {
     server.put("a/b/prod/other.json", "{}");
