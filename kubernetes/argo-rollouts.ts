@@ -3,11 +3,12 @@ import { ApiError } from "./api";
 import { type ClusterClient, parseObject } from "./connect";
 import { dig, isMap } from "./objects";
 import { controllerOf } from "./owner-reference";
-import { count, podTemplate, workloadMetadata } from "./workload-schema";
+import { count, podTemplate, texts, workloadMetadata } from "./workload-schema";
 import { labelSelector, selectorText } from "./selector-text";
 import { strategyOf } from "./strategy";
 import type { LiveWorkload } from "./live-workload";
 
+const metadata = z.looseObject({ labels: texts, annotations: texts }).nullish();
 const reference = z.looseObject({ apiVersion: z.string(), kind: z.string(), name: z.string() });
 const rollout = z.looseObject({
   metadata: workloadMetadata,
@@ -17,6 +18,12 @@ const rollout = z.looseObject({
     selector: labelSelector.nullish(),
     workloadRef: reference.nullish(),
     template: podTemplate.nullish(),
+    strategy: z
+      .looseObject({
+        canary: z.looseObject({ stableMetadata: metadata }).nullish(),
+        blueGreen: z.looseObject({ activeMetadata: metadata }).nullish(),
+      })
+      .nullish(),
   }),
   status: z
     .looseObject({
@@ -26,6 +33,7 @@ const rollout = z.looseObject({
       readyReplicas: count,
       availableReplicas: count,
       selector: z.string().nullish(),
+      currentPodHash: z.string().nullish(),
     })
     .prefault({}),
 });
@@ -70,15 +78,19 @@ export function rolloutFacts(item: unknown): LiveWorkload {
   const observedGeneration = Number.isInteger(observed) ? observed : at.generation;
   const restarted = !spec.restartAt || sameTime(spec.restartAt, status.restartedAt);
   const owner = controllerOf(at.ownerReferences);
-  const { template = {}, workloadRef, restartAt } = spec;
+  const { template = {}, workloadRef, restartAt, strategy: by } = spec;
+  const given = by?.canary?.stableMetadata ?? by?.blueGreen?.activeMetadata;
   return {
     ...{ kind: "Rollout", namespace: at.namespace, name: at.name, replicas, paused: false },
     ...{ updateStrategy: "restartAt", updated: restarted ? replicas : 0, old: 0 },
     ...{ ready: status.readyReplicas, available: status.availableReplicas },
     ...{ generation: at.generation, observedGeneration },
     rolledOut: observedGeneration >= at.generation && restarted && status.availableReplicas >= replicas,
-    podLabels: template?.metadata?.labels ?? {},
-    podAnnotations: template?.metadata?.annotations ?? {},
+    podLabels: { ...template?.metadata?.labels, ...given?.labels },
+    podAnnotations: { ...template?.metadata?.annotations, ...given?.annotations },
+    ...(given ? { podMetadata: given } : {}),
+    ...(status.currentPodHash ? { podHash: status.currentPodHash } : {}),
+    ...(at.deletionTimestamp ? { deleting: true as const } : {}),
     annotations: at.annotations ?? {},
     strategy: strategyOf("Rollout", spec, replicas),
     template: template ?? {},

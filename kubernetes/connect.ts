@@ -1,4 +1,5 @@
 import { UserError } from "../shared/user-error";
+import { setTimeout as sleep } from "node:timers/promises";
 import { distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { ApiError, type ApiReader, KubeApi, UnreachableError } from "./api";
@@ -114,6 +115,24 @@ export function connect(options: ConnectOptions): Promise<ClusterClient> {
   return connectForWriting(options);
 }
 
+/**
+ * The same for a step that waits anyway: an API server that does not answer for a moment is asked again, for some
+ * seconds.
+ *
+ * @param seconds no longer than this, and no longer than a minute.
+ */
+export async function connectWithin(seconds: number, options: ConnectOptions): Promise<ClusterClient> {
+  const end = Date.now() + Math.min(seconds, MOST_SECONDS) * 1000;
+  for (;;) {
+    try {
+      return await connectForWriting(options);
+    } catch (error) {
+      if (!(error instanceof NotReached) || Date.now() >= end) throw error;
+      await sleep(500);
+    }
+  }
+}
+
 /** The same for a step that changes the cluster. */
 export async function connectForWriting(options: ConnectOptions): Promise<ClusterWriter> {
   const { context } = options;
@@ -134,6 +153,12 @@ export async function connectForWriting(options: ConnectOptions): Promise<Cluste
     throw connectionProblem(error, context, access.getCurrentCluster().server);
   }
 }
+
+/** Nothing answered, or nothing that was well. */
+class NotReached extends UserError {}
+
+/** Longest time that a server is asked again, in seconds. */
+const MOST_SECONDS = 60;
 
 async function clusterUid(api: KubeApi): Promise<string | undefined> {
   try {
@@ -165,7 +190,7 @@ function connectionProblem(error: unknown, context: string, server: string): Use
   }
   if (error instanceof UnreachableError || error instanceof ApiError || error instanceof z.ZodError) {
     const why = error instanceof z.ZodError ? "what answers there is not a Kubernetes API server" : error.message;
-    return new UserError(
+    return new NotReached(
       "connection",
       `the API server of context "${context}" (${server}) cannot be reached: ${why}`,
       `${tryIt} (network, VPN, proxy, server down), then repeat`,

@@ -26,3 +26,22 @@ function meets(rule: unknown, labels: Readonly<Record<string, unknown>>): boolea
       return false;
   }
 }
+
+/**
+ * The changes to labels by which a selector selects them, as `kubectl label` takes them: `key=value`, or `key-` to take
+ * one away. None where it does already.
+ */
+export function labelsToSelect(selector: unknown, labels: Readonly<Record<string, unknown>>): string[] {
+  const exact = dig(selector, "matchLabels");
+  const wanted = Object.entries(isMap(exact) ? exact : {}).flatMap(([key, value]) =>
+    labels[key] === value ? [] : [`${key}=${String(value)}`],
+  );
+  const rules = digList(selector, "matchExpressions").flatMap((rule) => {
+    if (selects({ matchExpressions: [rule] }, labels)) return [];
+    const key = String(dig(rule, "key"));
+    const [first] = digList(rule, "values");
+    if (dig(rule, "operator") === "In") return [`${key}=${String(first)}`];
+    return [dig(rule, "operator") === "Exists" ? `${key}=true` : `${key}-`];
+  });
+  return [...new Set([...wanted, ...rules])];
+}

@@ -35,6 +35,18 @@ export interface LiveWorkload {
   template: { metadata?: object | null; spec?: object };
   /** Names of the volume claim templates of a StatefulSet: its pods have a volume for each. */
   claimTemplates: string[];
+  /** Number of a StatefulSet's first pod; 0 where nothing else is set. */
+  firstOrdinal?: number;
+  /** Labels and annotations that an Argo Rollout gives its stable pods beside the template. */
+  podMetadata?: object;
+  /** Its rollout does not get on: its deadline is over, or its pods cannot be created. */
+  failing?: true;
+  /** Its pods are replaced one by one, each after the one before is ready: a StatefulSet that is not `Parallel`. */
+  inOrder?: true;
+  /** It is being deleted: its controller does nothing any more. */
+  deleting?: true;
+  /** Of an Argo Rollout: hash of the template that its newest pods are of. */
+  podHash?: string;
   /** What controls it and may write it anew. */
   owner?: { apiVersion: string; kind: string; name: string };
   /** Label selector of its pods, as a request has it. */

@@ -10,6 +10,8 @@ export interface RunningPod {
   workload?: string;
   /** Its number in a StatefulSet; undefined elsewhere. */
   ordinal?: number;
+  /** Hash of the Argo Rollout's template that it is of; undefined elsewhere. */
+  rolloutHash?: string;
   annotations: Record<string, string>;
   containers: ContainerImage[];
   ready: boolean;
@@ -73,7 +75,7 @@ export async function runningPods(
     .filter(({ metadata, status }) => !metadata.deletionTimestamp && !["Succeeded", "Failed"].includes(status.phase))
     .map(({ metadata: at, spec, status }) => ({
       ...{ namespace: at.namespace, name: at.name, annotations: at.annotations, created: at.creationTimestamp },
-      ...ownerOf(at.namespace, at.labels, at.ownerReferences ?? []),
+      ...ownerOf(at, at.labels, at.ownerReferences ?? []),
       containers: containerImages(spec),
       ready: (status.conditions ?? []).some(({ type, status: value }) => type === "Ready" && value === "True"),
       restarts: [...status.initContainerStatuses, ...status.containerStatuses].reduce(
@@ -93,16 +95,17 @@ export async function runningPods(
  * hash.
  */
 export function ownerOf(
-  namespace: string,
+  { namespace, name: podName }: { namespace: string; name: string },
   labels: Readonly<Record<string, string>>,
   owners: readonly { kind: string; name: string; controller?: boolean | null }[],
-): { workload?: string; ordinal?: number } {
+): Pick<RunningPod, "workload" | "ordinal" | "rolloutHash"> {
   const owner = owners.find(({ controller }) => controller === true);
   if (!owner) return {};
   const { kind, name } = owner;
   if (kind === "StatefulSet") {
-    const index = Number(labels["apps.kubernetes.io/pod-index"] ?? NaN);
-    return { workload: `StatefulSet/${namespace}/${name}`, ...(Number.isInteger(index) ? { ordinal: index } : {}) };
+    // Its name ends in its number; the label is newer than some clusters.
+    const ordinal = /-(\d+)$/.exec(podName)?.[1];
+    return { workload: `StatefulSet/${namespace}/${name}`, ...(ordinal ? { ordinal: Number(ordinal) } : {}) };
   }
   if (kind === "DaemonSet") return { workload: `DaemonSet/${namespace}/${name}` };
   if (kind !== "ReplicaSet") return {};
@@ -112,7 +115,8 @@ export function ownerOf(
   ] as const) {
     const suffix = `-${labels[label] ?? ""}`;
     if (suffix !== "-" && name.endsWith(suffix)) {
-      return { workload: `${of}/${namespace}/${name.slice(0, -suffix.length)}` };
+      const workload = `${of}/${namespace}/${name.slice(0, -suffix.length)}`;
+      return of === "Rollout" ? { workload, rolloutHash: suffix.slice(1) } : { workload };
     }
   }
   return {};

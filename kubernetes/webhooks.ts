@@ -47,7 +47,7 @@ export async function podWebhooks(client: ClusterClient): Promise<PodWebhook[] |
         .filter(({ rules }) =>
           (rules ?? []).some(
             ({ apiGroups, resources, operations }) =>
-              holds(apiGroups, "") && holds(resources, "pods", "*/*") && holds(operations, "CREATE"),
+              holds(apiGroups, "") && holds(resources, "pods", "pods/*", "*/*") && holds(operations, "CREATE"),
           ),
         )
         .map(({ name, namespaceSelector, objectSelector }) => ({
@@ -70,6 +70,12 @@ export function isAsked(
   podLabels: Readonly<Record<string, unknown>>,
 ): boolean {
   return selects(namespaceSelector, namespaceLabels) && selects(objectSelector, podLabels);
+}
+
+/** Whether a webhook is one of Istio's injectors: it goes by Istio's labels, or is called after it. */
+export function isOfIstio({ configuration, name, namespaceSelector, objectSelector }: PodWebhook): boolean {
+  const keys = [...keysIn(namespaceSelector), ...keysIn(objectSelector)];
+  return /istio|sidecar-injector/i.test(`${configuration} ${name}`) || keys.some((key) => /istio/.test(key));
 }
 
 /** Label keys of pods that the webhooks decide by. */

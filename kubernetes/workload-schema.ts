@@ -7,13 +7,15 @@ export const count = z
   .number()
   .nullish()
   .transform((value) => value ?? 0);
-const texts = z.record(z.string(), z.string()).nullish();
+/** Labels or annotations. */
+export const texts = z.record(z.string(), z.string()).nullish();
 
 /** Metadata of a workload of any kind. */
 export const workloadMetadata = z.looseObject({
   namespace: z.string(),
   name: z.string(),
   generation: z.number().default(0),
+  deletionTimestamp: z.string().nullish(),
   annotations: texts,
   managedFields,
   ownerReferences: z.array(ownerReference).nullish(),

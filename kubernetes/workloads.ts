@@ -30,11 +30,16 @@ const workload = z.looseObject({
     strategy: strategy.nullish(),
     updateStrategy: strategy.nullish(),
     selector: labelSelector.nullish(),
+    podManagementPolicy: z.string().nullish(),
+    ordinals: z.looseObject({ start: z.number().nullish() }).nullish(),
     volumeClaimTemplates: z.array(z.looseObject({ metadata: z.looseObject({ name: z.string() }) })).nullish(),
     template: podTemplate,
   }),
   status: z
     .looseObject({
+      conditions: z
+        .array(z.looseObject({ type: z.string(), status: z.string(), reason: z.string().nullish() }))
+        .nullish(),
       observedGeneration: count,
       replicas: count,
       updatedReplicas: count,
@@ -139,6 +144,9 @@ export function workloadFacts(kind: WorkloadKind, item: unknown): LiveWorkload {
     claimTemplates: (spec.volumeClaimTemplates ?? []).map(({ metadata }) => metadata.name),
     podSelector: selectorText(spec.selector ?? {}),
     managedFields: at.managedFields,
+    ...(spec.ordinals?.start ? { firstOrdinal: spec.ordinals.start } : {}),
+    ...(kind === "StatefulSet" && spec.podManagementPolicy !== "Parallel" ? { inOrder: true as const } : {}),
+    ...(at.deletionTimestamp ? { deleting: true as const } : {}),
     ...(owner ? { owner } : {}),
   };
   // A StatefulSet with a partition keeps the pods below it on the old template, and counts as rolled out all the same.
@@ -151,7 +159,13 @@ export function workloadFacts(kind: WorkloadKind, item: unknown): LiveWorkload {
     facts.available >= facts.replicas &&
     status.replicas <= facts.replicas &&
     oneRevision;
-  return { ...facts, rolledOut };
+  const fails = (status.conditions ?? []).some(
+    ({ type, status: is, reason }) =>
+      (type === "ReplicaFailure" && is === "True") ||
+      (type === "Progressing" && is === "False" && reason === "ProgressDeadlineExceeded"),
+  );
+  const failing = fails && !rolledOut && facts.observedGeneration >= facts.generation;
+  return { ...facts, rolledOut, ...(failing ? { failing: true as const } : {}) };
 }
 
 /** A DaemonSet counts under names of its own. */

@@ -52,7 +52,7 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     listIfAllowed(client, AUTOSCALER, release.namespace),
   ]);
   const toRender = rendering(input, before, namespace.length > 0, autoscaled(input, autoscalers));
-  const [crds, objects, ofRestarts, hooks, restartReview] = await Promise.all([
+  const [crds, objects, ofRestarts, hooks, { restartReview, slow }] = await Promise.all([
     reviewCrds(client, input.crds, redactor),
     input.newRevision ? releaseObjects(client, toRender, redactor) : [],
     restartChanges(client, restarts, input.workloads, input.stamp),
@@ -138,6 +138,7 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
       ...absent,
       ...stale,
       ...sorting,
+      ...slowRestarts(slow, config.timeouts.restart),
     ].map((text) => redactor.text(text)),
     reviewed: reviewedHashes(factsOf(input, objects, allCrds, redactor), reviewKey(client, installed)),
     requests: client.requestCount,
@@ -205,7 +206,12 @@ async function newNamespace({ client, installed, loaded: { config } }: ReviewInp
   return [{ ...type, name: config.namespace, action: "create", writer: "helm", fields: [], folded: 0, check }];
 }
 
-async function reviewRestarts({ client, loaded, restarts, workloads }: ReviewInput): Promise<RestartReview> {
+async function reviewRestarts({
+  client,
+  loaded,
+  restarts,
+  workloads,
+}: ReviewInput): Promise<{ restartReview: RestartReview; slow: string[] }> {
   const { config } = loaded;
   const pending = pendingGroups(restarts).flat();
   const namespaces = [...new Set(pending.map(({ namespace }) => namespace))];
@@ -221,7 +227,18 @@ async function reviewRestarts({ client, loaded, restarts, workloads }: ReviewInp
     maxConcurrent: placesFor(maxConcurrent, restarts),
     ...{ canarySoakSeconds, timeoutSeconds: config.timeouts.restart },
   };
-  return { enabled: config.restarts.enabled, ...estimateRestarts(restarts, facts, limits) };
+  const { slow, ...estimate } = estimateRestarts(restarts, facts, limits);
+  return { restartReview: { enabled: config.restarts.enabled, ...estimate }, slow };
+}
+
+/** Restarts that would not be done in time, by what is known of them. */
+function slowRestarts(slow: readonly string[], limit: number): string[] {
+  if (slow.length === 0) return [];
+  const more = slow.length > 3 ? ` and ${slow.length - 3} more` : "";
+  return [
+    `the restart of ${slow.slice(0, 3).join(", ")}${more} takes longer than timeouts.restart (${limit} s) by the estimate, ` +
+      "and would end the run: pulumi config set --path timeouts.restart <seconds>",
+  ];
 }
 
 function breakingChanges({ chart, installed, loaded }: ReviewInput): Review["breaking"] {

@@ -54,6 +54,7 @@ export async function runtimeFacts(input: ReviewInput, state: RuntimeState, reda
     failClosed: failClosed(objects),
     namespaces: namespaceFacts({
       mode: config.mode,
+      webhook: config.webhook,
       mas,
       labels,
       workloads: input.workloads,

@@ -1,4 +1,5 @@
 import { createHash, createHmac } from "node:crypto";
+import type { RestartPlan } from "../components/workload-restarts/restarts";
 import type { ClusterClient } from "../kubernetes/connect";
 import type { ReleaseState } from "../helm/release";
 import { canonicalJson } from "../shared/digest";
@@ -6,6 +7,7 @@ import { maskUnstable } from "../helm/unstable";
 import { contentOf } from "./diff/fields";
 import type { Redactor } from "../kubernetes/redact";
 import { dig, isMap, type KubeObject } from "../kubernetes/objects";
+import { workloadId } from "../kubernetes/workload";
 import type { CrdReview, CrMigrationReview } from "./report/schema";
 import type { ReviewInput } from "./input";
 import type { ReleaseObject } from "./release-objects";
@@ -40,7 +42,7 @@ export function factsOf(
     // Without a record of helm there is no secret key to hash secret values with.
     "the values": installed ? loaded.values : redactor.tree(loaded.values),
     "the release": installed && [installed.latest.revision, installed.latest.status],
-    "the restarts": [restarts, stamp],
+    "the restarts": [reviewedRestarts(restarts), stamp],
     ...Object.fromEntries(settings.map(([key, value]) => [`config ${key}`, value ?? null])),
     ...Object.fromEntries(live),
     ...Object.fromEntries([...crdInput.live].map(([name, crd]) => [`CRD ${name}`, contentOf(crd.object)])),
@@ -51,6 +53,21 @@ export function factsOf(
       ]),
     ),
   };
+}
+
+/**
+ * What is restarted and why, without what comes and goes by itself: which are available at the moment, or scaled to 0,
+ * and how many pods lack something.
+ */
+function reviewedRestarts({ groups, skipped, reason }: RestartPlan): unknown {
+  const targets = groups.flatMap((group) => group.targets);
+  const scaled = skipped.filter(({ why }) => why.code === "no-replicas");
+  return [
+    [...targets.map(workloadId), ...scaled.map(({ workload }) => workload)].sort(),
+    targets.flatMap((target) => (target.why ? [[workloadId(target), target.why.code]] : [])).sort(),
+    skipped.flatMap(({ workload, why }) => (why.code === "no-replicas" ? [] : [[workload, why.code]])).sort(),
+    reason ?? null,
+  ];
 }
 
 function rulesOf({ from, to, rules, storage }: CrMigrationReview): unknown {

@@ -10,6 +10,7 @@ import { ownerWarnings } from "../components/workload-restarts/owners";
 import { changedConfig, reloaderKeys } from "../components/workload-restarts/reloader";
 import { placesFor } from "../components/workload-restarts/stages";
 import { surroundingWarnings } from "../components/workload-restarts/surroundings";
+import { keptByPartition, partitionWarnings } from "../components/workload-restarts/replaced-pods";
 import { injectionWarnings } from "../components/workload-restarts/injection-facts";
 import {
   pendingGroups,
@@ -147,12 +148,13 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
       ...unmatchedNames(config, snapshot),
       ...brokenWarnings(restarts, snapshot.workloads, config.restarts.brokenBefore),
       ...ownerWarnings(restarts, snapshot.workloads),
+      ...partitionWarnings(restarts, snapshot.workloads),
       ...unlistedWarnings(snapshot.unlisted),
       ...surroundingWarnings(restarts, snapshot.workloads, snapshot.surroundings, {
         places,
         changes: changedConfig(stable(installedObjects ?? []), stable(chart.fixed.objects), config.namespace),
       }),
-      ...injectionWarnings(config.mode, snapshot.injection),
+      ...injectionWarnings(config.mode, snapshot.injection, pendingGroups(restarts).flat()),
       ...gate.warnings,
     ],
   };
@@ -231,6 +233,7 @@ function decideRestarts(
     takenBack: takenBack(one),
     brokenBefore: one.annotations[BROKEN_ANNOTATION],
     lacking: snapshot.injection.lacking.get(workloadId(one)),
+    keepsAll: keptByPartition(one) >= one.replicas && one.replicas > 0,
   }));
   return planRestarts(named, facts, stamp, recorded, { canaries, exclude, reason }, snapshot.otherWorkloads);
 }

@@ -129,7 +129,7 @@ async function refuseWhatCannotWork(
   const warnings = settings ? await checkGatePermissions(client, settings) : [];
   if (onlyRestarts)
     await preflight.refuseUnlessInjectionReady(client, config, injectionCheck(config, decisions, injection));
-  const refused = await refusedPods(client, restarts, workloads);
+  const refused = await refusedPods(client, restarts, workloads, injection);
   return [...preflight.readOnlyWarning(client), ...warnings, ...refused];
 }
 

@@ -178,7 +178,7 @@ async function readRestartRecords(client: ClusterClient, config: UpgradeConfig):
 
 async function readMasWorkloads(
   client: ClusterClient,
-  { restarts, mode }: UpgradeConfig,
+  { restarts, mode, webhook }: UpgradeConfig,
 ): Promise<
   Pick<Snapshot, "systems" | "policies" | "workloads" | "unlisted" | "otherWorkloads" | "injection" | "surroundings">
 > {
@@ -199,7 +199,7 @@ async function readMasWorkloads(
   const ofMas = workloads.filter((one) => one.replicas > 0 && isMas(one));
   const [otherWorkloads, injection, surroundings] = await Promise.all([
     readOtherWorkloads(client, named, workloads),
-    readInjection(client, mode, ofMas),
+    readInjection(client, { mode, webhook }, ofMas),
     readSurroundings(client, [...new Set(ofMas.map(({ namespace }) => namespace))]),
   ]);
   return { systems, policies, workloads, unlisted, otherWorkloads, injection, surroundings };

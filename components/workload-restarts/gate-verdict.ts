@@ -2,6 +2,7 @@ import type { RunningPod } from "../../kubernetes/running-pods";
 import type { LiveWorkload } from "../../kubernetes/workloads";
 import { progressOf } from "../../kubernetes/workloads";
 import { injectedInto, type InjectionMode, type InjectorAnswer, lacks } from "./injected";
+import { isOfTemplate, keptByPartition, replacedPods } from "./replaced-pods";
 import {
   AGAIN_ANNOTATION,
   lostRestartAt,
@@ -14,11 +15,12 @@ import {
 
 /** How far a restart is. */
 export type GateVerdict =
-  | { readonly state: "done" }
+  /** `note`: what could not be looked at. */
+  | { readonly state: "done"; readonly note?: string }
   /** Waiting may help. */
   | { readonly state: "waiting"; readonly why: string }
-  /** Waiting cannot help. */
-  | { readonly state: "failed"; readonly why: string };
+  /** Waiting cannot help, unless `mayPass` for a moment: the injector that was asked may be one that is about to go. */
+  | { readonly state: "failed"; readonly why: string; readonly mayPass?: true };
 
 /** What the restart wrote. */
 export interface Written {
@@ -30,6 +32,7 @@ export interface Written {
 /** Judges a workload by its own account: whether the stamp is still there, and how many pods its controller counts. */
 export function judgeWorkload(live: LiveWorkload | undefined, written: Written): GateVerdict {
   if (live === undefined) return { state: "failed", why: "it does not exist any more" };
+  if (live.deleting) return { state: "failed", why: "it is being deleted, so nothing replaces its pods" };
   const annotation = lostAnnotation(marksOf(live), written);
   const lost = lostRestartAt(live) ? "spec.restartAt" : annotation && `the annotation ${annotation}`;
   if (lost !== undefined) {
@@ -61,8 +64,7 @@ export function judgePods(
   mode: InjectionMode,
   written: Written,
 ): GateVerdict {
-  // A partition keeps the first pods of a StatefulSet on the old template, and is meant to.
-  const own = pods.filter(({ ordinal }) => ordinal === undefined || ordinal >= live.strategy.partition);
+  const own = replacedPods(live, pods);
   for (const pod of own) {
     const { name, ready } = pod;
     const isOld = isOldPod(live, pod, written);
@@ -71,16 +73,21 @@ export function judgePods(
     if (isOld !== undefined) return { state, why: `pod ${name} is still ${isOld}` };
     if (!ready) return { state: "waiting", why: `pod ${name} is not ready` };
   }
-  if (own.length < live.replicas - live.strategy.partition) {
+  if (own.length < live.replicas - keptByPartition(live)) {
     return { state: "waiting", why: `${own.length} of ${live.replicas} pods are there` };
   }
   if (!("injected" in answer)) {
+    const isBare = (pod: RunningPod) => injectedInto(mode, pod, live.template.spec).containers.length === 0;
+    if (answer.problem === "refused" && own.some(isBare)) {
+      const note = `whether its pods have what the injector gives is not known, since ${answer.message}`;
+      return { state: "done", note };
+    }
     if (answer.problem !== "down") return { state: "done" };
     return { state: "waiting", why: `the injector does not answer, so its pods cannot be compared: ${answer.message}` };
   }
-  for (const pod of own) {
+  for (const pod of own.filter((one) => isOfTemplate(live, one))) {
     const what = lacks(injectedInto(mode, pod, live.template.spec), answer.injected);
-    if (what !== undefined) return { state: "failed", why: `pod ${pod.name} ${what}` };
+    if (what !== undefined) return { state: "failed", why: `pod ${pod.name} ${what}`, mayPass: true };
   }
   return { state: "done" };
 }

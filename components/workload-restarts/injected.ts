@@ -79,16 +79,17 @@ export function injectedIntoAnswer(mode: InjectionMode, answer: unknown, templat
  */
 export function lacks(has: Injected, wanted: Injected): string | undefined {
   if (wanted.containers.length === 0) return undefined;
-  const found = new Map(has.containers.map(({ name, image }) => [name, image]));
+  const found = new Map(has.containers.map((one) => [one.name, one]));
   const missing = wanted.containers
     .filter(({ name }) => !found.has(name))
     .map(({ name }) => `has no container ${name}`);
   const others = new Map<string, string[]>();
-  for (const { name, image } of wanted.containers) {
+  const other = (change: string, name: string) => others.set(change, [...(others.get(change) ?? []), name]);
+  for (const { name, image, init } of wanted.containers) {
     const now = found.get(name);
-    if (now === undefined || now === image) continue;
-    const change = `of ${now}, the injector's is ${image}`;
-    others.set(change, [...(others.get(change) ?? []), name]);
+    if (now === undefined) continue;
+    if (now.image !== image) other(`of ${now.image}, the injector's is ${image}`, name);
+    if (now.init !== init) other(`as ${placeText(now.init)}, the injector's is ${placeText(init)}`, name);
   }
   // First, because a preview shows the beginning of it only.
   const revision =
@@ -98,6 +99,15 @@ export function lacks(has: Injected, wanted: Injected): string | undefined {
   const images = [...others].map(([change, names]) => `has ${names.join(" and ")} ${change}`);
   const all = [...missing, ...revision, ...images];
   return all.length === 0 ? undefined : all.join(", ");
+}
+
+/** A sidecar among the init containers is a native one. */
+const placeText = (init: boolean) => (init ? "an init container" : "a container");
+
+/** Names of the containers that the injector put into a running pod and would not put into a new one. */
+export function loses(has: Injected, wanted: Injected): string[] {
+  const kept = new Set(wanted.containers.map(({ name }) => name));
+  return has.containers.map(({ name }) => name).filter((name) => !kept.has(name));
 }
 
 /** Changes whenever the injector's answer does. */

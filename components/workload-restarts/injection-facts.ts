@@ -1,8 +1,9 @@
 import type { RunningPod } from "../../kubernetes/running-pods";
-import type { PodWebhook } from "../../kubernetes/webhooks";
+import { isOfIstio, type PodWebhook } from "../../kubernetes/webhooks";
 import { type WorkloadKind, workloadId } from "../../kubernetes/workload";
 import type { LiveWorkload } from "../../kubernetes/workloads";
-import { injectedInto, type InjectionMode, type InjectorAnswer, lacks } from "./injected";
+import { type Injected, injectedInto, type InjectionMode, type InjectorAnswer, lacks, loses } from "./injected";
+import { isOfTemplate, replacedPods } from "./replaced-pods";
 
 /** What is known of the injection into MAS pods before anything is decided. */
 export interface InjectionFacts {
@@ -10,13 +11,27 @@ export interface InjectionFacts {
   readonly answers: ReadonlyMap<string, InjectorAnswer>;
   /** Workloads whose pods lack something of it, and what, in words. */
   readonly lacking: ReadonlyMap<string, string>;
+  /** Workloads whose pods carry containers of the injector's that new ones would not get. */
+  readonly losing: ReadonlyMap<string, Losing>;
+  /** Workloads that were asked about by themselves; the others share the answer of one that is like them. */
+  readonly askedAlone: ReadonlySet<string>;
   /** Mutating webhooks for pods; undefined when they may not be listed. */
   readonly webhooks?: readonly PodWebhook[];
   /** Namespaces whose pods may not be listed, so that nothing is compared there. */
   readonly unlisted: readonly string[];
 }
 
-export const NO_INJECTION_FACTS: InjectionFacts = { answers: new Map(), lacking: new Map(), unlisted: [] };
+/** What a restart would take away. */
+export interface Losing {
+  /** Containers. */
+  readonly names: readonly string[];
+  /** A webhook that is meant to inject is asked about the pods, so it does not answer, or adds nothing. */
+  readonly asked: boolean;
+}
+
+export const NO_INJECTION_FACTS: InjectionFacts = {
+  ...{ answers: new Map(), lacking: new Map(), losing: new Map(), askedAlone: new Set(), unlisted: [] },
+};
 
 /** For each workload whose pods lack something of what its new pods would get: how many, and what. */
 export function lackingPods(
@@ -25,24 +40,52 @@ export function lackingPods(
   answers: ReadonlyMap<string, InjectorAnswer>,
   pods: readonly RunningPod[],
 ): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const { workload, own, wanted } of compared(workloads, answers, pods)) {
+    const lacking = own.flatMap((pod) => lacks(injectedInto(mode, pod, workload.template.spec), wanted) ?? []);
+    const [what] = [...new Set(lacking)].sort();
+    if (what !== undefined) found.set(workloadId(workload), `${lacking.length} of ${own.length} pods: ${what}`);
+  }
+  return found;
+}
+
+/**
+ * For each workload whose pods have containers that new ones would not get: which. Of mode `istio` that is told only
+ * where new ones get nothing at all; how many containers a proxy consists of is the injector's business.
+ */
+export function losingPods(
+  mode: InjectionMode,
+  workloads: readonly LiveWorkload[],
+  answers: ReadonlyMap<string, InjectorAnswer>,
+  pods: readonly RunningPod[],
+  isAskedAbout: (workload: LiveWorkload) => boolean,
+): Map<string, Losing> {
+  const found = new Map<string, Losing>();
+  for (const { workload, own, wanted } of compared(workloads, answers, pods)) {
+    if (mode === "istio" && wanted.containers.length > 0) continue;
+    const lost = own.flatMap((pod) => loses(injectedInto(mode, pod, workload.template.spec), wanted));
+    const names = [...new Set(lost)].sort();
+    if (names.length > 0) found.set(workloadId(workload), { names, asked: isAskedAbout(workload) });
+  }
+  return found;
+}
+
+/** The pods that a restart replaces, beside what the injector gives new ones. */
+function compared(
+  workloads: readonly LiveWorkload[],
+  answers: ReadonlyMap<string, InjectorAnswer>,
+  pods: readonly RunningPod[],
+): { workload: LiveWorkload; own: RunningPod[]; wanted: Injected }[] {
   const byWorkload = new Map<string, RunningPod[]>();
   for (const pod of pods) {
     if (pod.workload !== undefined) byWorkload.set(pod.workload, [...(byWorkload.get(pod.workload) ?? []), pod]);
   }
-  const found = new Map<string, string>();
-  for (const workload of workloads) {
-    const id = workloadId(workload);
-    const answer = answers.get(id);
-    if (!answer || !("injected" in answer)) continue;
-    // A partition keeps the first pods of a StatefulSet on the old template, and is meant to.
-    const own = (byWorkload.get(id) ?? []).filter(
-      ({ ordinal }) => ordinal === undefined || ordinal >= workload.strategy.partition,
-    );
-    const lacking = own.flatMap((pod) => lacks(injectedInto(mode, pod, workload.template.spec), answer.injected) ?? []);
-    const [what] = [...new Set(lacking)].sort();
-    if (what !== undefined) found.set(id, `${lacking.length} of ${own.length} pods: ${what}`);
-  }
-  return found;
+  return workloads.flatMap((workload) => {
+    const answer = answers.get(workloadId(workload));
+    if (!answer || !("injected" in answer)) return [];
+    const own = replacedPods(workload, byWorkload.get(workloadId(workload)) ?? []);
+    return [{ workload, own: own.filter((pod) => isOfTemplate(workload, pod)), wanted: answer.injected }];
+  });
 }
 
 /** A workload whose new pods are asked about before the first restart. */
@@ -57,13 +100,16 @@ export interface AskAbout {
 /** One workload for each namespace and each answer: what is true of it is true of those like it. */
 export function representatives(
   targets: readonly { kind: WorkloadKind; namespace: string; name: string }[],
-  { answers }: InjectionFacts,
+  { answers, losing }: InjectionFacts,
 ): AskAbout[] {
   const found = new Map<string, AskAbout>();
   for (const { kind, namespace, name } of targets) {
     const answer = answers.get(workloadId({ kind, namespace, name }));
     if (answer === undefined || ("problem" in answer && answer.problem !== "down")) continue;
-    const injects = "injected" in answer ? answer.injected.containers.map((container) => container.name) : [];
+    const given = "injected" in answer ? answer.injected.containers.map((container) => container.name) : [];
+    // An injector that does not answer and is ignored gives nothing now either.
+    const lost = losing.get(workloadId({ kind, namespace, name }));
+    const injects = [...new Set([...given, ...(lost?.asked ? lost.names : [])])].sort();
     const key = `${namespace} ${injects.join(" ")}`;
     if (!found.has(key)) found.set(key, { kind, namespace, name, injects });
   }
@@ -71,21 +117,30 @@ export function representatives(
 }
 
 /** What a reviewer should know where the injector or the pods could not be looked at, in words. */
-export function injectionWarnings(mode: InjectionMode, { answers, unlisted, webhooks }: InjectionFacts): string[] {
-  if (webhooks?.length === 0 && mode === "istio") {
+export function injectionWarnings(
+  mode: InjectionMode,
+  { answers, losing, unlisted, webhooks }: InjectionFacts,
+  pending: readonly { kind: WorkloadKind; namespace: string; name: string }[] = [],
+): string[] {
+  const lost = lossWarnings(losing, pending.map(workloadId));
+  if (mode === "istio" && webhooks?.some(isOfIstio) === false) {
     const install = "install or repair Istio's control plane (kubectl get mutatingwebhookconfigurations)";
-    return [`the cluster has no webhook that injects proxies, so no MAS pod gets one: ${install}`];
+    return [`the cluster has no webhook that injects proxies, so no MAS pod gets one: ${install}`, ...lost];
   }
   const byProblem = new Map<string, string[]>();
   for (const [id, answer] of answers) {
     if ("injected" in answer) continue;
-    const namespace = id.split("/")[1] ?? "";
+    // One pod is refused for what it is; the rest concerns all of a namespace.
+    const where = answer.problem === "refused" ? id : (id.split("/")[1] ?? "");
     const key = `${answer.problem} ${answer.message}`;
-    byProblem.set(key, [...new Set([...(byProblem.get(key) ?? []), namespace])]);
+    byProblem.set(key, [...new Set([...(byProblem.get(key) ?? []), where])]);
   }
-  const texts = [...byProblem].map(([key, namespaces]) => {
+  const texts = [...byProblem].map(([key, places]) => {
     const [problem = "", ...reason] = key.split(" ");
-    const where = `namespace${namespaces.length === 1 ? "" : "s"} ${namespaces.sort().join(", ")}`;
+    const where =
+      problem === "refused"
+        ? named(places.sort())
+        : `namespace${places.length === 1 ? "" : "s"} ${places.sort().join(", ")}`;
     const said = reason.join(" ");
     if (problem === "down") {
       return `no pod can be created in ${where} now: ${said}. Repair the webhook: a restart waits for it`;
@@ -100,5 +155,27 @@ export function injectionWarnings(mode: InjectionMode, { answers, unlisted, webh
       `pods of namespace ${namespace} may not be listed, so whether they carry what is injected is not known; ` +
       `to have it compared, let the user get and list pods there`,
   );
-  return [...texts, ...pods];
+  return [...lost, ...texts, ...pods];
+}
+
+/** Workloads of one sentence that are named; others are counted. */
+const MOST_NAMED = 3;
+
+function named(ids: readonly string[]): string {
+  const more = ids.length > MOST_NAMED ? ` and ${ids.length - MOST_NAMED} more` : "";
+  return `${ids.slice(0, MOST_NAMED).join(", ")}${more}`;
+}
+
+function lossWarnings(losing: InjectionFacts["losing"], pending: readonly string[]): string[] {
+  const byNames = new Map<string, string[]>();
+  for (const id of pending) {
+    const names = losing.get(id)?.names.join(" and ");
+    if (names !== undefined) byNames.set(names, [...(byNames.get(names) ?? []), id]);
+  }
+  return [...byNames].map(([names, ids]) => {
+    return (
+      `a restart takes ${names} away from ${named(ids)}: their pods have it, and new ones ` +
+      "would get none now; repair the injection first (labels, webhook, what serves it), or leave them out (restarts.exclude)"
+    );
+  });
 }

@@ -50,7 +50,7 @@ export function estimateRestarts(
   plan: RestartPlan,
   facts: ReadonlyMap<string, RestartFacts>,
   { maxConcurrent, canarySoakSeconds, timeoutSeconds }: RestartLimits,
-): Omit<RestartReview, "enabled"> {
+): Omit<RestartReview, "enabled"> & { slow: string[] } {
   const pending = pendingGroups(plan);
   const targets = pending.flat();
   const factsOf = (target: RestartTarget) => facts.get(workloadId(target)) ?? UNKNOWN;
@@ -78,6 +78,7 @@ export function estimateRestarts(
   );
   const starts = new Map(items.map((item, i) => ["soak" in item ? item : item.restart, usually.starts[i] ?? 0]));
   return {
+    slow: targets.filter((_, i) => isSlow(durations[i] ?? 0, timeoutSeconds)).map(workloadId),
     maxConcurrent,
     groups: plan.groups.map((group) => ({
       name: group.name,
@@ -126,7 +127,7 @@ function basisOf(
   if (pending.length === 0) return "nothing is left to restart";
   const known = pending.filter(({ startupSeconds }) => startupSeconds !== undefined).length;
   const unknown = pending.length - known;
-  const slow = durations.filter((seconds) => seconds - OVERHEAD_SECONDS > timeoutSeconds).length;
+  const slow = durations.filter((seconds) => isSlow(seconds, timeoutSeconds)).length;
   return [
     ...(known > 0 ? [`start-up times of the running pods of ${known} of ${pending.length} workloads`] : []),
     ...(unknown > 0
@@ -140,6 +141,8 @@ function basisOf(
     ...(slow > 0 ? [`${slow} would take longer than the limit of ${timeoutSeconds} s and so end the run`] : []),
   ].join("; ");
 }
+
+const isSlow = (seconds: number, timeoutSeconds: number) => seconds - OVERHEAD_SECONDS > timeoutSeconds;
 
 /** The middle value; of an even number the mean of the two in the middle; undefined for none. */
 export function median(values: readonly number[]): number | undefined {

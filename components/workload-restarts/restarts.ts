@@ -9,6 +9,12 @@ export type WorkloadFacts = Pick<
   LiveWorkload,
   "kind" | "namespace" | "name" | "replicas" | "available" | "paused" | "updateStrategy" | "rolledOut"
 > & {
+  /** Its partition keeps all of its pods on the template that they have. */
+  keepsAll?: boolean;
+  /** Its controller does nothing any more. */
+  deleting?: true;
+  /** Its rollout did not get on before. */
+  failing?: true;
   /** Stamp on the pod template; undefined before this program first restarted it. */
   stamp?: string;
   /** Generation of the object: another one for each change of its spec. */
@@ -147,10 +153,13 @@ export function planRestarts(
     const id = workloadId(facts);
     const why = causeOf(facts, desiredStamp, recorded, settings.reason);
     const current = why === undefined && runsUnder(facts, recorded) === desiredStamp;
-    const obstacle = whyNot(facts, settings.exclude);
+    // What was restarted before somebody set a partition stays restarted.
+    const obstacle = whyNot(current ? { ...facts, keepsAll: false } : facts, settings.exclude);
     if (obstacle) {
       plan.skipped.push({ workload: id, why: obstacle });
-      if (!current && keepsOldPods(obstacle.code)) plan.stale.push(id);
+      // Scaled up while the upgrade runs, it may have pods that are older than the configuration.
+      const mayBeOld = keepsOldPods(obstacle.code) || obstacle.code === "no-replicas";
+      if (!current && mayBeOld) plan.stale.push(id);
     } else if (current && facts.stamp === undefined) {
       plan.skipped.push({ workload: id, why: { code: "unchanged" } });
     } else {
@@ -163,7 +172,7 @@ export function planRestarts(
           : shortDigest([facts.generation ?? 0, desiredStamp, why.code]);
       // Once restarted it counts as done whether it became available or not: nothing was lost by the restart.
       const wasBroken = current && facts.brokenBefore === desiredStamp;
-      const brokenBefore = wasBroken || (!current && facts.available < facts.replicas);
+      const brokenBefore = wasBroken || (!current && (facts.available < facts.replicas || facts.failing === true));
       const target: RestartTarget = {
         ...{ kind, namespace, name, done: current && (facts.rolledOut || wasBroken) },
         ...(brokenBefore ? { brokenBefore } : {}),
@@ -279,9 +288,11 @@ function runsUnder(facts: WorkloadFacts, recorded: RecordedStamp): string | unde
 /** Why a workload must be left alone. */
 function whyNot(facts: WorkloadFacts, exclude: WorkloadRef[]): SkipReason | undefined {
   if (exclude.some((ref) => isMeant(ref, facts))) return { code: "excluded" };
+  if (facts.deleting) return { code: "being-deleted" };
   if (facts.replicas === 0) return { code: "no-replicas" };
   if (facts.paused) return { code: "paused" };
   if (facts.updateStrategy === "OnDelete") return { code: "on-delete" };
+  if (facts.keepsAll) return { code: "partition" };
   return undefined;
 }
 

@@ -6,6 +6,8 @@ export const skipCode = z.enum([
   "no-replicas",
   "paused",
   "on-delete",
+  "partition",
+  "being-deleted",
   "unchanged",
   "not-found",
   "not-restartable",
@@ -18,7 +20,8 @@ export type SkipCode = z.infer<typeof skipCode>;
 
 /** Why a workload is not restarted, with what the text needs. */
 export type SkipReason =
-  | { readonly code: "excluded" | "no-replicas" | "paused" | "on-delete" | "unchanged" }
+  | { readonly code: "excluded" | "no-replicas" | "paused" | "on-delete" | "partition" | "unchanged" }
+  | { readonly code: "being-deleted" }
   | { readonly code: "cron-job" | "job" | "replica-set" }
   /** Something of another kind runs the pods; `how` it is restarted. */
   | { readonly code: "other-controller"; readonly kind: string; readonly how: string }
@@ -39,6 +42,8 @@ const KEEPS_OLD_PODS: Readonly<Record<SkipCode, boolean>> = {
   "no-replicas": false,
   paused: true,
   "on-delete": true,
+  partition: true,
+  "being-deleted": false,
   unchanged: false,
   "not-found": false,
   // Nobody can say of a kind that is not known.
@@ -68,6 +73,10 @@ export function skipText(why: SkipReason): string {
       return "its rollout is paused; kubectl rollout resume, then pulumi up again";
     case "on-delete":
       return "its update strategy is OnDelete; delete its pods one by one";
+    case "partition":
+      return "its partition keeps all of its pods; lower spec.updateStrategy.rollingUpdate.partition, then pulumi up again";
+    case "being-deleted":
+      return "is being deleted";
     case "unchanged":
       return "its injected configuration does not change";
     case "other-controller":

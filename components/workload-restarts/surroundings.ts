@@ -28,7 +28,7 @@ export function surroundingWarnings(
     .flatMap((target) => byId.get(workloadId(target)) ?? []);
   return [
     ...told(
-      live.flatMap((one) => belowBudget(one, objects)),
+      belowBudgets(live, objects, places),
       "fall below their PodDisruptionBudget while they are restarted, because a rolling update does not ask it; drains of nodes wait meanwhile",
     ),
     ...told(
@@ -64,7 +64,7 @@ function budgetsOf(workload: LiveWorkload, objects: readonly KubeObject[]): { ob
   return objects.flatMap((object) => {
     if (object.kind !== "PodDisruptionBudget" || object.metadata.namespace !== workload.namespace) return [];
     if (!selects(dig(object, "spec", "selector"), workload.podLabels)) return [];
-    const allowed = allowedMissing(dig(object, "spec"), workload.replicas);
+    const allowed = allowedByStatus(object) ?? allowedMissing(dig(object, "spec"), workload.replicas);
     return allowed === undefined ? [] : [{ object, allowed }];
   });
 }
@@ -77,13 +77,39 @@ function heldByBudget(workload: LiveWorkload, objects: readonly KubeObject[]): s
     .map(({ object }) => `${workloadId(workload)} (${object.metadata.name ?? ""})`);
 }
 
-function belowBudget(workload: LiveWorkload, objects: readonly KubeObject[]): string[] {
-  if (workload.kind === "Rollout") return [];
-  const missing = missingPods(workload);
-  return budgetsOf(workload, objects).flatMap(({ object, allowed }) => {
-    if (missing <= allowed) return [];
-    return [`${workloadId(workload)} (${object.metadata.name ?? ""}: ${allowed} may be missing, ${missing} are)`];
+/** Workloads that fall below a budget, each by itself or, where they share one, those that are restarted at once. */
+function belowBudgets(live: readonly LiveWorkload[], objects: readonly KubeObject[], places: number): string[] {
+  const sharing = new Map<KubeObject, { workload: LiveWorkload; allowed: number; missing: number }[]>();
+  for (const workload of live.filter(({ kind }) => kind !== "Rollout")) {
+    for (const { object, allowed } of budgetsOf(workload, objects)) {
+      sharing.set(object, [...(sharing.get(object) ?? []), { workload, allowed, missing: missingPods(workload) }]);
+    }
+  }
+  return [...sharing].flatMap(([object, found]) => {
+    const name = object.metadata.name ?? "";
+    const alone = found.filter(({ allowed, missing }) => missing > allowed);
+    if (alone.length > 0) {
+      return alone.map(
+        ({ workload, allowed, missing }) =>
+          `${workloadId(workload)} (${name}: ${allowed} may be missing, ${missing} are)`,
+      );
+    }
+    const most = found.map(({ missing }) => missing).sort((a, b) => b - a);
+    const together = most.slice(0, places).reduce((sum, missing) => sum + missing, 0);
+    const allowed = allowedByStatus(object);
+    if (allowed === undefined || together <= allowed) return [];
+    const ids = found.map(({ workload }) => workloadId(workload)).join(" and ");
+    return [`${ids} at once (${name}: ${allowed} may be missing, ${together} are)`];
   });
+}
+
+/** What the disruption controller made of a budget: it counts the pods of all workloads that share it. */
+function allowedByStatus(budget: KubeObject): number | undefined {
+  const [expected, desired] = [dig(budget, "status", "expectedPods"), dig(budget, "status", "desiredHealthy")];
+  const seen = dig(budget, "status", "observedGeneration") === dig(budget, "metadata", "generation");
+  return seen && typeof expected === "number" && typeof desired === "number" && expected > 0
+    ? Math.max(0, expected - desired)
+    : undefined;
 }
 
 /** Pods that may be missing while its controller replaces them. */

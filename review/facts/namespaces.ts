@@ -1,6 +1,7 @@
 import type { InjectionMode } from "../../components/workload-restarts/injected";
 import type { InjectionFacts } from "../../components/workload-restarts/injection-facts";
 import { whyNotInjected } from "../../components/workload-restarts/why-not-injected";
+import { isAsked } from "../../kubernetes/webhooks";
 import { workloadId } from "../../kubernetes/workload";
 import type { LiveWorkload } from "../../kubernetes/workloads";
 import type { NamespaceFact } from "./schema";
@@ -22,6 +23,8 @@ const LABELS: Readonly<Record<InjectionMode, { needed: string; met: (labels: Lab
 /** What is known of the injection into MAS pods. */
 export interface NamespaceInput {
   mode: InjectionMode;
+  /** MutatingWebhookConfiguration of mode `cilium`. */
+  webhook?: string;
   /** Namespace of each MAS workload. */
   mas: readonly { namespace: string }[];
   /** Labels of the namespaces that could be read. */
@@ -47,9 +50,15 @@ export function namespaceFacts(input: NamespaceInput): NamespaceFact[] {
       const asked = askedIn(name, input);
       const bare = asked.find(({ injected }) => !injected);
       if (bare) {
-        const { why, fix } = whyNotInjected(input.mode, input.injection.webhooks, bare.workload, found ?? {});
+        const { webhooks, answers } = input.injection;
+        const revisions = [...answers.values()].flatMap((one) =>
+          "injected" in one ? (one.injected.revision ?? []) : [],
+        );
+        const known = { webhooks, webhook: input.webhook, revisions };
+        const { why, fix } = whyNotInjected(input.mode, known, bare.workload, found ?? {});
         const { kind, name: which } = bare.workload;
-        return { ...common, labelled: false, why: `${kind} ${name}/${which}: ${why}`, fix };
+        const workloads = asked.filter(({ injected }) => !injected).length;
+        return { ...common, workloads, labelled: false, why: `${kind} ${name}/${which}: ${why}`, fix };
       }
       if (asked.length > 0) return { ...common, labelled: true };
       return { ...common, labelled: found === undefined ? null : met(found) };
@@ -57,11 +66,18 @@ export function namespaceFacts(input: NamespaceInput): NamespaceFact[] {
 }
 
 /** The workloads of a namespace that the injector was asked about and answered. */
-function askedIn(namespace: string, { workloads, injection }: NamespaceInput) {
+function askedIn(namespace: string, { mode, webhook, workloads, labels, injection }: NamespaceInput) {
+  // Other webhooks add containers, too; without CASA's own none of them is the proxy.
+  const own =
+    mode === "cilium" ? injection.webhooks?.filter(({ configuration }) => configuration === webhook) : undefined;
+  const nobody = injection.webhooks?.length === 0;
   return workloads
     .filter((workload) => workload.namespace === namespace)
     .flatMap((workload) => {
       const answer = injection.answers.get(workloadId(workload));
-      return answer && "injected" in answer ? [{ workload, injected: answer.injected.containers.length > 0 }] : [];
+      if (nobody) return [{ workload, injected: false }];
+      if (!answer || !("injected" in answer)) return [];
+      const isMeant = own?.some((one) => isAsked(one, labels.get(namespace) ?? {}, workload.podLabels)) ?? true;
+      return [{ workload, injected: isMeant && answer.injected.containers.length > 0 }];
     });
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ApiError, UnreachableError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
+import { dig } from "../../../kubernetes/objects";
 import { rolloutOf } from "../../../kubernetes/rollout";
 import { type RunningPod, runningPods } from "../../../kubernetes/running-pods";
 import { workloadId } from "../../../kubernetes/workload";
@@ -8,7 +9,8 @@ import { type LiveWorkload, readWorkload, readWorkloads } from "../../../kuberne
 import type { GateJob } from "../gate-job";
 import { type GateVerdict, isOldPod, judgePods, judgeWorkload } from "../gate-verdict";
 import { stampOn } from "../stamp";
-import { type Stuck, stuckOf } from "../stuck";
+import { replacedPods } from "../replaced-pods";
+import { brokenInOrder, type Stuck, stuckOf } from "../stuck";
 import { askInjector } from "./injector";
 
 /** What one look at a restart shows. */
@@ -20,6 +22,10 @@ export interface Look {
   readonly pods?: readonly RunningPod[];
   /** Label selector of its pods. */
   readonly podSelector?: string;
+  /** A quota is full, and gets room: what counts in it is about to go. */
+  readonly getsRoom?: boolean;
+  /** Another text whenever it got on: how many pods are new, and how many available. */
+  readonly counts?: string;
   /** It waits for something that no watch of the workload tells of. */
   readonly unwatched?: boolean;
 }
@@ -49,12 +55,15 @@ export async function lookAtRestart(client: ClusterClient, job: GateJob, since: 
   // Where pods may not be listed, the counts of the controller have to do; the review says so.
   const pods = await podsOf(client, live);
   if (verdict.state === "waiting") {
+    const counts = `${live.updated} ${live.available} ${live.old}`;
     // What the conditions say is about an earlier template until the controller has seen the new one.
     const seen = live.observedGeneration >= live.generation;
     // Of a Rollout they are about its last update, which a restart is none of.
     const failures = seen && kind !== "Rollout" ? rolloutOf(kind, object).failures : [];
     // A Deployment has a condition for it; other kinds have events only.
-    const missing = kind !== "Deployment" && pods !== undefined && pods.length < live.replicas;
+    const missing =
+      pods !== undefined &&
+      (kind === "DaemonSet" ? live.updated : kind === "Deployment" ? Infinity : pods.length) < live.replicas;
     const old = (pods ?? []).filter((pod) => isOldPod(live, pod, job) !== undefined);
     const [first] = old;
     // While a pod is not ready, a budget holds up the next one and is meant to.
@@ -62,16 +71,29 @@ export async function lookAtRestart(client: ClusterClient, job: GateJob, since: 
     const refused = missing ? await refusedPod(client, live, since) : held && (await heldPod(client, held));
     // A quota that other restarts fill gets room when they are done.
     const isFull = [...failures, refused ?? ""].some((text) => text.includes("exceeded quota"));
-    if (isFull && (await othersUnderWay(client, live, job.stamp))) {
-      return { verdict, pods, podSelector: live.podSelector, unwatched: true };
+    if (isFull && ((await leavingPods(client, namespace)) || (await othersUnderWay(client, live, job.stamp)))) {
+      return { verdict, pods, podSelector: live.podSelector, counts, getsRoom: true, unwatched: true };
     }
-    const stuck = stuckOf(failures, pods?.filter((pod) => !old.includes(pod)) ?? [], refused);
-    return { verdict, stuck, pods, podSelector: live.podSelector, unwatched: held !== undefined };
+    const paused = live.paused ? { why: `its rollout is paused: ${resume(live)}`, hopeless: false } : undefined;
+    const stuck =
+      brokenInOrder(live, replacedPods(live, old)) ??
+      stuckOf(failures, pods?.filter((pod) => !old.includes(pod)) ?? [], refused) ??
+      paused;
+    return { verdict, stuck, pods, podSelector: live.podSelector, counts, unwatched: held !== undefined };
   }
   if (pods === undefined) return { verdict };
   const answer = await askInjector(client, mode, live);
   const podVerdict = judgePods(live, pods, answer, mode, job);
   return { verdict: podVerdict, pods, podSelector: live.podSelector, unwatched: "problem" in answer };
+}
+
+const resume = ({ namespace, name }: LiveWorkload) =>
+  `kubectl rollout resume deployment ${name} --namespace ${namespace}`;
+
+/** Whether pods of a namespace are about to go: they count in its quota until then. */
+async function leavingPods(client: ClusterClient, namespace: string): Promise<boolean> {
+  const pods = await orForbidden(client.api.list({ apiVersion: "v1", kind: "Pod" }, namespace));
+  return (pods ?? []).some((one) => dig(one, "metadata", "deletionTimestamp") !== undefined);
 }
 
 /** Whether other workloads of a namespace have new pods of this restart, and are not done yet. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { explainWorkloads } from "../../../diagnosis/diagnose";
 import { ApiError, UnreachableError } from "../../../kubernetes/api";
-import { type ClusterClient, connect } from "../../../kubernetes/connect";
+import { type ClusterClient, connectWithin } from "../../../kubernetes/connect";
 import { runHelperProgram } from "../../../shared/helper-program";
 import { type InjectionJob, injectionJob } from "../injection-job";
 import { findInjectionProblem, type InjectionProblem } from "./injection";
@@ -12,7 +12,7 @@ const POLL_MS = 500;
 runHelperProgram("injection-program.ts", { job: injectionJob, run: waitUntilReady });
 
 async function waitUntilReady(context: string, job: InjectionJob): Promise<undefined> {
-  const client = await connect({ context, timeoutSeconds: 10 });
+  const client = await connectWithin(job.timeoutSeconds, { context, timeoutSeconds: 10 });
   const end = Date.now() + job.timeoutSeconds * 1000;
   for (;;) {
     const missing = await look(client, job);

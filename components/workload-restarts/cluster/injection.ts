@@ -64,8 +64,13 @@ async function injectorProblem(client: ClusterClient, { mode, askAbout }: Inject
       if ("problem" in answer) {
         return answer.problem === "down" ? { problem: `${pods} cannot be created: ${answer.message}` } : undefined;
       }
-      if (injects.length === 0 || answer.injected.containers.length > 0) return undefined;
-      return { problem: `${pods} would get no ${injects.join(" and ")} any more: its webhook or its labels are gone` };
+      const given = new Set(answer.injected.containers.map((container) => container.name));
+      const gone = injects.filter((one) => !given.has(one));
+      // Another name is another version of the same; of what Istio's proxy consists is its injector's business.
+      const isOther = mode === "istio" ? given.size > 0 : [...given].some((one) => !injects.includes(one));
+      if (gone.length === 0 || isOther) return undefined;
+      const why = "its webhook or its labels are gone, or what serves it does not answer and is ignored";
+      return { problem: `${pods} would get no ${gone.join(" and ")} any more: ${why}` };
     }),
   );
   return problems.find((problem) => problem !== undefined);

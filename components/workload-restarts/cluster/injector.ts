@@ -19,27 +19,47 @@ export async function askInjector(
   return "problem" in answer ? answer : { injected: injectedIntoAnswer(mode, answer.pod, workload.template.spec) };
 }
 
+/** So many workloads are asked about by themselves; of more than that many, alike ones share an answer at first. */
+const MOST_ALONE = 100;
+
+/** The answers by `Kind/namespace/name`, and whose are of a question of their own. */
+export interface Answers {
+  answers: Map<string, InjectorAnswer>;
+  askedAlone: Set<string>;
+}
+
 /**
- * Asks for many workloads: once for each namespace and set of labels and annotations that injectors go by.
+ * Asks for each workload, since only the injector knows what it goes by. Of very many, those that look alike to it
+ * share an answer: of one namespace, with the same labels and annotations that injectors are known to go by. Where it
+ * is that nothing is injected, or that there would be no pod, they are asked about by themselves after all.
  *
  * @param selected label keys that webhooks select pods by.
- * @returns the answers by `Kind/namespace/name`.
  */
 export async function askForEach(
   client: ClusterClient,
   mode: InjectionMode,
   workloads: readonly LiveWorkload[],
   selected: ReadonlySet<string>,
-): Promise<Map<string, InjectorAnswer>> {
-  const asked = new Map<string, Promise<InjectorAnswer>>();
+): Promise<Answers> {
+  const asked = new Map<string, { of: string; answer: Promise<InjectorAnswer> }>();
+  const askedAlone = new Set<string>();
   const answers = workloads.map(async (workload) => {
-    const key = injectionKey(workload, selected);
-    const answer = asked.get(key) ?? askInjector(client, mode, workload);
-    asked.set(key, answer);
-    return [workloadId(workload), await answer] as const;
+    const id = workloadId(workload);
+    const key = workloads.length > MOST_ALONE ? injectionKey(workload, selected) : id;
+    const shared = asked.get(key) ?? { of: id, answer: askInjector(client, mode, workload) };
+    asked.set(key, shared);
+    let answer = await shared.answer;
+    if (shared.of !== id && !gives(answer) && askedAlone.size < MOST_ALONE) {
+      askedAlone.add(id);
+      answer = await askInjector(client, mode, workload);
+    }
+    if (shared.of === id) askedAlone.add(id);
+    return [id, answer] as const;
   });
-  return new Map(await Promise.all(answers));
+  return { answers: new Map(await Promise.all(answers)), askedAlone };
 }
+
+const gives = (answer: InjectorAnswer) => "injected" in answer && answer.injected.containers.length > 0;
 
 /** The same for workloads that an injector treats alike. */
 export function injectionKey(

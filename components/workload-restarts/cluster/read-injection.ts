@@ -1,40 +1,61 @@
 import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { type RunningPod, runningPods } from "../../../kubernetes/running-pods";
-import { podWebhooks, selectedKeys } from "../../../kubernetes/webhooks";
+import { dig, isMap } from "../../../kubernetes/objects";
+import { isAsked, isOfIstio, podWebhooks, selectedKeys } from "../../../kubernetes/webhooks";
 import { workloadId } from "../../../kubernetes/workload";
 import type { LiveWorkload } from "../../../kubernetes/workloads";
 import type { InjectionMode } from "../injected";
-import { type InjectionFacts, lackingPods, NO_INJECTION_FACTS } from "../injection-facts";
+import { type InjectionFacts, lackingPods, losingPods, NO_INJECTION_FACTS } from "../injection-facts";
 import { askForEach } from "./injector";
 
-/** Asks the injector about each workload, and compares the running pods with what it says. Changes nothing. */
+/**
+ * Asks the injector about each workload, and compares the running pods with what it says. Changes nothing.
+ *
+ * @param webhook MutatingWebhookConfiguration of mode `cilium`.
+ */
 export async function readInjection(
   client: ClusterClient,
-  mode: InjectionMode,
+  { mode, webhook }: { mode: InjectionMode; webhook: string },
   workloads: readonly LiveWorkload[],
 ): Promise<InjectionFacts> {
   if (workloads.length === 0) return NO_INJECTION_FACTS;
   const webhooks = await podWebhooks(client);
   // Nobody injects: nothing need be asked.
   if (webhooks?.length === 0) return { ...NO_INJECTION_FACTS, webhooks };
-  const answers = await askForEach(client, mode, workloads, selectedKeys(webhooks ?? []));
-  const injected = workloads.filter((one) => {
-    const answer = answers.get(workloadId(one));
-    return answer && "injected" in answer && answer.injected.containers.length > 0;
-  });
-  const namespaces = [...new Set(injected.map(({ namespace }) => namespace))].sort();
+  const { answers, askedAlone } = await askForEach(client, mode, workloads, selectedKeys(webhooks ?? []));
+  const answered = workloads.filter((one) => "injected" in (answers.get(workloadId(one)) ?? {}));
+  const namespaces = [...new Set(answered.map(({ namespace }) => namespace))].sort();
   const pods = await Promise.all(
     namespaces.map(async (namespace) => ({ namespace, of: await list(client, namespace) })),
   );
   const unlisted = pods.flatMap(({ namespace, of }) => (of === undefined ? [namespace] : []));
-  const lacking = lackingPods(
-    mode,
-    injected,
-    answers,
-    pods.flatMap(({ of }) => of ?? []),
+  const listed = pods.flatMap(({ of }) => of ?? []);
+  const meant = (webhooks ?? []).filter((one) => (mode === "istio" ? isOfIstio(one) : one.configuration === webhook));
+  const labels = new Map(
+    await Promise.all(namespaces.map(async (name) => [name, await labelsOf(client, name)] as const)),
   );
-  return { answers, lacking, unlisted, ...(webhooks ? { webhooks } : {}) };
+  return {
+    answers,
+    askedAlone,
+    lacking: lackingPods(mode, answered, answers, listed),
+    losing: losingPods(mode, answered, answers, listed, ({ namespace, podLabels }) =>
+      meant.some((one) => isAsked(one, labels.get(namespace) ?? {}, podLabels)),
+    ),
+    unlisted,
+    ...(webhooks ? { webhooks } : {}),
+  };
+}
+
+/** None where the namespace may not be read. */
+async function labelsOf(client: ClusterClient, name: string): Promise<Record<string, unknown>> {
+  try {
+    const labels = dig(await client.api.get({ apiVersion: "v1", kind: "Namespace" }, "", name), "metadata", "labels");
+    return isMap(labels) ? labels : {};
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 403) return {};
+    throw error;
+  }
 }
 
 async function list(client: ClusterClient, namespace: string): Promise<RunningPod[] | undefined> {

@@ -3,6 +3,7 @@ import { notSampled, sample } from "../../../kubernetes/sample";
 import { tryPod } from "../../../kubernetes/try-pod";
 import { workloadId } from "../../../kubernetes/workload";
 import type { LiveWorkload } from "../../../kubernetes/workloads";
+import type { InjectionFacts } from "../injection-facts";
 import { type RefusedPod, refusedPodWarnings } from "../refused-pods";
 import { pendingGroups, type RestartPlan } from "../restarts";
 
@@ -18,18 +19,22 @@ export async function refusedPods(
   client: ClusterClient,
   plan: RestartPlan,
   workloads: readonly LiveWorkload[],
+  { answers, askedAlone }: InjectionFacts,
 ): Promise<string[]> {
   if (client.readOnly) return [];
   const live = new Map(workloads.map((one) => [workloadId(one), one]));
   const pending = pendingGroups(plan)
     .flat()
     .flatMap((target) => live.get(workloadId(target)) ?? []);
-  const asked = sample(pending, MOST);
-  const answers = await Promise.all(
-    asked.map(async (workload): Promise<RefusedPod[]> => {
-      const answer = await tryPod(client, workload);
-      return "problem" in answer && answer.problem === "refused" ? [{ workload, message: answer.message }] : [];
+  const known = pending.filter((one) => askedAlone.has(workloadId(one)));
+  const unknown = pending.filter((one) => !askedAlone.has(workloadId(one)));
+  const asked = sample(unknown, MOST);
+  const refused = await Promise.all(
+    [...known, ...asked].map(async (workload): Promise<RefusedPod[]> => {
+      const answer = answers.get(workloadId(workload));
+      const own = known.includes(workload) && answer !== undefined ? answer : await tryPod(client, workload);
+      return "problem" in own && own.problem === "refused" ? [{ workload, message: own.message }] : [];
     }),
   );
-  return [...refusedPodWarnings(answers.flat()), ...notSampled(pending.length, asked.length)];
+  return [...refusedPodWarnings(refused.flat()), ...notSampled(pending.length, known.length + asked.length)];
 }

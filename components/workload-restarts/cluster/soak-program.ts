@@ -1,5 +1,5 @@
 import { explainWorkloads } from "../../../diagnosis/diagnose";
-import { type ClusterClient, connect } from "../../../kubernetes/connect";
+import { type ClusterClient, connectWithin } from "../../../kubernetes/connect";
 import { runHelperProgram } from "../../../shared/helper-program";
 import type { GateJob } from "../gate-job";
 import { type SoakJob, soakJob } from "../soak-job";
@@ -14,7 +14,7 @@ runHelperProgram("soak-program.ts", { job: soakJob, run: watchCanaries });
 
 async function watchCanaries(context: string, { canaries, seconds }: SoakJob): Promise<undefined> {
   if (seconds === 0) return undefined;
-  const client = await connect({ context, timeoutSeconds: 10 });
+  const client = await connectWithin(seconds, { context, timeoutSeconds: 10 });
   const started = new Date();
   const end = started.getTime() + seconds * 1000;
   console.error(`watching ${canaries.length} restarted first for ${seconds} s before the others follow`);

@@ -26,6 +26,7 @@ const containers = z
 const podSchema = z.looseObject({
   metadata: z.looseObject({
     namespace: z.string(),
+    name: z.string(),
     labels: z.record(z.string(), z.string()).nullish(),
     ownerReferences: z
       .array(z.looseObject({ kind: z.string(), name: z.string(), controller: z.boolean().nullish() }))
@@ -84,8 +85,8 @@ async function listPods(client: ClusterClient, namespaces: string[]): Promise<ob
   return lists.flatMap((items) => items ?? []);
 }
 
-function podOwner({ metadata: { namespace, labels, ownerReferences } }: Pod): string | undefined {
-  return ownerOf(namespace, labels ?? {}, ownerReferences ?? []).workload;
+function podOwner({ metadata }: Pod): string | undefined {
+  return ownerOf(metadata, metadata.labels ?? {}, metadata.ownerReferences ?? []).workload;
 }
 
 function startupSeconds({ status }: Pod): number | undefined {

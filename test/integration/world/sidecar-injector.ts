@@ -9,10 +9,14 @@ import { z } from "zod";
 const review = z.looseObject({
   request: z.looseObject({
     uid: z.string(),
-    object: z.looseObject({ spec: z.looseObject({ containers: z.array(z.looseObject({ name: z.string() })) }) }),
+    object: z.looseObject({
+      metadata: z.looseObject({ annotations: z.record(z.string(), z.string()).optional() }),
+      spec: z.looseObject({ containers: z.array(z.looseObject({ name: z.string() })) }),
+    }),
   }),
 });
-const NAME = "casa-proxy";
+/** Pods with this annotation are left out, by the injector itself. */
+export const LEFT_OUT = "mesh.example/skip";
 
 /** A small injector as a process behind a webhook: adds one container to each pod that it is asked about. */
 export class SidecarInjector {
@@ -27,8 +31,8 @@ export class SidecarInjector {
     readonly caBundle: string,
   ) {}
 
-  /** @param folder for its key and its certificate, which only it has. */
-  static async start(folder: string, name = "injector"): Promise<SidecarInjector> {
+  /** @param container name of what it adds. @param folder for its key and its certificate, which only it has. */
+  static async start(folder: string, name = "injector", container = "casa-proxy"): Promise<SidecarInjector> {
     const [key, cert] = [join(folder, `${name}.key`), join(folder, `${name}.crt`)];
     await execa("openssl", [
       ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
@@ -38,9 +42,10 @@ export class SidecarInjector {
       void text(request).then((body) => {
         const { uid, object } = review.parse(JSON.parse(body)).request;
         // Asked again about a pod that it has changed already, when something else changed that afterwards.
-        const there = object.spec.containers.some(({ name }) => name === NAME);
-        const value = { name: NAME, image: injector.image };
-        const operations = there ? [] : [{ op: "add", path: "/spec/containers/-", value }];
+        const there = object.spec.containers.some((one) => one.name === container);
+        const leftOut = object.metadata.annotations?.[LEFT_OUT] !== undefined;
+        const value = { name: container, image: injector.image };
+        const operations = there || leftOut ? [] : [{ op: "add", path: "/spec/containers/-", value }];
         const patch = Buffer.from(JSON.stringify(operations)).toString("base64");
         const answer = { uid, allowed: true, patchType: "JSONPatch", patch };
         response.setHeader("content-type", "application/json");
@@ -65,7 +70,7 @@ export class SidecarInjector {
   }
 
   /** Its webhook, ignored where it does not answer, as the sample chart has it. */
-  webhook(name: string, caBundle = this.caBundle): object {
+  webhook(name: string, caBundle = this.caBundle, more: object = {}): object {
     return {
       ...{ apiVersion: "admissionregistration.k8s.io/v1", kind: "MutatingWebhookConfiguration", metadata: { name } },
       webhooks: [
@@ -75,6 +80,7 @@ export class SidecarInjector {
           namespaceSelector: { matchLabels: { "casa.io/injection": "enabled" } },
           rules: [{ apiGroups: [""], apiVersions: ["v1"], resources: ["pods"], operations: ["CREATE"] }],
           clientConfig: { caBundle, url: this.url },
+          ...more,
         },
       ],
     };

@@ -325,7 +325,7 @@ const SITUATIONS: [name: string, situation: Situation, outcome: Partial<Outcome>
     {
       restart: "",
       skipped: "paused paused, no-replicas zero, on-delete by-hand, excluded left",
-      stale: "left paused by-hand",
+      stale: "left paused zero by-hand",
     },
   ],
   [

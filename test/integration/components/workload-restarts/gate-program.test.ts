@@ -6,6 +6,7 @@ import { SidecarInjector } from "../../world/sidecar-injector";
 import { readOtherWorkloads } from "../../../../components/workload-restarts/cluster/other-workloads";
 import { refusedPods } from "../../../../components/workload-restarts/cluster/refused-pods";
 import { readSurroundings } from "../../../../components/workload-restarts/cluster/read-surroundings";
+import { NO_INJECTION_FACTS } from "../../../../components/workload-restarts/injection-facts";
 import { surroundingWarnings } from "../../../../components/workload-restarts/surroundings";
 import { planRestarts } from "../../../../components/workload-restarts/restarts";
 import { nameWorkloads } from "../../../../components/workload-restarts/targets";
@@ -16,6 +17,8 @@ import { ClusterFixture } from "../../world/cluster-fixture";
 import { eventually } from "../../world/eventually";
 
 const PROGRAM = "restart-gate";
+const HOOK = "casa-sidecar-injector";
+const CILIUM = { mode: "cilium", webhook: HOOK } as const;
 const NAMESPACE = "mas-gate";
 /** Longer than anything here may take: who waits for it fails the test. */
 const LIMIT = 120;
@@ -84,7 +87,7 @@ describe("a restarted workload on the cluster", function () {
     )
       .split("\n")
       .at(-1);
-    const waiting = { reason: "ImagePullBackOff", message: "Back-off pulling image" };
+    const waiting = { reason: "ImagePullBackOff", message: 'Back-off pulling image "x": not found' };
     const containerStatuses = [
       { name: "agent", image: "x", imageID: "", ready: false, restartCount: 0, state: { waiting } },
     ];
@@ -146,7 +149,7 @@ describe("a restarted workload on the cluster", function () {
       const workloads = await readWorkloads(world.client, [at]);
       const targets = workloads.map(({ kind, name }) => ({ kind, namespace: at, name, done: false }));
       const plan = { groups: [{ name: "all", targets }], skipped: [], stale: [] };
-      return (await refusedPods(world.client, plan, workloads)).join("\n");
+      return (await refusedPods(world.client, plan, workloads, NO_INJECTION_FACTS)).join("\n");
     };
     expect(await refused()).to.equal("");
     const resources = { requests: { memory: "2Gi" } };
@@ -249,7 +252,7 @@ describe("a restarted workload on the cluster", function () {
       await world.apply(namespace(at), deployment(at, "agent", { replicas: 1, readyAfter: "0s" }));
       await world.kubectl("rollout", "status", "deployment/agent", "-n", at, "--timeout=30s");
       const lacking = async () => {
-        const { lacking: found } = await readInjection(world.client, "cilium", await readWorkloads(world.client, [at]));
+        const { lacking: found } = await readInjection(world.client, CILIUM, await readWorkloads(world.client, [at]));
         return found.get("Deployment/cilium/agent");
       };
       const askAbout = [{ kind: "Deployment" as const, namespace: at, name: "agent", injects: [] }];
@@ -277,5 +280,3 @@ describe("a restarted workload on the cluster", function () {
     }
   });
 });
-
-const HOOK = "casa-sidecar-injector";

@@ -13,6 +13,7 @@ import { ClusterFixture } from "../../world/cluster-fixture";
 import { istioOrSkip } from "../../world/istio-fixture";
 
 const GATE = "restart-gate";
+const ISTIO = { mode: "istio", webhook: "" } as const;
 
 describe("what Istio's injector says of MAS pods", function () {
   this.timeout(180_000);
@@ -64,7 +65,7 @@ describe("what Istio's injector says of MAS pods", function () {
 
   async function read(...namespaces: string[]) {
     const workloads = await readWorkloads(world.client, namespaces);
-    return { workloads, injection: await readInjection(world.client, "istio", workloads) };
+    return { workloads, injection: await readInjection(world.client, ISTIO, workloads) };
   }
 
   async function factsOf(name: string) {
@@ -195,7 +196,7 @@ describe("what Istio's injector says of MAS pods", function () {
   it("who may not create pods is told that nothing was compared", async () => {
     const client = await world.clientOf("reader", "view");
     const workloads = await readWorkloads(world.client, ["off"]);
-    const injection = await readInjection(client, "istio", workloads);
+    const injection = await readInjection(client, ISTIO, workloads);
     expect(injection.lacking.size).to.equal(0);
     expect(injectionWarnings("istio", injection).join()).to.match(
       /could not be asked by a dry-run.*cannot create resource "pods"/,

@@ -60,14 +60,15 @@ describe("the gate's verdict", () => {
 
   it("of what is injected: no proxy, another image, another revision; nothing wanted is nothing missing", () => {
     const bare = pod("a-1", { annotations: { [STAMP_ANNOTATION]: "new" }, containers: [] });
-    expect(judge([bare])).to.deep.equal({ state: "failed", why: "pod a-1 has no container istio-proxy" });
+    const mayPass = true;
+    expect(judge([bare])).to.deep.equal({ state: "failed", why: "pod a-1 has no container istio-proxy", mayPass });
     expect(judge([pod("a-1", { image: "proxy:1" })])).to.deep.equal({
-      state: "failed",
+      ...{ state: "failed", mayPass },
       why: "pod a-1 has istio-proxy of proxy:1, the injector's is proxy:2",
     });
     const canary: InjectorAnswer = { injected: { containers: [proxy("proxy:2")], revision: "canary" } };
     expect(judge([pod("a-1")], canary)).to.deep.equal({
-      state: "failed",
+      ...{ state: "failed", mayPass },
       why: "pod a-1 was injected by revision default, not canary",
     });
     expect(judge([bare], NOTHING)).to.deep.equal({ state: "done" });
@@ -78,7 +79,24 @@ describe("the gate's verdict", () => {
     const down = judge([pod("a-1")], { problem: "down", message: "connection refused" });
     expect(down).to.include({ state: "waiting" });
     expect(judge([pod("a-1")], { problem: "not-asked", message: "no" })).to.deep.equal({ state: "done" });
-    expect(judge([pod("a-1")], { problem: "refused", message: "quota" })).to.deep.equal({ state: "done" });
+    const refused = { problem: "refused", message: "quota" } as const;
+    expect(judge([pod("a-1")], refused)).to.deep.equal({ state: "done" });
+    expect(judge([pod("a-1", { containers: [] })], refused)).to.deep.equal({
+      state: "done",
+      note: "whether its pods have what the injector gives is not known, since quota",
+    });
+  });
+
+  it("a workload that is being deleted is no longer restarted by its controller", () => {
+    const deleting = judgeWorkload(stamped({ deleting: true }), written);
+    expect(deleting).to.deep.equal({ state: "failed", why: "it is being deleted, so nothing replaces its pods" });
+  });
+
+  it("compares pods of a Rollout with the template that they are of", () => {
+    const live = stamped({ kind: "Rollout", podHash: "new", replicas: 2 });
+    const stable = pod("a-1", { image: "proxy:1" });
+    expect(judge([pod("a-2"), { ...stable, rolloutHash: "old" }], INJECTS, live)).to.deep.equal({ state: "done" });
+    expect(judge([pod("a-2"), { ...stable, rolloutHash: "new" }], INJECTS, live)).to.include({ state: "failed" });
   });
 
   it("leaves the pods alone that a partition keeps on the old template", () => {
@@ -87,5 +105,9 @@ describe("the gate's verdict", () => {
     const first = pod("a-0", { annotations: {}, ordinal: 0 });
     expect(judge([first, pod("a-1", { ordinal: 1 })], INJECTS, partitioned)).to.deep.equal({ state: "done" });
     expect(judge([first, pod("a-1", { ordinal: 1 })], INJECTS, live)).to.include({ state: "waiting" });
+    // Counted from the first one, whatever its number.
+    const from5 = { ...partitioned, firstOrdinal: 5 };
+    const fifth = pod("a-5", { annotations: {}, ordinal: 5 });
+    expect(judge([fifth, pod("a-6", { ordinal: 6 })], INJECTS, from5)).to.deep.equal({ state: "done" });
   });
 });

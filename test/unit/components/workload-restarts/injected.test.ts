@@ -4,6 +4,7 @@ import {
   injectedIntoAnswer,
   type InjectorAnswer,
   lacks,
+  loses,
 } from "../../../../components/workload-restarts/injected";
 import {
   injectionWarnings,
@@ -51,6 +52,14 @@ describe("what was injected into a pod", () => {
     expect(injectedIntoAnswer("cilium", {}, TEMPLATE)).to.deep.equal({ containers: [] });
   });
 
+  it("a native sidecar is another than a container, and what new pods would not get is known", () => {
+    const [now, next] = [container("istio-proxy"), { ...container("istio-proxy"), init: true }];
+    expect(lacks({ containers: [now] }, { containers: [next] })).to.equal(
+      "has istio-proxy as a container, the injector's is an init container",
+    );
+    expect(loses({ containers: [now, container("a")] }, { containers: [next] })).to.deep.equal(["a"]);
+  });
+
   it("a pod with more than the injector adds lacks nothing", () => {
     expect(lacks({ containers: [container("a")], revision: "r" }, { containers: [] })).to.equal(undefined);
     expect(lacks({ containers: [] }, { containers: [container("a"), container("b")] })).to.equal(
@@ -86,9 +95,11 @@ describe("what is asked and told of the injection", () => {
       ["Deployment/a/one", refused],
       ["Deployment/b/two", refused],
     ]);
-    const warnings = injectionWarnings("istio", { answers, lacking: new Map(), unlisted: ["a"] });
+    const warnings = injectionWarnings("istio", { ...NO_INJECTION_FACTS, answers, unlisted: ["a"] });
     expect(warnings).to.have.length(2);
-    expect(warnings[0]).to.contain("namespaces a, b").and.contain("exceeded quota: q");
+    expect(warnings[0])
+      .to.contain("MAS pods of Deployment/a/one, Deployment/b/two could")
+      .and.contain("exceeded quota: q");
     expect(warnings[1]).to.contain("pods of namespace a may not be listed");
     expect(injectionWarnings("istio", { ...NO_INJECTION_FACTS, webhooks: [] })[0]).to.contain(
       "no webhook that injects",
@@ -102,8 +113,10 @@ describe("what is asked and told of the injection", () => {
       namespaceSelector: { matchLabels: { "casa.io/injection": "enabled" } },
     };
     const labels = { "casa.io/injection": "enabled" };
-    expect(whyNotInjected("cilium", [hook], workload("a"), labels).why).to.match(/^casa-sidecar-injector is asked/);
-    expect(whyNotInjected("cilium", [hook], workload("a"), {})).to.deep.equal({
+    expect(whyNotInjected("cilium", { webhooks: [hook] }, workload("a"), labels).why).to.match(
+      /^casa-sidecar-injector is asked/,
+    );
+    expect(whyNotInjected("cilium", { webhooks: [hook] }, workload("a"), {})).to.deep.equal({
       why: "no webhook is asked about its pods: its namespace has no injection label",
       fix: "kubectl label namespace mas casa.io/injection=enabled --overwrite",
     });
@@ -112,11 +125,41 @@ describe("what is asked and told of the injection", () => {
       namespaceSelector: { matchExpressions: [{ key: "istio.io/rev", operator: "In", values: ["1-22"] }] },
     };
     // Only a revision is served: the usual label would inject nothing.
-    expect(whyNotInjected("istio", [revision], workload("a"), {}).fix).to.equal(
+    expect(whyNotInjected("istio", { webhooks: [revision] }, workload("a"), {}).fix).to.equal(
       "kubectl label namespace mas istio.io/rev=1-22 --overwrite",
     );
+    // What the fix says makes the webhook select the namespace, whatever it has now.
+    const exclusive: PodWebhook = {
+      ...revision,
+      namespaceSelector: {
+        matchExpressions: [
+          { key: "istio.io/rev", operator: "In", values: ["1-19-6"] },
+          { key: "istio-injection", operator: "DoesNotExist" },
+        ],
+      },
+    };
+    const newer: PodWebhook = {
+      ...exclusive,
+      namespaceSelector: { matchExpressions: [{ key: "istio.io/rev", operator: "In", values: ["1-20-1"] }] },
+    };
+    const fixOf = (webhooks: PodWebhook[], namespaceLabels: Record<string, string>, revisions: string[] = []) =>
+      whyNotInjected("istio", { webhooks, revisions }, workload("a"), namespaceLabels).fix;
+    expect(fixOf([exclusive], { "istio-injection": "disabled" })).to.equal(
+      "kubectl label namespace mas istio.io/rev=1-19-6 istio-injection- --overwrite",
+    );
+    expect(fixOf([exclusive, newer], {}, ["1-20-1"])).to.contain("istio.io/rev=1-20-1");
+    const maistra = { ...revision, namespaceSelector: { matchLabels: { "maistra.io/member-of": "mesh" } } };
+    expect(fixOf([maistra], {})).to.contain("maistra.io/member-of=mesh");
+    expect(whyNotInjected("istio", { webhooks: undefined }, workload("a"), {}).why).to.contain("may not be listed");
+    const host = workload("a", { template: { spec: { hostNetwork: true } } });
+    expect(whyNotInjected("istio", { webhooks: [revision] }, host, {}).why).to.contain("host's network");
+    const both = workload("a", {
+      podLabels: { "sidecar.istio.io/inject": "true" },
+      podAnnotations: { "sidecar.istio.io/inject": "false" },
+    });
+    expect(whyNotInjected("istio", { webhooks: [revision] }, both, {}).why).to.contain("no webhook is asked");
     const pinned = workload("a", { podLabels: { "istio.io/rev": "old" } });
-    expect(whyNotInjected("istio", [revision], pinned, {}).fix).to.equal(
+    expect(whyNotInjected("istio", { webhooks: [revision] }, pinned, {}).fix).to.equal(
       "set istio.io/rev in the pod template of Deployment mas/a to 1-22",
     );
   });

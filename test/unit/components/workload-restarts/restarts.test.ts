@@ -37,6 +37,32 @@ describe("planRestarts", () => {
     expect(plan.skipped).to.deep.equal([]);
   });
 
+  it("a partition that keeps all pods, and a deletion, are obstacles; a rollout that was stuck goes last", () => {
+    const live = [
+      facts("a", { kind: "StatefulSet", keepsAll: true }),
+      facts("b", { deleting: true }),
+      facts("c", { failing: true, rolledOut: false }),
+      facts("d"),
+    ];
+    const all = ["a", "b", "c", "d"].map((name) => named(name));
+    const plan = planRestarts(all, live, "new", old, none);
+    expect(plan.skipped.map(({ why }) => why.code)).to.deep.equal(["partition", "being-deleted"]);
+    expect(plan.stale).to.deep.equal(["StatefulSet/mas/a"]);
+    expect(names(pendingGroups(plan))).to.deep.equal([["d"], ["c"]]);
+    // What was restarted before somebody set the partition is done.
+    const done = planRestarts([named("a")], [facts("a", { keepsAll: true, stamp: "new" })], "new", old, none);
+    expect(done.skipped).to.deep.equal([]);
+  });
+
+  it("one without replicas may be scaled up while the upgrade runs: the next run restarts it", () => {
+    const asleep = planRestarts([named("a")], [facts("a", { replicas: 0, available: 0 })], "new", old, none);
+    expect(asleep.stale).to.deep.equal(["Deployment/mas/a"]);
+    const awake = planRestarts([named("a")], [facts("a")], "new", { stamp: "new", stale: asleep.stale }, none);
+    expect(names(pendingGroups(awake))).to.deep.equal([["a"]]);
+    const quiet = planRestarts([named("a")], [facts("a", { replicas: 0 })], "new", { stamp: "new", stale: [] }, none);
+    expect(quiet.stale).to.deep.equal([]);
+  });
+
   it("restarts nothing when the configuration does not change", () => {
     const plan = planRestarts([named("a")], [facts("a")], "old", old, none);
     expect(pendingGroups(plan)).to.deep.equal([]);
@@ -71,7 +97,12 @@ describe("planRestarts", () => {
     expect(reasons["Deployment/mas/zero"]).to.contain("no replicas");
     expect(reasons["StatefulSet/mas/by-hand"]).to.contain("OnDelete");
     expect(reasons["Deployment/mas/left-out"]).to.contain("restarts.exclude");
-    expect(plan.stale).to.deep.equal(["Deployment/mas/left-out", "Deployment/mas/paused", "StatefulSet/mas/by-hand"]);
+    expect(plan.stale).to.deep.equal([
+      "Deployment/mas/left-out",
+      "Deployment/mas/paused",
+      "Deployment/mas/zero",
+      "StatefulSet/mas/by-hand",
+    ]);
   });
 
   it("restarts a workload that was paused during an earlier upgrade once it is resumed", () => {

@@ -96,7 +96,7 @@ describe("an Argo Rollout", () => {
   it("owns its pods through a ReplicaSet that is named after its own hash", () => {
     const labels = { "rollouts-pod-template-hash": "5f7", app: "a" };
     const owners = [{ kind: "ReplicaSet", name: "a-5f7", controller: true }];
-    expect(ownerOf("mas", labels, owners)).to.deep.equal({ workload: "Rollout/mas/a" });
+    expect(ownerOf({ namespace: "mas", name: "a-1" }, labels, owners).workload).to.equal("Rollout/mas/a");
   });
 });
 

@@ -12,6 +12,12 @@ const WORDS: [why: SkipReason, text: string, keepsOld: boolean][] = [
   [{ code: "no-replicas" }, "has no replicas; pods started later get the new configuration", false],
   [{ code: "paused" }, "its rollout is paused; kubectl rollout resume, then pulumi up again", true],
   [{ code: "on-delete" }, "its update strategy is OnDelete; delete its pods one by one", true],
+  [
+    { code: "partition" },
+    "its partition keeps all of its pods; lower spec.updateStrategy.rollingUpdate.partition, then pulumi up again",
+    true,
+  ],
+  [{ code: "being-deleted" }, "is being deleted", false],
   [{ code: "unchanged" }, "its injected configuration does not change", false],
   [{ code: "not-found", namedBy: "restarts.canaries" }, "not found (named by restarts.canaries)", false],
   [

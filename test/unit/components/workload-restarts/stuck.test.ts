@@ -1,11 +1,11 @@
 import { expect } from "chai";
-import { stuckOf } from "../../../../components/workload-restarts/stuck";
+import { brokenInOrder, stuckOf } from "../../../../components/workload-restarts/stuck";
 import type { RunningPod } from "../../../../kubernetes/running-pods";
 
-const pod = (reason: string): RunningPod => ({
+const pod = (reason: string, message = ""): RunningPod => ({
   ...{ namespace: "mas", name: "a-1", containers: [], ready: false, restarts: 0, created: "" },
   annotations: {},
-  waiting: [{ container: "agent", reason, message: "" }],
+  waiting: [{ container: "agent", reason, message }],
 });
 
 describe("what keeps a restart from going on", () => {
@@ -13,12 +13,18 @@ describe("what keeps a restart from going on", () => {
     const deadline = "Progressing: ProgressDeadlineExceeded ReplicaSet has timed out";
     expect(stuckOf([deadline], [])).to.deep.equal({ why: deadline, hopeless: true });
     expect(stuckOf([], [pod("InvalidImageName")])).to.include({ hopeless: true });
-    for (const reason of ["ImagePullBackOff", "ErrImagePull", "CreateContainerConfigError"]) {
+    for (const [reason, more] of [
+      ["ImagePullBackOff", { patience: 45 }],
+      ["ErrImagePull", { patience: 45 }],
+      ["CreateContainerConfigError", {}],
+    ] as const) {
       expect(stuckOf([], [pod(reason)]), reason).to.deep.equal({
-        why: `pod a-1, container agent: ${reason}`,
-        hopeless: false,
+        ...{ why: `pod a-1, container agent: ${reason}`, hopeless: false },
+        ...more,
       });
     }
+    const gone = "rpc error: code = NotFound desc = failed to pull: registry.example/agent:9: not found";
+    expect(stuckOf([], [pod("ErrImagePull", gone)])).not.to.have.property("patience");
     const quota = "ReplicaFailure: FailedCreate exceeded quota";
     expect(stuckOf([quota], [])).to.deep.equal({ why: quota, hopeless: false });
     expect(stuckOf([], [], "FailedCreate: no")).to.deep.equal({ why: "FailedCreate: no", hopeless: false });
@@ -27,6 +33,15 @@ describe("what keeps a restart from going on", () => {
   it("a webhook that does not answer may come back", () => {
     const down = 'ReplicaFailure: FailedCreate Internal error occurred: failed calling webhook "rev.istio.io"';
     expect(stuckOf([down], [])).to.equal(undefined);
+  });
+
+  it("a pod in the way of others of its StatefulSet is named, with what helps", () => {
+    const old = { ...pod("CrashLoopBackOff"), restarts: 3 };
+    const stuck = brokenInOrder({ kind: "StatefulSet", inOrder: true }, [old]);
+    expect(stuck?.why).to.contain("pod a-1 of the old template is not ready (CrashLoopBackOff)");
+    expect(stuck?.why).to.contain("kubectl delete pod a-1 --namespace mas");
+    expect(brokenInOrder({ kind: "StatefulSet" }, [old])).to.equal(undefined);
+    expect(brokenInOrder({ kind: "StatefulSet", inOrder: true }, [{ ...old, ready: true }])).to.equal(undefined);
   });
 
   it("pods that start or crash may come up", () => {

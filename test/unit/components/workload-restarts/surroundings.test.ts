@@ -24,6 +24,14 @@ function object(kind: string, name: string, spec: object, status: object = {}): 
 }
 const budget = (app: string, spec: object) =>
   object("PodDisruptionBudget", "pdb", { selector: { matchLabels: { app } }, ...spec });
+/** A budget over the pods of two workloads, of which so many may be missing. */
+const shared = (missing: number) =>
+  object(
+    "PodDisruptionBudget",
+    "pdb",
+    { selector: { matchExpressions: [{ key: "app", operator: "In", values: ["a", "b"] }] }, minAvailable: 4 - missing },
+    { expectedPods: 4, desiredHealthy: 4 - missing },
+  );
 const quota = (hard: number, used: number, spec: object = {}, key = "pods") =>
   object("ResourceQuota", "q", spec, { hard: { [key]: `${hard}` }, used: { [key]: `${used}` } });
 const hpa = (name: string, kind = "Deployment") =>
@@ -52,6 +60,13 @@ describe("what meets a restart from outside", () => {
     ["a surge takes none away", [labelled("a")], [budget("a", { maxUnavailable: 0 })], undefined],
     ["a budget of other pods", [labelled("a", one)], [budget("b", { maxUnavailable: 0 })], undefined],
     ["one that is done is not restarted", [labelled("done", one)], [budget("done", { maxUnavailable: 0 })], undefined],
+    [
+      "a budget that two share, as its controller counts it",
+      [labelled("a", one), labelled("b", one)],
+      [shared(1)],
+      "Deployment/mas/a and Deployment/mas/b at once (pdb: 1 may be missing, 2 are)",
+    ],
+    ["one that two share, with room for both", [labelled("a", one), labelled("b", one)], [shared(2)], undefined],
     [
       "a quota without room for one",
       [labelled("a")],
