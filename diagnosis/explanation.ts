@@ -35,21 +35,32 @@ export type LiveEvent = z.infer<typeof eventSchema>;
 
 /** The pods that hold a workload up, newest first; with `all`, the ready ones after them. */
 export function podsToShow(pods: LivePod[], all = false, most = LIMITS.pods): LivePod[] {
-  const isReady = ({ status }: LivePod) => status.phase === "Succeeded" || hasCondition(status, "Ready", "True");
+  // One that is about to go and does not is in the way of others, ready or not.
+  const isReady = ({ metadata, status }: LivePod) =>
+    status.phase === "Succeeded" || (hasCondition(status, "Ready", "True") && metadata.deletionTimestamp === undefined);
   const sorted = newestFirst(pods);
   const notReady = sorted.filter((pod) => !isReady(pod));
   return [...notReady, ...(all ? sorted.filter(isReady) : [])].slice(0, most);
 }
 
-/** Phase, why it is not scheduled, why the kubelet gave it up. */
+/** Phase, what holds its deletion, why it is not scheduled or not ready, why the kubelet gave it up. */
 export function podState({ metadata, status }: LivePod): string {
   const unscheduled = (status.conditions ?? []).find(
     ({ type, status: value }) => type === "PodScheduled" && value === "False",
   );
+  const { deletionTimestamp, finalizers } = metadata;
+  const held = finalizers?.length ? ` (held by its finalizer ${finalizers.join(", ")})` : "";
+  const containers = status.containerStatuses ?? [];
+  // Containers say for themselves why they are not ready; of readiness gates only this tells.
+  const gated =
+    containers.length > 0 && containers.every(({ ready }) => ready)
+      ? (status.conditions ?? []).find(({ type, status: value }) => type === "Ready" && value === "False")
+      : undefined;
   const parts = [
-    metadata.deletionTimestamp ? `${status.phase}, being deleted` : status.phase,
+    deletionTimestamp ? `${status.phase}, being deleted${held}` : status.phase,
     words(status.reason, status.message),
     unscheduled ? `not scheduled: ${unscheduled.message ?? ""}` : "",
+    gated ? `not ready: ${gated.message ?? ""}` : "",
   ];
   return parts.filter((part) => part).join("; ");
 }

@@ -24,6 +24,7 @@ export const podSchema = z.looseObject({
     name: z.string(),
     creationTimestamp: z.string().default(""),
     deletionTimestamp: z.string().optional(),
+    finalizers: z.array(z.string()).nullish(),
   }),
   spec: z
     .looseObject({

@@ -68,8 +68,9 @@ export interface UpgradePlan {
  */
 export async function planFor(loaded: LoadedConfig, stack: string, upgrade = "casa"): Promise<UpgradePlan> {
   const { config } = loaded;
-  const [client, tools] = await Promise.all([connect(config), preflight.checkTools(config)]);
-  if (tools.refusal) throw tools.refusal;
+  const [client, ofHelm] = await Promise.all([connect(config), preflight.checkHelm()]);
+  const kubectl = preflight.checkKubectl(config);
+  kubectl.catch(() => undefined);
 
   return client.api.remembering(async () => {
     let early: Promise<BackupPlan> | undefined;
@@ -88,10 +89,11 @@ export async function planFor(loaded: LoadedConfig, stack: string, upgrade = "ca
         },
       },
     );
+    await kubectl;
     const decisions = decide(loaded, snapshot);
     const gateWarnings = await refuseWhatCannotWork(client, loaded, snapshot, decisions);
     return review(client, loaded, snapshot, decisions, {
-      warnings: [...tools.warnings, ...gateWarnings],
+      warnings: [...ofHelm, ...gateWarnings],
       upgrade,
       early,
     });

@@ -21,40 +21,46 @@ import { UserError } from "../shared/user-error";
 /** Where helm is got, and which one. */
 const GET_HELM = "install it: https://helm.sh/docs/intro/install/ (3.14 or newer)";
 
-/** The command line tools that the upgrade itself runs. */
-interface Tools {
-  /** What a reviewer should know of them, in words. */
-  warnings: string[];
-  /** Why kubectl cannot use the context. What Pulumi's plugin and helm say of a kubeconfig is what kubectl says. */
-  refusal: UserError | undefined;
-}
+const missing = (tool: string, fix: string) =>
+  new UserError("tool-missing", `${tool} is not on PATH, or does not start`, fix);
 
 /**
- * Checks the command line tools, and that kubectl gets at the cluster.
+ * Checks the helm that renders.
  *
- * @throws UserError when one is missing, does not start, or is too old.
+ * @returns what a reviewer should know of it, in words.
+ * @throws UserError when it is missing, does not start, or is too old.
  */
-export async function checkTools({ kubeconfig, context, timeouts }: UpgradeConfig): Promise<Tools> {
-  const version = ["version", `--request-timeout=${timeouts.connect}s`];
-  const limit = { timeout: 2000 * timeouts.connect };
-  const [helm, kubectl] = await Promise.all([
-    helmVersion().catch(() => undefined),
-    startKubectl({ context, ...(kubeconfig === undefined ? {} : { kubeconfig }) }, version, limit),
-  ]);
-  const missing = (tool: string, fix: string) =>
-    new UserError("tool-missing", `${tool} is not on PATH, or does not start`, fix);
+export async function checkHelm(): Promise<string[]> {
+  const helm = await helmVersion().catch(() => undefined);
   if (!helm) throw missing("helm", GET_HELM);
-  // Codes from 126 on are a shell's for what it cannot start.
-  if (!kubectl.timedOut && (kubectl.exitCode ?? 127) >= 126)
-    throw missing("kubectl", "install it: https://kubernetes.io/docs/tasks/tools/");
   if (helm.major < 3 || (helm.major === 3 && helm.minor < 14))
     throw new UserError("tool-missing", `helm on PATH is ${helm.text}, and 3.14 or newer is needed`, GET_HELM);
-  const refusal = new UserError(
+  return helm.major === 3 ? [] : [otherHelm(helm)];
+}
+
+/** Longest time for kubectl to get at the cluster, in milliseconds; a credential plugin may take its time. */
+const KUBECTL_MS = 60_000;
+
+/**
+ * Checks that kubectl is there and gets at the cluster: what it says of a kubeconfig is what helm and Pulumi's plugin
+ * would say half-way. For after this program got there itself: a credential plugin that asks its user keeps what it was
+ * told.
+ *
+ * @throws UserError
+ */
+export async function checkKubectl({ kubeconfig, context, timeouts }: UpgradeConfig): Promise<void> {
+  const access = { context, ...(kubeconfig === undefined ? {} : { kubeconfig }) };
+  const version = ["version", `--request-timeout=${timeouts.connect}s`];
+  const { exitCode, failed, stderr, timedOut } = await startKubectl(access, version, { timeout: KUBECTL_MS });
+  if (!failed) return;
+  // Codes from 126 on are a shell's for what it cannot start.
+  if (!timedOut && (exitCode ?? 127) >= 126)
+    throw missing("kubectl", "install it: https://kubernetes.io/docs/tasks/tools/");
+  throw new UserError(
     "connection",
-    `kubectl cannot use context "${context}": ${kubectlProblem(kubectl.stderr)}`,
+    `kubectl cannot use context "${context}": ${kubectlProblem(stderr)}`,
     `make "kubectl --context ${context} version" work, then repeat`,
   );
-  return { warnings: helm.major === 3 ? [] : [otherHelm(helm)], refusal: kubectl.failed ? refusal : undefined };
 }
 
 /** The kubernetes provider 4 has helm 3 in it (helm.sh/helm/v3 in its go.mod). */

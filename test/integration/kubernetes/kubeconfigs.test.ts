@@ -5,7 +5,8 @@ import execa from "execa";
 import { z } from "zod";
 import { parseConfig } from "../../../config/config";
 import { connect, connectForWriting } from "../../../kubernetes/connect";
-import { checkTools } from "../../../upgrade/preflight";
+import type { UserError } from "../../../shared/user-error";
+import { checkKubectl } from "../../../upgrade/preflight";
 import { ClusterFixture } from "../world/cluster-fixture";
 import { inEnvironment, LocalProxy } from "../world/corporate-network";
 
@@ -214,14 +215,18 @@ describe("kubeconfigs, beside kubectl", function () {
       const { ours, byHand, file } = await both(content);
       expect(ours).to.equal("ok");
       expect(byHand).not.to.equal("ok");
-      const { refusal } = await inEnvironment({ PATH: world.env["PATH"] }, () => checkTools(access(file)));
+      const refusal = await check(file);
       expect(refusal?.message).to.contain('kubectl cannot use context "x"');
       expect(byHand).to.contain(refusal?.problem.split(": ").at(-1));
     }
     const { file } = await both(config());
-    expect((await inEnvironment({ PATH: world.env["PATH"] }, () => checkTools(access(file)))).refusal).to.equal(
-      undefined,
-    );
+    expect(await check(file)).to.equal(undefined);
   });
-  const access = (kubeconfig: string) => parseConfig({ chart: "./chart", kubeconfig, context: "x" });
+  const check = (kubeconfig: string) =>
+    inEnvironment({ PATH: world.env["PATH"] }, () =>
+      checkKubectl(parseConfig({ chart: "./chart", kubeconfig, context: "x" })).then(
+        () => undefined,
+        (error: UserError) => error,
+      ),
+    );
 });

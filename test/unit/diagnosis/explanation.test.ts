@@ -113,6 +113,16 @@ describe("workloads and why they are not available", () => {
     expect(podState(pod("a", { phase: "Pending", conditions }))).to.equal(
       "Pending; not scheduled: 0/2 nodes are available",
     );
+    const gate = 'the status of pod readiness gate "lb" is not "True"';
+    const gated = {
+      ...{ phase: "Running", conditions: [{ type: "Ready", status: "False", message: gate }] },
+      containerStatuses: [{ name: "main", ready: true }],
+    };
+    expect(podState(pod("a", gated))).to.equal(`Running; not ready: ${gate}`);
+    const ready = { phase: "Running", conditions: [{ type: "Ready", status: "True" }] };
+    const held = pod("a", ready, { deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: ["example.com/x"] });
+    expect(podsToShow([held])).to.have.length(1);
+    expect(podState(held)).to.equal("Running, being deleted (held by its finalizer example.com/x)");
     const [init, main, ...rest] = containersToShow(
       pod("a", {
         initContainerStatuses: [
