@@ -7,25 +7,19 @@ import { type RunningPod, runningPods } from "../../../kubernetes/running-pods";
 import { workloadId } from "../../../kubernetes/workload";
 import { type LiveWorkload, readWorkload, readWorkloads } from "../../../kubernetes/workloads";
 import type { GateJob } from "../gate-job";
-import { type GateVerdict, isOldPod, judgePods, judgeWorkload } from "../gate-verdict";
+import { isOldPod, judgePods, judgeWorkload } from "../gate-verdict";
 import { stampOn } from "../stamp";
+import type { Seen } from "../patience";
 import { replacedPods } from "../replaced-pods";
-import { brokenInOrder, type Stuck, stuckOf } from "../stuck";
+import { brokenInOrder, stuckOf } from "../stuck";
 import { askInjector } from "./injector";
 
 /** What one look at a restart shows. */
-export interface Look {
-  readonly verdict: GateVerdict;
-  /** What keeps it from going on. */
-  readonly stuck?: Stuck;
+export interface Look extends Seen {
   /** Its pods, where they may be looked at. */
   readonly pods?: readonly RunningPod[];
   /** Label selector of its pods. */
   readonly podSelector?: string;
-  /** A quota is full, and gets room: what counts in it is about to go. */
-  readonly getsRoom?: boolean;
-  /** Another text whenever it got on: how many pods are new, and how many available. */
-  readonly counts?: string;
   /** It waits for something that no watch of the workload tells of. */
   readonly unwatched?: boolean;
 }
