@@ -83,10 +83,23 @@ function tags(release: Release): Leaf[] {
   return release.leaves().filter(({ path }) => path.at(-1) === "tag" || path.at(-1) === "imageTag");
 }
 
-function isFrom(image: string, registry: string, allowed: string): boolean {
+/** Whether an image is from a registry, or below a path of one. */
+export function isFrom(image: string, registry: string, allowed: string): boolean {
   const [host = "", ...path] = allowed.replace(/\/+$/, "").split("/");
-  if (registry !== host.toLowerCase()) return false;
+  if (hub(registry) !== hub(host)) return false;
   if (path.length === 0) return true;
-  const inside = image.startsWith(`${host}/`) ? image.slice(host.length + 1) : image;
-  return `${inside.split(/[:@]/)[0] ?? ""}/`.startsWith(`${path.join("/")}/`);
+  const [first = "", ...rest] = image.split("/");
+  const named = rest.length > 0 && hub(first) === hub(registry) ? rest.join("/") : image;
+  const repository = named.split(/[:@]/)[0] ?? "";
+  // Docker Hub's own images are below library.
+  const inside = hub(registry) === HUB && !repository.includes("/") ? `library/${repository}` : repository;
+  return `${inside}/`.startsWith(`${path.join("/")}/`);
+}
+
+const HUB = "docker.io";
+
+/** Docker Hub has several hosts. */
+function hub(host: string): string {
+  const lower = host.toLowerCase();
+  return ["index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"].includes(lower) ? HUB : lower;
 }

@@ -26,7 +26,7 @@ export const postgresBackup = policyOf({
 /** A new pod waits for the volume that the old one holds, and the old one waits for the new one to be ready. */
 export const postgresVolume = policyOf({
   name: "postgres-volume",
-  description: "A database whose pods are replaced must not use RollingUpdate on a ReadWriteOnce volume.",
+  description: "A database whose pods are replaced must not use RollingUpdate on a volume that two pods would share.",
   enforcementLevel: "mandatory",
   acknowledge: true,
   why: "two servers on one volume can destroy the data; on two nodes the new pod never starts",
@@ -41,7 +41,7 @@ export const postgresVolume = policyOf({
           one.exclusiveClaims.length > 0,
       )
       .map((one) => ({
-        what: `${one.workload} is replaced by RollingUpdate while it holds ${one.exclusiveClaims.join(", ")} (ReadWriteOnce)`,
+        what: `${one.workload} is replaced by RollingUpdate while it holds ${one.exclusiveClaims.join(", ")}`,
         fix:
           "use a chart with strategy Recreate, or keep its pod template as it is (pin image and pod annotations in the values), " +
           `or take it down first: kubectl ${scaleDown(one.workload)}`,

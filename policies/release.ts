@@ -63,10 +63,21 @@ export function isRuntimeChart(props: Readonly<Record<string, unknown>>, charts:
   return typeof chart !== "string" || charts.includes(chartName(chart));
 }
 
-/** `oci://host/charts/casa-runtime`, `./casa-runtime-0.1.18.tgz` and `casa-runtime` are all `casa-runtime`. */
+/**
+ * `oci://host/charts/casa-runtime`, with a tag or a digest behind it, `./casa-runtime-0.1.18.tgz` and `casa-runtime` are
+ * all `casa-runtime`.
+ */
 export function chartName(chart: string): string {
-  const last = chart.replace(/\/+$/, "").split("/").at(-1) ?? "";
-  return last.replace(/\.tgz$/, "").replace(/-v?\d+\.\d+\.\d+.*$/, "");
+  const last =
+    chart
+      .replace(/@[^/]*$/, "")
+      .replace(/\/+$/, "")
+      .split("/")
+      .at(-1) ?? "";
+  if (chart.startsWith("oci://")) return last.replace(/:.*$/, "");
+  // A package has its version behind its name, however many parts that has.
+  const isPackage = last.endsWith(".tgz");
+  return last.replace(/\.tgz$/, "").replace(isPackage ? /-v?\d+(\.\d+)*([-+].*)?$/ : /-v?\d+\.\d+\.\d+.*$/, "");
 }
 
 export function isMap(value: unknown): value is Record<string, unknown> {

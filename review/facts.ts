@@ -9,6 +9,7 @@ import { jobFacts, workloadFacts } from "./facts/workloads";
 import { isMap, type KubeObject } from "../kubernetes/objects";
 import type { RestartPlan } from "../components/workload-restarts/restarts";
 import type { ReviewInput } from "./input";
+import { isPartOfUpgrade } from "./hooks";
 import { listIfAllowed, noneIfForbidden } from "./pods";
 
 const BUDGET = { apiVersion: "policy/v1", kind: "PodDisruptionBudget" };
@@ -44,7 +45,7 @@ export async function runtimeFacts(input: ReviewInput, state: RuntimeState, reda
     input.newRevision && input.installed !== undefined && workloads.some(({ component }) => component === "postgres");
   return {
     workloads,
-    jobs: jobFacts([...objects, ...chart.hooks], config.namespace, redactor),
+    jobs: jobFacts([...objects, ...chart.hooks.filter(isPartOfUpgrade)], config.namespace, redactor),
     passwords: passwordFacts({
       defaults: chart.contents.defaults,
       values: loaded.values,

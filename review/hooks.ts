@@ -20,6 +20,11 @@ export interface HookChange {
   readonly change: ObjectChange;
 }
 
+/** Whether an install or an upgrade runs a hook; tests, deletions and rollbacks are another matter. */
+export function isPartOfUpgrade(hook: KubeObject): boolean {
+  return listOf(hook, "helm.sh/hook").some((event) => [...EVENTS.upgrade, ...EVENTS.install].includes(event));
+}
+
 /**
  * The objects that helm's hooks bring, some for a while only. One that is there already helm deletes and makes anew, as
  * far as its deletion policy allows that; where it does not, the upgrade would end there (seen with helm 3.22).

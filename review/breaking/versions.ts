@@ -1,4 +1,4 @@
-import { type SemVer, compare, compareBuild, parse } from "semver";
+import { coerce, type SemVer, compare, compareBuild, parse } from "semver";
 import type { Breaking } from "../report/schema";
 
 type Distance = Breaking["distance"];
@@ -13,7 +13,7 @@ type Distance = Breaking["distance"];
 export function versionDistance(before: string | undefined, after: string): Distance {
   if (before === undefined) return { kind: "install", skipped: [], text: `${after} is installed for the first time` };
   if (before === after) return { kind: "none", skipped: [], text: `the version stays ${after}` };
-  const [from, to] = [parse(before), parse(after)];
+  const [from, to] = [read(before), read(after)];
   const step = `${before} to ${after}`;
   if (!from || !to) {
     const odd = [from ? [] : [before], to ? [] : [after]].flat().join(" and ");
@@ -32,6 +32,12 @@ export function versionDistance(before: string | undefined, after: string): Dist
   }
   const kind = sizeOf(from, to);
   return { kind, skipped: skippedVersions(from, to), text: `${step}: ${upgradeWords(kind, from, to)}` };
+}
+
+/** helm packages versions such as `1.2`, `2` and `24.01.3`, too: missing parts are 0, zeros before a number nothing. */
+function read(version: string): SemVer | null {
+  if (!/^v?\d+(\.\d+){0,2}$/.test(version)) return parse(version);
+  return coerce(version.replace(/(^v?|\.)0+(?=\d)/g, "$1"));
 }
 
 type Size = "major" | "minor" | "patch" | "prerelease";
@@ -57,11 +63,15 @@ function upgradeWords(kind: Size, from: SemVer, to: SemVer): string {
   return words.join("; ");
 }
 
+/** Major versions from here on are years. */
+const YEARS = 2000;
+
 function skippedVersions(from: SemVer, to: SemVer): string[] {
   if (from.major === to.major) return skippedWords("minor", from.minor + 1, to.minor - 1, `${to.major}.`);
   return [
     ...skippedWords("major", from.major + 1, to.major - 1, ""),
-    ...skippedWords("minor", 0, to.minor - 1, `${to.major}.`),
+    // Versions that are years have months, which begin with 1.
+    ...skippedWords("minor", to.major >= YEARS ? 1 : 0, to.minor - 1, `${to.major}.`),
   ];
 }
 

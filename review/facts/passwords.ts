@@ -23,6 +23,13 @@ export const SHORTEST_PASSWORD = 12;
 const PASSWORD_KEY = /(pass(word|wd|phrase)?|secret|token|api[-_]?key|private[-_]?key|credentials?)$/i;
 /** Keys that say where a password is, not what it is. */
 const REFERENCE_KEY = /^(existing|use|create|enable)|(secret|key|token)[-_]?(name|ref|path|file|key)$|name$/i;
+/** Keys that name a Secret, as the controllers and charts that read them call them. */
+const SECRET_KEY = /(pull|tls|password|credentials?|cert(ificate)?|ca|auth)[-_]?secret$/i;
+const OBJECT_NAME = /^([a-z0-9]([-a-z0-9]*[a-z0-9])?\/)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
+/** What something else puts a password in place of: Kubernetes, helm, vals, Vault's injector, Argo CD's plugin. */
+const PLACEHOLDER = /^(\$\([^)]*\)|\$\{[^}]*\}|\{\{.*\}\}|<path:.*>|vault:.*|ref\+.*)$/s;
+/** A file that a password is in. */
+const FILE = /^\/[\w.-]+(\/[\w.-]+)+$/;
 /** Passwords that everybody tries first. */
 const WELL_KNOWN = new Set(
   (
@@ -63,15 +70,20 @@ export function passwordFacts({ defaults, values, secretPart, rendered }: ValueS
 
 /** Whether a key of this name with this text holds a password in itself. */
 export function isPassword(key: string, text: string): boolean {
-  if (text === "") return false;
-  return WITH_PASSWORD.test(text) || (PASSWORD_KEY.test(key) && !REFERENCE_KEY.test(key));
+  if (text === "" || PLACEHOLDER.test(passwordIn(text))) return false;
+  if (WITH_PASSWORD.test(text)) return true;
+  if (!PASSWORD_KEY.test(key) || REFERENCE_KEY.test(key) || FILE.test(text) || /^https?:/.test(text)) return false;
+  return !(SECRET_KEY.test(key) && OBJECT_NAME.test(text));
+}
+
+/** The password of a URL, else the text itself. */
+function passwordIn(text: string): string {
+  return WITH_PASSWORD.test(text) ? text.replace(/^[^:]+:\/\/[^:]*:([^@]+)@.*$/s, "$1") : text;
 }
 
 /** What is wrong with a password, if anything. */
 export function weakness(text: string, isDefault: boolean): PasswordFact["problem"] {
-  const secret = WITH_PASSWORD.test(text)
-    ? decodeURIComponentOr(text.replace(/^[^:]+:\/\/[^:]*:([^@]+)@.*$/s, "$1"))
-    : text;
+  const secret = WITH_PASSWORD.test(text) ? decodeURIComponentOr(passwordIn(text)) : text;
   if (isDefault || WELL_KNOWN.has(secret.toLowerCase())) return "default";
   return secret.length < SHORTEST_PASSWORD ? "short" : null;
 }

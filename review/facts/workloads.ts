@@ -1,3 +1,4 @@
+import { dataPlaces, serverTemplate } from "../../components/database-backup/data-directory";
 import type { Redactor } from "../../kubernetes/redact";
 import { dig, digList, groupKind, type KubeObject } from "../../kubernetes/objects";
 import { workloadId } from "../../kubernetes/workload";
@@ -45,7 +46,8 @@ function factsOf(workload: PodWorkload, object: KubeObject, input: WorkloadInput
     replicas: autoscalerMinimum(workload, around, namespace) ?? workload.replicas,
     rolls: input.replaced.has(workload.id),
     strategy: workload.strategy.type,
-    exclusiveClaims: exclusiveClaims(workload, object, input),
+    exclusiveClaims:
+      component === "postgres" ? sharedData(workload, object, input) : exclusiveClaims(workload, object, input),
     budget: budgetOf(workload, around, namespace),
     clustering: component === "keycloak" ? keycloakClustering(spec) : null,
     images: imagesOf(spec, redactor),
@@ -75,6 +77,20 @@ export function jobFacts(objects: readonly KubeObject[], namespace: string, reda
     const at = { kind, namespace: metadata.namespace ?? namespace, name: metadata.name ?? "" };
     return [{ workload: workloadId(at), images: imagesOf(dig(object, ...path), redactor) }];
   });
+}
+
+/**
+ * Volumes that an old and a new pod of a database would have at once. Where pods of several nodes may mount one,
+ * nothing keeps two servers off the same files. A StatefulSet takes the old pod away first, and what is scaled to 0
+ * gets no new one.
+ */
+function sharedData(workload: PodWorkload, object: KubeObject, input: WorkloadInput): string[] {
+  if (workload.kind === "StatefulSet" || workload.replicas === 0) return [];
+  const server = serverTemplate(workload, object);
+  const place = server && dataPlaces(server, server, undefined).after;
+  const data =
+    place?.kind === "claim" ? [place.volume.replace(/^claim /, "")] : place?.kind === "hostPath" ? [place.volume] : [];
+  return [...new Set([...exclusiveClaims(workload, object, input), ...data])];
 }
 
 /**

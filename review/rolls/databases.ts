@@ -11,6 +11,7 @@ import {
 import { imageMajor, majorOf, repositoryOf, upgradesData } from "../../components/database-backup/server-image";
 import { type ObjectPair, podWorkload, type PodWorkload } from "../../kubernetes/pod-templates";
 import type { DatabaseFinding } from "../report/schema";
+import { imageProblem } from "./images";
 
 /** What {@link databaseFindings} needs beside the objects that change. */
 export interface DatabaseFacts {
@@ -111,8 +112,8 @@ function majorFinding(
   const running = majorOf(version) ?? imageMajor(old);
   const next = majorAfter(old, image, majorOf(version));
   if (running !== undefined && running === next) return [];
-  // The same digest is the same server, whatever it is.
-  if (old === image && image.includes("@")) return [];
+  // The same digest is the same server, whatever it is, and so is the same tag unless it is one that moves.
+  if (old === image && (image.includes("@") || imageProblem(image) === undefined)) return [];
   const what = version ?? running;
   const server = what === undefined ? "PostgreSQL of an unknown version" : `PostgreSQL ${what}`;
   if (running !== undefined && next !== undefined) {

@@ -7,6 +7,9 @@ import { parseJobResult, RESULT_FILE, type JobResult } from "./result";
 /** No file takes a third of this; what runs longer hangs. */
 const LIMIT_MS = 20 * 60_000;
 
+/** So long a process may go on once its tests are done, in milliseconds: something that a test started keeps it. */
+const AFTER_MS = 60_000;
+
 /** What became of one job. */
 export interface JobOutcome {
   job: Job;
@@ -38,6 +41,11 @@ export async function runJob(checkout: string, job: Job, scratch: string, id: nu
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (output += text));
   const timer = setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
+  let doneAt: number | undefined;
+  const looking = setInterval(() => {
+    if (existsSync(resultFile)) doneAt ??= Date.now();
+    if (doneAt !== undefined && Date.now() - doneAt > AFTER_MS) child.kill("SIGKILL");
+  }, 5_000);
   const end = await new Promise<string>((resolve) => {
     child.on("error", (error) => resolve(error.message));
     // Not "close": a helper process that a test left behind may hold the pipes open.
@@ -46,6 +54,7 @@ export async function runJob(checkout: string, job: Job, scratch: string, id: nu
     );
   });
   clearTimeout(timer);
+  clearInterval(looking);
   running.delete(child);
   return { job, seconds: (Date.now() - started) / 1000, output, result: judge(job, end, readResult(resultFile)) };
 }

@@ -65,7 +65,8 @@ export class ClusterFixture {
 
   /** Runs a command line that a fix names, as the user would paste it. */
   async paste(line: string): Promise<void> {
-    await execa("sh", ["-c", line], { env: this.env });
+    // One that waits in vain is ended with all that it started, which would hold up the tests for ever.
+    await execa("timeout", ["60", "sh", "-c", line], { env: this.env });
   }
 
   /** Runs a helper program with its job, as the commands of the upgrade do. */

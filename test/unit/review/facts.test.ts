@@ -149,6 +149,17 @@ describe("facts of the runtime", () => {
       };
       expect(facts({ values, rendered: [secret({})] })).to.deep.equal([]);
     });
+    it("names of Secrets by other keys, placeholders, files and addresses are none, and what is one stays one", () => {
+      const values = {
+        ...{ imagePullSecret: "regcred", tlsSecret: "ns/tls", adminPasswordSecret: "keycloak-admin" },
+        ...{ "nginx.ingress.kubernetes.io/auth-secret": "basic-auth", proxyPass: "http://up" },
+        ...{ password: "$(DB_PASSWORD)", token: "/var/run/secrets/token", apiKey: "vault:secret/data/x#key" },
+        ...{ dbUrl: "postgresql://$(DB_USER):$(DB_PASSWORD)@h/db", rootPassword: "{{ .Values.x }}" },
+      };
+      expect(facts({ values })).to.deep.equal([]);
+      const real = { clientSecret: "abc", cookieSecret: "abc", adminPasswordSecret: "S3cret!", password: "/x" };
+      expect(facts({ values: real })).to.have.length(4);
+    });
     it("of templates: what a Secret holds that no value says", () => {
       const rendered = [secret({ password: "admin", username: "admin", "tls.key": "x", token: "generated-and-long" })];
       expect(facts({ rendered })).to.deep.equal([
@@ -231,6 +242,28 @@ describe("facts of the runtime", () => {
     expect(found.flatMap(({ images }) => images.map(({ registry, moving }) => [registry, moving]))).to.deep.equal(
       found.map(() => ["quay.io", true]),
     );
+  });
+
+  it("of a database: volumes that two servers would share while one replaces the other", () => {
+    const spec = {
+      ...runs("postgres:16.4", { volumeMounts: [{ name: "d", mountPath: "/var/lib/postgresql/data" }] }),
+      volumes: [{ name: "d", persistentVolumeClaim: { claimName: "data" } }],
+    };
+    const shared = (kind: string, podSpec: object, more: object = {}) => {
+      const claim = { apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: { name: "data" } };
+      const objects = [{ ...deployment("db", podSpec, { ...more }), kind }];
+      const claims = [{ ...claim, spec: { accessModes: ["ReadWriteMany"] } }];
+      const names = { namespace: NAMESPACE, names: NAMES, redactor: new Redactor([]) };
+      return workloadFacts({ objects, claims, beside: [], replaced: new Set(), ...names })[0]?.exclusiveClaims;
+    };
+    // Nothing keeps two servers off a claim that pods of all nodes may mount.
+    expect(shared("Deployment", spec)).to.deep.equal(["data"]);
+    expect(shared("Deployment", { ...spec, volumes: [{ name: "d", hostPath: { path: "/pg" } }] })).to.deep.equal([
+      "hostPath /pg",
+    ]);
+    // It takes the old pod away first.
+    expect(shared("StatefulSet", spec)).to.deep.equal([]);
+    expect(shared("Deployment", spec, { replicas: 0 })).to.deep.equal([]);
   });
 
   it("of a workload: replicas with an autoscaler, claims that one node only mounts, images", () => {

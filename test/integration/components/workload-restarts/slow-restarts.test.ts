@@ -123,7 +123,7 @@ describe("restarts that take their time", function () {
     expect(failed.exitCode).to.equal(1);
     expect(failed.seconds).to.be.below(40);
     const line = /delete it: (kubectl delete pod ordered-0 --namespace in-order)/.exec(failed.stderr)?.[1];
-    await world.paste(line ?? "false");
+    await world.paste(`${line ?? "false"} --wait=false`);
     expect((await gate(job)).stderr).to.equal("");
   });
 

@@ -55,6 +55,11 @@ describe("versionDistance", () => {
     ["1.0.0", "1.1.0-rc.1", "minor", []],
     ["1.0.0+a", "1.0.0+b", "other", []],
     ["latest", "1.0.0", "other", []],
+    // What helm packages besides.
+    ["1.4", "1.2", "downgrade", []],
+    ["2", "1", "downgrade", []],
+    ["24.01.3", "24.2.0", "minor", []],
+    ["2024.12.0", "2025.1.0", "major", []],
   ];
   for (const [before, after, kind, skipped] of cases) {
     it(`${before ?? "nothing"} -> ${after}: ${kind}`, () => {

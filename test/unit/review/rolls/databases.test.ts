@@ -171,6 +171,10 @@ describe("the data of database servers", () => {
     ).to.deep.equal(["major-unknown"]);
     expect(problems(to(digest), to(digest, { annotation: "new" }), { version: "15.4" })).to.deep.equal([]);
     expect(problems(onClaim(), to("postgres:15.9@sha256:abc"), { version: "15.4" })).to.deep.equal([]);
+    // A tag that stays and does not move is the same server, whatever it says.
+    for (const image of ["corp/postgres:2024.1", "ankane/pgvector:v0.5.1"]) {
+      expect(problems(to(image), to(image, { annotation: "new" }), { version: "15.4" }), image).to.deep.equal([]);
+    }
     const [unknown] = found(onClaim(), to(digest), { version: "15.4" });
     expect(unknown?.fix).to.contain("postgres:15@sha256:abc");
     // Tags of one's own that say something else of the running server say nothing of the new one.
