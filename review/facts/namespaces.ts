@@ -67,15 +67,14 @@ export function namespaceFacts(input: NamespaceInput): NamespaceFact[] {
 
 /** The workloads of a namespace that the injector was asked about and answered. */
 function askedIn(namespace: string, { mode, webhook, workloads, labels, injection }: NamespaceInput) {
-  // Other webhooks add containers, too; without CASA's own none of them is the proxy.
+  // Other webhooks add containers, too; without CASA's own none of them is the proxy. It may come with this upgrade.
   const own =
     mode === "cilium" ? injection.webhooks?.filter(({ configuration }) => configuration === webhook) : undefined;
-  const nobody = injection.webhooks?.length === 0;
+  if (own?.length === 0) return [];
   return workloads
     .filter((workload) => workload.namespace === namespace)
     .flatMap((workload) => {
       const answer = injection.answers.get(workloadId(workload));
-      if (nobody) return [{ workload, injected: false }];
       if (!answer || !("injected" in answer)) return [];
       const isMeant = own?.some((one) => isAsked(one, labels.get(namespace) ?? {}, workload.podLabels)) ?? true;
       return [{ workload, injected: isMeant && answer.injected.containers.length > 0 }];

@@ -114,17 +114,15 @@ describe("what injectors of others do to MAS pods", function () {
     await injector.startAgain();
     expect(await problem()).to.equal(undefined);
 
-    await world.kubectl("delete", "mutatingwebhookconfiguration", HOOK);
+    // Asked about other pods only, and gone: in both cases nothing of CASA's comes.
+    const elsewhere = { namespaceSelector: { matchLabels: { "casa.io/injection": "elsewhere" } } };
+    await world.apply(injector.webhook(HOOK, undefined, elsewhere));
     await eventually(async () => expect((await look(at)).facts?.labelled).to.equal(false));
-    const gone = await look(at);
-    expect(gone.facts?.why).to.contain("no webhook is asked about its pods");
-    expect(gone.warnings.join()).to.contain("a restart takes casa-proxy away from");
-  });
-
-  it("no webhook at all", async () => {
-    const at = "nobody";
-    await running(at, deployment(at, "agent", OPTIONS));
-    expect((await look(at)).facts).to.include({ labelled: false });
+    expect((await look(at)).facts?.why).to.contain("no webhook is asked about its pods");
+    await world.kubectl("delete", "mutatingwebhookconfiguration", HOOK);
+    await eventually(async () =>
+      expect((await look(at)).warnings.join()).to.contain("a restart takes casa-proxy away from"),
+    );
   });
 
   it("rules that a webhook may have", async () => {
