@@ -1,6 +1,7 @@
 import { comparedRevision } from "../helm/release";
 import { RESOURCE_POLICY } from "../crds/crds";
 import { dryRunCreate } from "../kubernetes/dry-run";
+import { listed } from "../shared/listed";
 import { readStartupTimes } from "../components/workload-restarts/cluster/startup-times";
 import { chartNotes } from "./breaking/notes";
 import { valuesFindings } from "./breaking/values";
@@ -234,9 +235,8 @@ async function reviewRestarts({
 /** Restarts that would not be done in time, by what is known of them. */
 function slowRestarts(slow: readonly string[], limit: number): string[] {
   if (slow.length === 0) return [];
-  const more = slow.length > 3 ? ` and ${slow.length - 3} more` : "";
   return [
-    `the restart of ${slow.slice(0, 3).join(", ")}${more} takes longer than timeouts.restart (${limit} s) by the estimate, ` +
+    `the restart of ${listed(slow)} takes longer than timeouts.restart (${limit} s) by the estimate, ` +
       "and would end the run: pulumi config set --path timeouts.restart <seconds>",
   ];
 }

@@ -1,3 +1,4 @@
+import { listed } from "../../shared/listed";
 import { UserError } from "../../shared/user-error";
 import { isKeptCopy } from "./kept-copy";
 import type { DatabaseTarget } from "./references";
@@ -107,12 +108,6 @@ function namedByPod(answers: readonly ServerAnswer[]): ServerAnswer[] {
     taken.add(name);
     return name === target.name ? answer : { ...answer, target: { ...target, name } };
   });
-}
-
-/** Some names, and how many more. */
-export function listed(names: readonly string[], most = 3): string {
-  const more = names.length > most ? ` and ${names.length - most} more` : "";
-  return `${names.slice(0, most).join(", ")}${more}`;
 }
 
 function standbyOnly(target: DatabaseTarget): UserError {

@@ -1,4 +1,4 @@
-import { listed } from "./all-databases";
+import { listed } from "../../shared/listed";
 import type { ProofKind } from "./proof";
 import { majorOf } from "./server-image";
 

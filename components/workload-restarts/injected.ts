@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type ContainerImage, containerImages } from "../../kubernetes/container-images";
 import { dig, isMap } from "../../kubernetes/objects";
+import { isOfIstio, type PodWebhook } from "../../kubernetes/webhooks";
 import type { PodProblem } from "../../kubernetes/try-pod";
 import { shortDigest } from "../../shared/digest";
 
@@ -26,6 +27,21 @@ const names = z
   .nullish()
   .transform((list) => list ?? []);
 const istioStatus = z.looseObject({ initContainers: names, containers: names, revision: z.string().nullish() });
+
+/**
+ * The webhooks that are meant to inject: Istio's, or those of one configuration.
+ *
+ * @param webhook MutatingWebhookConfiguration of mode `cilium`; undefined: any.
+ */
+export function ownWebhooks(
+  mode: InjectionMode,
+  webhook: string | undefined,
+  all: readonly PodWebhook[],
+): PodWebhook[] {
+  return all.filter((one) =>
+    mode === "istio" ? isOfIstio(one) : webhook === undefined || one.configuration === webhook,
+  );
+}
 
 export const NOTHING: Injected = { containers: [] };
 

@@ -1,3 +1,4 @@
+import { listed } from "../../shared/listed";
 import type { RunningPod } from "../../kubernetes/running-pods";
 import { isOfIstio, type PodWebhook } from "../../kubernetes/webhooks";
 import { type WorkloadKind, workloadId } from "../../kubernetes/workload";
@@ -139,7 +140,7 @@ export function injectionWarnings(
     const [problem = "", ...reason] = key.split(" ");
     const where =
       problem === "refused"
-        ? named(places.sort())
+        ? listed(places.sort())
         : `namespace${places.length === 1 ? "" : "s"} ${places.sort().join(", ")}`;
     const said = reason.join(" ");
     if (problem === "down") {
@@ -158,14 +159,6 @@ export function injectionWarnings(
   return [...lost, ...texts, ...pods];
 }
 
-/** Workloads of one sentence that are named; others are counted. */
-const MOST_NAMED = 3;
-
-function named(ids: readonly string[]): string {
-  const more = ids.length > MOST_NAMED ? ` and ${ids.length - MOST_NAMED} more` : "";
-  return `${ids.slice(0, MOST_NAMED).join(", ")}${more}`;
-}
-
 function lossWarnings(losing: InjectionFacts["losing"], pending: readonly string[]): string[] {
   const byNames = new Map<string, string[]>();
   for (const id of pending) {
@@ -174,7 +167,7 @@ function lossWarnings(losing: InjectionFacts["losing"], pending: readonly string
   }
   return [...byNames].map(([names, ids]) => {
     return (
-      `a restart takes ${names} away from ${named(ids)}: their pods have it, and new ones ` +
+      `a restart takes ${names} away from ${listed(ids)}: their pods have it, and new ones ` +
       "would get none now; repair the injection first (labels, webhook, what serves it), or leave them out (restarts.exclude)"
     );
   });

@@ -2,6 +2,7 @@ import { selects } from "../../kubernetes/label-selector";
 import { dig, isMap, type KubeObject } from "../../kubernetes/objects";
 import { workloadId } from "../../kubernetes/workload";
 import type { LiveWorkload } from "../../kubernetes/workloads";
+import { listed } from "../../shared/listed";
 import { reloaderText } from "./reloader";
 import { pendingGroups, type RestartPlan } from "./restarts";
 
@@ -55,8 +56,7 @@ export function surroundingWarnings(
 
 function told(found: readonly string[], what: string): string[] {
   if (found.length === 0) return [];
-  const more = found.length > MOST ? ` and ${found.length - MOST} more` : "";
-  return [`workloads that ${what}: ${found.slice(0, MOST).join(", ")}${more}`];
+  return [`workloads that ${what}: ${listed(found, MOST)}`];
 }
 
 /** The budgets that count pods of a workload, and how many of them may be missing. */

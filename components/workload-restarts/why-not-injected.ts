@@ -1,9 +1,9 @@
-import { isAsked, isOfIstio, type PodWebhook, servedValues } from "../../kubernetes/webhooks";
+import { isAsked, type PodWebhook, servedValues } from "../../kubernetes/webhooks";
 import { labelsToSelect, selects } from "../../kubernetes/label-selector";
 import { dig } from "../../kubernetes/objects";
 import type { LiveWorkload } from "../../kubernetes/workloads";
 import { shellWord } from "../../shared/shell-word";
-import type { InjectionMode } from "./injected";
+import { type InjectionMode, ownWebhooks } from "./injected";
 
 /** Why pods of a workload get nothing injected, and what to do. */
 export interface NotInjected {
@@ -41,9 +41,7 @@ export function whyNotInjected(
   const { namespace, podLabels, podAnnotations, kind, name } = workload;
   const label = (text: string) => `kubectl label namespace ${shellWord(namespace)} ${text} --overwrite`;
   const template = `the pod template of ${kind} ${namespace}/${name}`;
-  const own = webhooks?.filter((one) =>
-    mode === "istio" ? isOfIstio(one) : webhook === undefined || one.configuration === webhook,
-  );
+  const own = webhooks && ownWebhooks(mode, webhook, webhooks);
   const asked = (own ?? []).filter((one) => isAsked(one, namespaceLabels, podLabels));
   const unselected = (): NotInjected => {
     const where = namespaceText(namespaceLabels);

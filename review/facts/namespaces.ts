@@ -1,4 +1,4 @@
-import type { InjectionMode } from "../../components/workload-restarts/injected";
+import { type InjectionMode, ownWebhooks } from "../../components/workload-restarts/injected";
 import type { InjectionFacts } from "../../components/workload-restarts/injection-facts";
 import { whyNotInjected } from "../../components/workload-restarts/why-not-injected";
 import { isAsked } from "../../kubernetes/webhooks";
@@ -68,8 +68,7 @@ export function namespaceFacts(input: NamespaceInput): NamespaceFact[] {
 /** The workloads of a namespace that the injector was asked about and answered. */
 function askedIn(namespace: string, { mode, webhook, workloads, labels, injection }: NamespaceInput) {
   // Other webhooks add containers, too; without CASA's own none of them is the proxy. It may come with this upgrade.
-  const own =
-    mode === "cilium" ? injection.webhooks?.filter(({ configuration }) => configuration === webhook) : undefined;
+  const own = mode === "cilium" && injection.webhooks ? ownWebhooks(mode, webhook, injection.webhooks) : undefined;
   if (own?.length === 0) return [];
   return workloads
     .filter((workload) => workload.namespace === namespace)

@@ -2,10 +2,10 @@ import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { type RunningPod, runningPods } from "../../../kubernetes/running-pods";
 import { dig, isMap } from "../../../kubernetes/objects";
-import { isAsked, isOfIstio, podWebhooks, selectedKeys } from "../../../kubernetes/webhooks";
+import { isAsked, podWebhooks, selectedKeys } from "../../../kubernetes/webhooks";
 import { workloadId } from "../../../kubernetes/workload";
 import type { LiveWorkload } from "../../../kubernetes/workloads";
-import type { InjectionMode } from "../injected";
+import { type InjectionMode, ownWebhooks } from "../injected";
 import { type InjectionFacts, lackingPods, losingPods, NO_INJECTION_FACTS } from "../injection-facts";
 import { askForEach } from "./injector";
 
@@ -31,7 +31,7 @@ export async function readInjection(
   );
   const unlisted = pods.flatMap(({ namespace, of }) => (of === undefined ? [namespace] : []));
   const listed = pods.flatMap(({ of }) => of ?? []);
-  const meant = (webhooks ?? []).filter((one) => (mode === "istio" ? isOfIstio(one) : one.configuration === webhook));
+  const meant = ownWebhooks(mode, webhook, webhooks ?? []);
   const labels = new Map(
     await Promise.all(namespaces.map(async (name) => [name, await labelsOf(client, name)] as const)),
   );
