@@ -6,8 +6,11 @@ import { defaultDataDirectory, hasKnownDefault, repositoryOf } from "./server-im
 
 /** What holds a server's data directory. */
 export interface DataPlace {
-  /** `none`: the container's own file system, which goes with it. */
-  kind: "claim" | "emptyDir" | "ephemeral" | "hostPath" | "none" | "other";
+  /**
+   * `none`: the container's own file system, which goes with it. `imageVolume`: a volume that the container runtime
+   * made for a VOLUME of the image, and takes away with the container. containerd makes them, CRI-O does not.
+   */
+  kind: "claim" | "emptyDir" | "ephemeral" | "hostPath" | "imageVolume" | "none" | "other";
   /** Two places are the same when this is, e.g. `claim casa-postgres-auth`. */
   volume: string;
   /** Path of the data within the volume. */
@@ -19,8 +22,8 @@ export interface ServerTemplate {
   image: string;
   /** As far as the template says; undefined: the image's default. */
   directory: string | undefined;
-  /** Where a directory is. */
-  placeOf: (directory: string) => DataPlace;
+  /** Where a directory is. The mount point of the running server's data tells volumes that the template does not. */
+  placeOf: (directory: string, mountPoint?: string) => DataPlace;
   /** Where claims are mounted. */
   claimMounts: readonly string[];
 }
@@ -36,7 +39,7 @@ export function serverTemplate(workload: PodWorkload, object: KubeObject): Serve
   return {
     image: textOf(server.fields["image"]) ?? "",
     directory: directoryOf(server.fields),
-    placeOf: (directory) => placeOf(directory, server.fields, workload, object),
+    placeOf: (directory, mountPoint) => placeOf({ directory, mountPoint }, server.fields, workload, object),
     claimMounts: mountsOf(server.fields)
       .filter(({ name }) => volumeOf(name, workload, object).kind === "claim")
       .map(({ path }) => path),
@@ -47,21 +50,21 @@ export function serverTemplate(workload: PodWorkload, object: KubeObject): Serve
  * The data directories of a server before and after a change. What the template does not say is the image's default:
  * the same as before for another version of one image.
  *
- * @param running data directory that the running server told, where it did.
+ * @param running what the running server told of its data directory, as far as it did.
  */
 export function dataPlaces(
   before: ServerTemplate,
   after: ServerTemplate,
-  running: string | undefined,
+  { dataDirectory, mountPoint }: { dataDirectory?: string; mountPoint?: string } = {},
 ): { before: DataPlace; after: DataPlace } {
-  const told = running !== undefined && before.placeOf(running).kind !== "none" ? running : undefined;
+  const told = dataDirectory !== undefined && before.placeOf(dataDirectory).kind !== "none" ? dataDirectory : undefined;
   const old = before.directory ?? told ?? usual(before);
   const sameDefault =
     before.directory === undefined &&
     repositoryOf(before.image) === repositoryOf(after.image) &&
     defaultDataDirectory(before.image) === defaultDataDirectory(after.image);
   const next = after.directory ?? (sameDefault ? old : usual(after));
-  return { before: before.placeOf(old), after: after.placeOf(next) };
+  return { before: before.placeOf(old, mountPoint), after: after.placeOf(next, mountPoint) };
 }
 
 /** The default of an image; one that we do not know keeps its data on the only claim that it mounts. */
@@ -80,7 +83,7 @@ export function isSamePlace(a: DataPlace, b: DataPlace): boolean {
 
 /** Whether what is there is lost when its pod is replaced. */
 export function goesWithPod({ kind }: DataPlace): boolean {
-  return kind === "emptyDir" || kind === "ephemeral" || kind === "none";
+  return kind === "emptyDir" || kind === "ephemeral" || kind === "imageVolume" || kind === "none";
 }
 
 /** A place in words. */
@@ -119,18 +122,27 @@ function mountsOf(container: Record<string, unknown>) {
 }
 
 function placeOf(
-  directory: string,
+  { directory, mountPoint }: { directory: string; mountPoint: string | undefined },
   container: Record<string, unknown>,
   workload: PodWorkload,
   object: KubeObject,
 ): DataPlace {
   const mounts = mountsOf(container)
-    .filter(({ path }) => directory === path || directory.startsWith(path === "/" ? path : `${path}/`))
+    .filter(({ path }) => isWithin(directory, path))
     .sort((a, b) => b.path.length - a.path.length);
   const [mount] = mounts;
   if (!mount) return { kind: "none", volume: "", inside: directory };
+  const isDeeper = mountPoint !== undefined && mountPoint !== mount.path && isWithin(mountPoint, mount.path);
+  if (isDeeper && isWithin(directory, mountPoint)) {
+    const volume = `the image's own volume ${mountPoint}, which lies over the mount at ${mount.path}`;
+    return { kind: "imageVolume", volume, inside: posix.relative(mountPoint, directory) || "." };
+  }
   const inside = posix.join(".", mount.subPath, posix.relative(mount.path, directory));
   return { ...volumeOf(mount.name, workload, object), inside };
+}
+
+function isWithin(directory: string, path: string): boolean {
+  return directory === path || directory.startsWith(path === "/" ? path : `${path}/`);
 }
 
 function volumeOf(name: string, workload: PodWorkload, object: KubeObject): Omit<DataPlace, "inside"> {

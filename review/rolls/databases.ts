@@ -54,7 +54,7 @@ function kept(before: Server, after: Server, facts: DatabaseFacts): DatabaseFind
   const running = facts.running.get(id);
   const stops = before.workload.replicas > 0 && after.workload.replicas === 0;
   if (!facts.replaced.has(id) && !stops) return [];
-  const places = dataPlaces(before.template, after.template, running?.dataDirectory);
+  const places = dataPlaces(before.template, after.template, running);
   const from = `${id}: its data is in ${placeText(places.before)}`;
   const finding = (problem: DatabaseFinding["problem"], text: string, fix: string) => [
     { workload: id, problem, text, fix },
@@ -68,7 +68,7 @@ function kept(before: Server, after: Server, facts: DatabaseFacts): DatabaseFind
     if (before.workload.replicas === 0) return [];
     const what = stops ? "takes its pod down" : "replaces its pod";
     const lost = `${from}, which goes with the pod, and this upgrade ${what}: the database is lost`;
-    return finding("lost", lost, howToKeep(running?.name));
+    return finding("lost", lost, howToKeep(places.before, running));
   }
   return majorFinding(before, after, places.before, running?.version).flatMap(({ problem, text, fix }) =>
     finding(problem, `${id}: ${text}`, fix),
@@ -79,12 +79,12 @@ function kept(before: Server, after: Server, facts: DatabaseFacts): DatabaseFind
 function gone(before: Server, created: readonly Server[], facts: DatabaseFacts): DatabaseFinding[] {
   const { id } = before.workload;
   const running = facts.running.get(id);
-  const place = dataPlaces(before.template, before.template, running?.dataDirectory).before;
+  const place = dataPlaces(before.template, before.template, running).before;
   const heir = created.find(
     ({ workload, template }) =>
       workload.namespace === before.workload.namespace &&
       !goesWithPod(place) &&
-      isSamePlace(dataPlaces(before.template, template, running?.dataDirectory).after, place),
+      isSamePlace(dataPlaces(before.template, template, running).after, place),
   );
   if (heir) {
     return majorFinding(before, heir, place, running?.version).map((found) => ({
@@ -141,9 +141,13 @@ function fate(place: DataPlace): string {
 
 const restoreLine = (name = "<name>") => `npx casa-upgrade restore --database ${name} --yes`;
 
-const howToKeep = (name?: string) =>
-  "let it keep its data on a claim (persistence on in the values; move the data there first), or keep its pod template as " +
-  `it is (pin image and pod annotations); or accept the finding, and after the upgrade: ${restoreLine(name)}`;
+const howToKeep = ({ kind }: DataPlace, running?: RunningServer) => {
+  const how = kind === "imageVolume" ? `mount it at ${running?.mountPoint ?? ""}` : "persistence on in the values";
+  return (
+    `let it keep its data on a claim (${how}; move the data there first), or keep its pod template as ` +
+    `it is (pin image and pod annotations); or accept the finding, and after the upgrade: ${restoreLine(running?.name)}`
+  );
+};
 
 const howToMove = (to: DataPlace, name?: string) =>
   `leave claim, mountPath and PGDATA as they are${goesWithPod(to) ? " (persistence on in the values)" : ""}; ` +

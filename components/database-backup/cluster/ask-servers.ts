@@ -27,6 +27,8 @@ export interface AskedServer extends ServerAnswer {
   leftOut?: readonly { name: string; why: string }[];
   /** Undefined where the server does not tell this user. */
   dataDirectory?: string;
+  /** Where the data directory's file system is mounted; undefined where the server is not asked in its container. */
+  mountPoint?: string;
 }
 
 /** What is being asked, or was, by the server: a plan wants to know of a server for more than one reason. */
@@ -117,7 +119,7 @@ async function askServer(client: ClusterClient, target: DatabaseTarget): Promise
   const told = <K extends keyof Fact>(key: K) => facts.find((fact) => fact[key] !== undefined)?.[key];
   const systemIdentifier = told("systemIdentifier");
   const freeKiB = told("freeKiB");
-  const dataDirectory = told("dataDirectory");
+  const [dataDirectory, mountPoint] = [told("dataDirectory"), told("mountPoint")];
   const inside = (name: string) => facts.filter((fact) => fact.inside === name);
   const own = inside(session.database);
   const sizes = (of: readonly Fact[]) => of.find(({ bytes }) => bytes !== undefined);
@@ -143,6 +145,7 @@ async function askServer(client: ClusterClient, target: DatabaseTarget): Promise
         ? []
         : facts.flatMap(({ leftOut: name, why = "" }) => (name === undefined ? [] : [{ name, why }])),
     ...(dataDirectory ? { dataDirectory } : {}),
+    ...(mountPoint ? { mountPoint } : {}),
     checks: {
       user: told("user") ?? "",
       serverVersion: told("serverVersion") ?? "",

@@ -1,5 +1,5 @@
 import { FACT, LOGIN } from "./login-script";
-import { ABOUT_SERVER, FIRST_OID, IDENTITY, isMember } from "./scripts";
+import { ABOUT_DISK, ABOUT_SERVER, FIRST_OID, IDENTITY, isMember } from "./scripts";
 
 /** An extension's tables whose rows pg_dump takes along: pg_class `c`. */
 const IS_CONFIG = "EXISTS (SELECT FROM pg_extension WHERE c.oid = ANY (extconfig))";
@@ -120,9 +120,7 @@ ORDER BY datname;
 SQL
 printf '${FACT}{"client":"%s"}\\n' "$(pg_dump --version | sed 's/^[^0-9]*//')" >&2
 if [ "$4" = pod ]; then
-  dir=$(sql -c "SELECT current_setting('data_directory')" 2>/dev/null) || dir=\${PGDATA:-}
-  df -Pk "$dir" 2>/dev/null | tail -n 1 | { read -r disk size used free rest && printf '${FACT}{"freeKiB":%s}\\n' "$free" >&2; }
-fi
+${ABOUT_DISK}fi
 if [ "$4" = host ]; then printf '%s\\n' "$PGDATABASE"; else
   sql -c "SELECT datname FROM pg_database WHERE ${BACKED_UP} AND has_database_privilege(datname, 'CONNECT')"
 fi | while IFS= read -r one; do

@@ -37,6 +37,8 @@ const fact = z.object({
   /** Version of pg_dump where the scripts run, and room on the server's disk. */
   client: z.string().optional(),
   freeKiB: z.number().optional(),
+  /** Where the file system of the data directory is mounted in the server's container. */
+  mountPoint: z.string().optional(),
   /** Name of the database that the rest is about: its size, what the user may not read, where rows would be hidden. */
   inside: z.string().optional(),
   bytes: z.number().optional(),

@@ -4,6 +4,7 @@ import { discoverDatabases } from "../discover";
 import type { DatabaseTarget } from "../references";
 import { askedAlready } from "./ask-servers";
 import { RUNNING } from "./scripts";
+import type { Fact } from "./run-script";
 import { DatabaseSession } from "./session";
 
 /** What a running database server says of itself, as far as it answers. */
@@ -13,6 +14,8 @@ export interface RunningServer {
   version?: string;
   /** Only a superuser and members of pg_read_all_settings are told; else by the container's environment. */
   dataDirectory?: string;
+  /** Where the file system of the data directory is mounted in its container. */
+  mountPoint?: string;
 }
 
 /** A preview must not wait for long for a server that does not answer. In milliseconds. */
@@ -43,19 +46,26 @@ async function ask(client: ClusterClient, target: DatabaseTarget): Promise<Omit<
   try {
     const known = await askedAlready(client, target)?.catch(() => undefined);
     if (known) {
-      const { checks, dataDirectory } = known;
-      const version = checks.serverVersion;
-      return { ...(version ? { version } : {}), ...(dataDirectory ? { dataDirectory } : {}) };
+      const { checks, dataDirectory, mountPoint } = known;
+      return answerOf({ serverVersion: checks.serverVersion, dataDirectory, mountPoint });
     }
     const session = await DatabaseSession.open(client, target);
     const facts = await session.run(RUNNING, { step: "the question", signal: AbortSignal.timeout(LIMIT_MS) });
-    const told = Object.assign({}, ...facts) as (typeof facts)[number];
-    return {
-      ...(told.serverVersion ? { version: told.serverVersion } : {}),
-      ...(told.dataDirectory ? { dataDirectory: told.dataDirectory } : {}),
-    };
+    return answerOf(Object.assign({}, ...facts) as Fact);
   } catch {
     // What it says would be more certain than what the images say, and nothing more.
     return {};
   }
+}
+
+function answerOf({
+  serverVersion: version,
+  dataDirectory,
+  mountPoint,
+}: Pick<Fact, "serverVersion" | "dataDirectory" | "mountPoint">): Omit<RunningServer, "name"> {
+  return {
+    ...(version ? { version } : {}),
+    ...(dataDirectory ? { dataDirectory } : {}),
+    ...(mountPoint ? { mountPoint } : {}),
+  };
 }

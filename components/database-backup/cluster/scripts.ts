@@ -335,6 +335,16 @@ SQL
 export const ABOUT_SERVER = `'serverVersion', current_setting('server_version'), 'dataDirectory', coalesce(
   CASE WHEN pg_has_role(current_user, 'pg_read_all_settings', 'USAGE') THEN current_setting('data_directory') END, '')`;
 
+/** Prints the room on the data directory's disk, and where its file system is mounted; for the server's container. */
+export const ABOUT_DISK = `
+  dir=$(sql -c "SELECT current_setting('data_directory')" 2>/dev/null) || dir=\${PGDATA:-}
+  df -Pk "$dir" 2>/dev/null | tail -n 1 | {
+    read -r disk size used free percent mount || exit 0
+    case $mount in *[\\"\\\\]*) mount= ;; esac
+    printf '${FACT}{"freeKiB":%s,"mountPoint":"%s"}\\n' "$free" "$mount" >&2
+  }
+`;
+
 /**
  * Prints what the server is. One that nobody can log in to says its major by the file PG_VERSION, where the container's
  * environment names the folder.
@@ -344,9 +354,11 @@ export const RUNNING = `
 sql >&2 <<'SQL'
 SELECT '${FACT}' || json_build_object(${ABOUT_SERVER});
 SQL
+[ "$4" != pod ] || {${ABOUT_DISK}}
 ) || {
-  dir=\${PGDATA:-}
-  [ "$4" = pod ] && [ -r "$dir/PG_VERSION" ] && printf '${FACT}{"serverVersion":"%s"}\\n' "$(cat "$dir/PG_VERSION")" >&2
+  [ "$4" = pod ] || exit 0
+  ${ABOUT_DISK}
+  [ -r "$dir/PG_VERSION" ] && printf '${FACT}{"serverVersion":"%s"}\\n' "$(cat "$dir/PG_VERSION")" >&2
 }
 exit 0
 `;

@@ -1,5 +1,7 @@
+import { mkdirSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
+import execa from "execa";
 import { allDatabases } from "../../../../components/database-backup/all-databases";
 import {
   askServers,
@@ -7,10 +9,11 @@ import {
   refuseCertainFailures,
 } from "../../../../components/database-backup/cluster/ask-servers";
 import { targetsByPod } from "../../../../components/database-backup/cluster/pods";
+import { askRunningServers } from "../../../../components/database-backup/cluster/running-servers";
 import { discoverDatabases } from "../../../../components/database-backup/discover";
 import { externalDatabases } from "../../../../components/database-backup/elsewhere";
 import { configElsewhere } from "../../../../components/database-backup/environment";
-import type { DatabaseTarget } from "../../../../components/database-backup/references";
+import { type DatabaseTarget, whereIs } from "../../../../components/database-backup/references";
 import { kubeObject } from "../../../../kubernetes/objects";
 import { psqlScript } from "../../../../components/migration-gate/revision";
 import { runSql } from "../../../../sandbox/postgres";
@@ -104,6 +107,33 @@ describe("database servers in pods", function () {
     expect(standbys).to.deep.equal([`StatefulSet/${NAMESPACE}/copies, pod copies-1`]);
     const turned = await found(await servers("turned", follower.env, first.env));
     expect(places(turned.targets)).to.deep.equal(["postgres in turned-1"]);
+  });
+
+  it("say where the file system of their data is mounted, as df does", async () => {
+    const cold = `${first.dir}/cold`;
+    mkdirSync(cold);
+    writeFileSync(`${cold}/PG_VERSION`, "14\n");
+    const closed = { ...first.env, PGHOST: cold, PGPORT: "1", PGDATA: cold };
+    const [target, gone] = [await servers("mounted", first.env), await servers("closed", closed)];
+    const { stdout } = await execa("df", ["-P", first.dir]);
+    const mountPoint = /\S+$/.exec(stdout)?.[0];
+    const [asked] = await askServers(fixture.client, [target]);
+    expect(asked?.mountPoint).to.equal(mountPoint).and.to.match(/^\//);
+    // Where no backup asks, and where nobody can log in.
+    const another = await fixture.clientOf("asks", "cluster-admin");
+    const live = await fixture.kubectl(
+      "get",
+      "statefulsets/mounted",
+      "statefulsets/closed",
+      "-n",
+      NAMESPACE,
+      "-o",
+      "json",
+    );
+    const running = await askRunningServers(another, (JSON.parse(live) as { items: unknown[] }).items, NAMESPACE);
+    const told = [target, gone].map((one) => running.get(whereIs(one)));
+    expect(told.map((one) => one?.mountPoint)).to.deep.equal([mountPoint, mountPoint]);
+    expect(told[1]?.version).to.equal("14");
   });
 
   it("that have nothing to do with one another: each is backed up", async () => {

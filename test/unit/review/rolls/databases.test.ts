@@ -89,6 +89,28 @@ describe("the data of database servers", () => {
     }
   });
 
+  it("in a volume that the container runtime lays over the claim, for the image, is lost", () => {
+    const tooHigh: Made = { ...onClaim(), mounts: [{ name: "data", mountPath: "/var/lib/postgresql" }] };
+    const next = { ...tooHigh, image: "postgres:15.9" };
+    const [one] = found(tooHigh, next, { dataDirectory: DATA, mountPoint: DATA });
+    expect(one?.problem).to.equal("lost");
+    expect(one?.text).to.contain(`the image's own volume ${DATA}, which lies over the mount at /var/lib/postgresql`);
+    expect(one?.fix).to.contain(`mount it at ${DATA}`);
+    // Neither the user nor the image has to tell the directory.
+    expect(problems(tooHigh, next, { mountPoint: DATA })).to.deep.equal(["lost"]);
+    // The way out: the data is lost all the same, unless somebody moves it.
+    const mended = { ...next, mounts: [{ name: "data", mountPath: DATA }] };
+    expect(problems(tooHigh, mended, { mountPoint: DATA })).to.deep.equal(["moved"]);
+  });
+
+  it("in the claim itself is kept, where the runtime makes no such volume or the server is on the host's root", () => {
+    const tooHigh: Made = { ...onClaim(), mounts: [{ name: "data", mountPath: "/var/lib/postgresql" }] };
+    for (const mountPoint of ["/var/lib/postgresql", "/", "/var/lib/postgresql/data/wal"]) {
+      expect(problems(tooHigh, { ...tooHigh, image: "postgres:15.9" }, { mountPoint }), mountPoint).to.deep.equal([]);
+    }
+    expect(problems(onClaim(), { ...onClaim(), image: "postgres:15.9" }, { mountPoint: DATA })).to.deep.equal([]);
+  });
+
   it("on a claim is kept", () => {
     expect(problems(onClaim(), { ...onClaim(), image: "postgres:15.9" })).to.deep.equal([]);
     const set: Made = { kind: "StatefulSet", volumes: [], templates: ["data"] };
