@@ -5,7 +5,6 @@ import type { ValuesFinding } from "../report/schema";
 import type { Values } from "../../config/values";
 import { type KnownNode, knownPaths, knownValues, type Level, looser } from "./known-values";
 import { type TemplateUses, templateUses } from "../../helm/template-uses";
-import { type SchemaProblem, schemaProblems } from "./values-schema";
 
 /** What the configured values are held against. */
 export interface ValuesCheck {
@@ -20,9 +19,8 @@ export interface ValuesCheck {
 }
 
 /**
- * What is wrong with the configured values under the new chart: keys that it does not know, keys that it wants, values
- * that its values.schema.json refuses. Where the package leaves a doubt whether a key is read, it counts as known.
- * Findings about keys come first, in the order of the values.
+ * Keys of the configured values that the new chart does not read, in the order of the values. Where the package leaves
+ * a doubt whether a key is read, it counts as known. What its values.schema.json refuses, helm refuses before this.
  */
 export function valuesFindings({ values, installedDefaults, chart }: ValuesCheck): ValuesFinding[] {
   const known = knownValues(chart);
@@ -30,16 +28,7 @@ export function valuesFindings({ values, installedDefaults, chart }: ValuesCheck
   const ownTemplates = templateUses(strings(values).filter((text) => text.includes("{{")));
   const finder = new Finder(installedDefaults ?? {}, known, ownTemplates.mentioned);
   finder.walk(values, known, [], "closed", chart.uses);
-  const problems = schemaProblems(chart, values);
-  const refused = new Set(problems.filter(({ kind }) => kind === "additional").map(({ path }) => shown(path)));
-  const keys = finder.found.map((finding) =>
-    refused.has(finding.path) ? { ...finding, text: refusedText(finding) } : finding,
-  );
-  const reported = new Set(keys.map(({ path }) => path));
-  return [
-    ...keys,
-    ...unique(problems.map((problem) => schemaFinding(problem, finder))).filter(({ path }) => !reported.has(path)),
-  ];
+  return finder.found;
 }
 
 /** Walks the configured values beside what the chart knows. */
@@ -145,39 +134,6 @@ function keyText(dropped: boolean, suggestion: string | undefined): string {
     ? "the installed chart has this key, the new one no longer reads it"
     : "the new chart does not read this key; it has no effect";
   return suggestion === undefined ? what : `${what}; meant is perhaps ${suggestion}`;
-}
-
-function refusedText(finding: ValuesFinding): string {
-  return `${finding.text}. helm refuses the upgrade: the chart's values.schema.json allows no other keys here`;
-}
-
-function schemaFinding(problem: SchemaProblem, finder: Finder): ValuesFinding {
-  const path = shown(problem.path);
-  if (problem.kind === "required") {
-    return { path, problem: "required", text: "the chart's values.schema.json wants it, and it has no default" };
-  }
-  if (problem.kind === "invalid") {
-    return {
-      path,
-      problem: "invalid",
-      text: `${problem.text} (values.schema.json of the chart); helm refuses the upgrade`,
-    };
-  }
-  const suggestion = finder.suggest(problem.path);
-  return {
-    path,
-    problem: "invalid",
-    ...(suggestion === undefined || suggestion === path ? {} : { suggestion }),
-    text: "the chart's values.schema.json allows no such key; helm refuses the upgrade",
-  };
-}
-
-function unique(findings: ValuesFinding[]): ValuesFinding[] {
-  const seen = new Set<string>();
-  return findings.filter(({ path, text }) => {
-    const id = `${path}\n${text}`;
-    return !seen.has(id) && seen.add(id);
-  });
 }
 
 function strings(value: unknown): string[] {

@@ -244,15 +244,15 @@ function breakingRisks({ distance, values, notes }: Breaking): Risk[] {
   const isDown = distance.kind === "downgrade";
   const isFar = !isDown && (distance.kind === "major" || distance.skipped.length > 0);
   const step = [distance.text, ...distance.skipped];
-  const ofValues = (...problems: ValuesFinding["problem"][]) =>
+  const ofValues = (which: ValuesFinding["problem"]) =>
     values
-      .filter(({ problem }) => problems.includes(problem))
+      .filter(({ problem }) => problem === which)
       .map(({ text, suggestion }) => `${text}${suggestion ? ` (nearest: ${suggestion})` : ""}`);
   const ofNotes = (...kinds: string[]) =>
     notes
       .filter(({ kind }) => kind !== undefined && kinds.includes(kind))
       .map(({ version, kind, text }) => `${version} ${kind}: ${text}`);
-  const [refusedValues, dropped, unknown] = [ofValues("required", "invalid"), ofValues("dropped"), ofValues("unknown")];
+  const [dropped, unknown] = [ofValues("dropped"), ofValues("unknown")];
   const where = "where they are set: values, secretValues or a value file";
   return [
     ...risk(
@@ -268,13 +268,6 @@ function breakingRisks({ distance, values, notes }: Breaking): Risk[] {
       "a big step between chart versions",
       isFar ? step : [],
       "read the notes of the versions between; upgrade one version at a time where they ask for it",
-    ),
-    ...risk(
-      "high",
-      "values-refused",
-      `${count(refusedValues.length, "value")} missing or against the chart's schema`,
-      refusedValues,
-      "set them as the chart wants them, in values, secretValues or a value file",
     ),
     ...risk(
       "medium",

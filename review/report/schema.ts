@@ -119,8 +119,8 @@ const valuesFindingSchema = z.strictObject({
   path: text,
   problem: z.enum(["dropped", "unknown", "required", "invalid"]).meta({
     description:
-      "dropped: the installed chart knew it, the new one does not; unknown: neither does; required: the new chart wants " +
-      "it and it is not set; invalid: against the chart's values.schema.json",
+      "dropped: the installed chart knew it, the new one does not; unknown: neither does; required, invalid: not reported " +
+      "any more, helm itself refuses what is against the chart's values.schema.json",
   }),
   suggestion: text.optional().meta({ description: "the nearest key of the new chart" }),
   text,

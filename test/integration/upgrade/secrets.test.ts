@@ -58,6 +58,23 @@ describe("a secret value", function () {
     await world.kubectl(["delete", "-f", "-"], TELLTALE);
   });
 
+  it("shows in no error of helm that repeats it", async () => {
+    const pattern = { type: "object", properties: { password: { type: "string", pattern: "^[0-9]+$" } } };
+    const schema = JSON.stringify({ type: "object", properties: { postgresAuth: pattern } });
+    const broken: [file: string, content: string, said: string][] = [
+      ["values.schema.json", schema, "does not match pattern"],
+      ["templates/z.yaml", '{{ fail (printf "not %s" .Values.postgresAuth.password) }}', "not "],
+    ];
+    for (const [file, content, said] of broken) {
+      const copy = world.chartCopy("casa-runtime-0.2.0");
+      writeFileSync(join(copy, file), content);
+      await world.config({ chart: copy });
+      const run = await world.preview();
+      expect(run.ok, content).to.equal(false);
+      expect(run.text).to.contain(said).and.to.contain("[secret]").and.not.to.contain(PLANTED);
+    }
+  });
+
   it("shows in no error either", async () => {
     await world.config({ timeouts: { release: 0 } });
     const run = await world.preview();

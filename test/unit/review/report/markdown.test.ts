@@ -48,7 +48,7 @@ describe("review as Markdown", () => {
       "What rolls (4)",
       "Images that do not say which bytes run (2)",
       "CRDs and custom resources (2)",
-      "Values that do not fit the new chart (3)",
+      "Values that do not fit the new chart (2)",
       "The chart's own notes (3)",
       "Restart plan (6 to restart, 0 left alone)",
       "Not accepted in a dry-run, or not asked (1 of 8 changes)",

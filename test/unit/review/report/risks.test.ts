@@ -22,7 +22,6 @@ describe("risks of a review", () => {
       "high custom-resources-pruned",
       "high custom-resources-rejected",
       "high downtime-deadlock",
-      "high values-refused",
       "high crd-breaking",
       "high downtime-until-ready",
       "medium generated-values",
@@ -138,11 +137,10 @@ describe("risks of a review", () => {
     });
   });
 
-  it("values: required and invalid ones are high, dropped ones medium, ones never known low", () => {
+  it("values: dropped ones are medium, ones never known low", () => {
     const { values } = sampleReview().breaking;
     const breaking = { ...reviewOf().breaking, values };
     expect(rankRisks(reviewOf({ breaking })).map(({ severity, id }) => [severity, id])).to.deep.equal([
-      ["high", "values-refused"],
       ["medium", "values-dropped"],
       ["low", "values-unknown"],
     ]);

@@ -19,7 +19,7 @@ describe("summary of a review", () => {
     );
     expect(lines).to.include("restarts: 6 workloads, 1 at a time, about 3 min");
     expect(lines.filter((line) => line.startsWith("high risk: "))).to.have.length(6);
-    expect(lines).to.include("and 11 more");
+    expect(lines).to.include("and 10 more");
     expect(lines.at(-1)).to.contain("npx casa-upgrade plan");
   });
 
