@@ -70,6 +70,10 @@ function fixFor(object: CheckedObject, { code, message }: DryRunRefusal, context
       `the version (customResourceMigrations; see ${MIGRATION_DOC})`
     );
   }
+  const namespace = /^namespaces "([^"]+)" not found/.exec(message)?.[1];
+  if (namespace !== undefined) {
+    return `make it: kubectl --context ${shellWord(context)} create namespace ${shellWord(namespace)}; or correct the value that names it`;
+  }
   if (code === 404) return `install what it needs first; look with: ${kubectl} get ${target}`;
   return "set the value it objects to (pulumi config set --path values.<key> <value>), or choose another chart version";
 }

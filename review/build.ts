@@ -26,6 +26,7 @@ import type { MigratedCrd } from "./crd-migration";
 import { AUTOSCALER, runtimeFacts } from "./facts";
 import type { ReviewInput } from "./input";
 import { type HookChange, hookChanges } from "./hooks";
+import { missingReferences } from "./missing-references";
 import { listIfAllowed, releaseRolls } from "./pods";
 import { redacted } from "./redacted";
 import { unseenWrites } from "./unseen-writes";
@@ -85,10 +86,11 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
   const all = [...changes, ...records];
   const byServer = [...deleted, ...changes.flatMap(refusalOf)];
   const replaced = replacedWorkloads(rolls);
-  const [contents, waits, absent, unseen] = await Promise.all([
+  const [contents, waits, absent, needed, unseen] = await Promise.all([
     deletedContents(client, objects, hooks),
     input.newRevision ? vainWaits(client, objects, release.namespace) : [],
     input.newRevision ? podsThatDoNotCome(client, objects, hooks, replaced, release.namespace) : [],
+    input.newRevision ? missingReferences(client, objects, hooks, replaced, release.namespace) : [],
     input.newRevision ? unseenWrites(client, objects, await toRender.writes, release.namespace) : [],
   ]);
   const allCrds = [...crds.crds, ...templatedCrds.crds];
@@ -137,6 +139,7 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
       ...beingDeleted(objects, client.context),
       ...waits,
       ...absent,
+      ...needed,
       ...stale,
       ...sorting,
       ...slowRestarts(slow, config.timeouts.restart),

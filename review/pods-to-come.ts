@@ -11,8 +11,12 @@ import type { ReleaseObject } from "./release-objects";
 /** Pods that are tried; more would only load the API server. */
 const MOST = 30;
 /** What a pod may name that the chart brings itself, by the API server's words for its absence. */
-const NOT_THERE_YET =
-  /serviceaccount "[^"]*" not found|no PriorityClass with name|RuntimeClass "[^"]*" not found|namespaces "[^"]*" not found/;
+const NOT_THERE_YET: readonly [RegExp, kind: string][] = [
+  [/serviceaccount "([^"]*)" not found/, "ServiceAccount"],
+  [/no PriorityClass with name (\S+) was found/, "PriorityClass"],
+  [/RuntimeClass "([^"]*)" not found/i, "RuntimeClass"],
+  [/namespaces "([^"]*)" not found/, "Namespace"],
+];
 
 /**
  * Pods of the release that would not come, as far as it can be seen before: the API server takes a Deployment and
@@ -55,19 +59,36 @@ async function refusedPods(
     ...objects.flatMap((object) => ofWorkload(object, replaced, namespace)),
     ...hooks.flatMap(({ hook }) => ofHook(hook, namespace)),
   ];
+  const brought = [
+    ...objects.flatMap(({ live, after }) => (live === undefined && after ? [after] : [])),
+    ...hooks.map(({ hook }) => hook),
+  ];
   const tried = sample(coming, MOST);
   const answers = await Promise.all(
     tried.map(async (pod): Promise<string[]> => {
       const answer = await tryPod(client, pod);
-      return "problem" in answer ? told(answer, pod) : [];
+      return "problem" in answer && !isToCome(answer.message, pod, brought, namespace) ? told(answer, pod) : [];
     }),
   );
   // One that may not be tried says the same for all.
   return [...new Set(answers.flat()), ...notSampled(coming.length, tried.length)];
 }
 
+/** Whether the pod is refused for something that this upgrade brings. */
+function isToCome(message: string, pod: ComingPod, brought: readonly KubeObject[], namespace: string): boolean {
+  return NOT_THERE_YET.some(([pattern, kind]) => {
+    const name = pattern.exec(message)?.[1];
+    return brought.some(
+      ({ kind: of, metadata }) =>
+        of === kind &&
+        metadata.name === name &&
+        (kind !== "ServiceAccount" || (metadata.namespace ?? namespace) === pod.namespace),
+    );
+  });
+}
+
 function told({ problem, message }: PodProblem, { namespace, what, makesRoom }: ComingPod): string[] {
-  if (NOT_THERE_YET.test(message) || (message.includes("exceeded quota") && makesRoom)) return [];
+  if (message.includes("exceeded quota") && makesRoom) return [];
   if (problem === "not-asked") return [`new pods in namespace ${namespace} were not tried: ${message}`];
   return [`the API server refuses new pods of ${what}, so helm would wait for them until timeouts.release: ${message}`];
 }

@@ -120,6 +120,13 @@ export const CASES: readonly Case[] = [
     helm: "succeeds",
   },
   {
+    name: "an object in a namespace that nobody made",
+    before: template(configMap("a", "a: b")),
+    after: template(configMap("a", "a: b", ", namespace: nowhere-at-all")),
+    says: [/namespaces "nowhere-at-all" not found/, /kubectl --context \S+ create namespace nowhere-at-all/],
+    helm: /namespaces "nowhere-at-all" not found/,
+  },
+  {
     name: "a namespace that is being deleted",
     before: template(configMap("stays", "a: b", ", finalizers: [example.com/x]")),
     byHand: [["delete", "namespace", "NS", "--wait=false"]],

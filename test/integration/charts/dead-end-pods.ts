@@ -117,4 +117,69 @@ export const POD_CASES: readonly Case[] = [
     helm: WAITED,
     helmWaits: true,
   },
+  {
+    name: "pods that need a claim, a Secret and a key that are not there; what hooks and others make is no matter",
+    live: "apiVersion: v1\nkind: Secret\nmetadata: {name: there, namespace: NS}\nstringData: {a: b}\n",
+    before: template(join(configMap("cm", "a: b"), deployment("needs"))),
+    after: {
+      "templates/a.yaml": join(
+        configMap("cm", "a: b"),
+        deployment("needs", {
+          container:
+            "image: registry.example/main:1, envFrom: [{secretRef: {name: nowhere}}, {secretRef: {name: there}}, " +
+            "{secretRef: {name: by-hook}}, {secretRef: {name: maybe, optional: true}}], env: [" +
+            "{name: A, valueFrom: {configMapKeyRef: {name: cm, key: b}}}, {name: B, valueFrom: {secretKeyRef: {name: there, key: c}}}]",
+          pod: "volumes: [{name: v, persistentVolumeClaim: {claimName: none}}], ",
+        }),
+      ),
+      "templates/h.yaml": hook("Job", "before-hook-creation").replace(
+        "image: a}",
+        "image: a, args: [--secret=by-hook]}",
+      ),
+    },
+    review: ({ warnings }) => {
+      const told = warnings.filter((one) => one.startsWith("new pods of Deployment")).sort();
+      expect(told.map((one) => /need (.*): they would/.exec(one)?.[1]?.replace(/ends-\d+/, "NS"))).to.deep.equal([
+        "ConfigMap NS/cm, which has no key b",
+        "PersistentVolumeClaim NS/none, which does not exist",
+        "Secret NS/nowhere, which does not exist",
+        "Secret NS/there, which has no key c",
+      ]);
+    },
+    helm: WAITED,
+    helmWaits: true,
+  },
+  {
+    name: "pods with an account that neither the chart nor anybody else makes",
+    before: template(deployment("owned")),
+    after: template(deployment("owned", { pod: "serviceAccountName: nobody, " })),
+    review: ({ warnings }) =>
+      expect(warnings.join()).to.match(/refuses new pods of Deployment\/[^,]*owned.*serviceaccount "nobody" not found/),
+    helm: WAITED,
+    helmWaits: true,
+  },
+  {
+    name: "an account and a ConfigMap that go although pods need them: helm is content, and the next pod does not come",
+    before: template(
+      join(
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: leaves}\n",
+        configMap("leaves", "a: b"),
+        deployment("stays", {
+          container: "image: registry.example/main:1, envFrom: [{configMapRef: {name: leaves}}]",
+          pod: "serviceAccountName: leaves, ",
+        }),
+      ),
+    ),
+    after: template(
+      deployment("stays", {
+        container: "image: registry.example/main:1, envFrom: [{configMapRef: {name: leaves}}]",
+        pod: "serviceAccountName: leaves, ",
+      }),
+    ),
+    review: ({ warnings }) => {
+      const told = warnings.filter((one) => one.includes("which this upgrade deletes"));
+      expect(told.map((one) => /need (\w+)/.exec(one)?.[1]).sort()).to.deep.equal(["ConfigMap", "ServiceAccount"]);
+    },
+    helm: "succeeds",
+  },
 ];
