@@ -5,6 +5,7 @@ import type { Review } from "./report/schema";
 import { askRunningServers } from "../components/database-backup/cluster/running-servers";
 import { deletedClaims } from "./rolls/claims";
 import { databaseFindings } from "./rolls/databases";
+import { otherDatabaseFindings } from "./rolls/other-databases";
 import { imageFindings } from "./rolls/images";
 import type { ComponentNames } from "./facts/component";
 import { sortedByOthers } from "./rolls/sorting";
@@ -49,11 +50,14 @@ export async function releaseRolls(
     rolls,
     images: imageFindings(predicted, replacedWorkloads(rolls), namespace),
     claims: deletedClaims(pairs, { ...storage, volumes }),
-    databases: databaseFindings(pairs, {
-      namespace,
-      replaced: replacedWorkloads(rolls),
-      running: await askRunningServers(client, touched, namespace),
-    }),
+    databases: [
+      ...databaseFindings(pairs, {
+        namespace,
+        replaced: replacedWorkloads(rolls),
+        running: await askRunningServers(client, touched, namespace),
+      }),
+      ...otherDatabaseFindings(pairs, { namespace, replaced: replacedWorkloads(rolls), predicted }),
+    ],
     keycloak: keycloakFindings(pairs, namespace, names),
     stale: stale.flatMap(staleText),
     sorting: sortedByOthers(pairs, namespace, replacedWorkloads(rolls)),

@@ -31,6 +31,16 @@ export interface ServerTemplate {
 /** Variables that set the data directory, the image's own name for it first. */
 const DIRECTORY = ["POSTGRESQL_DATA_DIR", "PGDATA"];
 
+/** Where a directory of a workload's container is. */
+export function placeIn(
+  directory: string,
+  container: Record<string, unknown>,
+  workload: PodWorkload,
+  object: KubeObject,
+): DataPlace {
+  return placeOf({ directory, mountPoint: undefined }, container, workload, object);
+}
+
 /** The database server among a workload's containers; undefined when there is none. */
 export function serverTemplate(workload: PodWorkload, object: KubeObject): ServerTemplate | undefined {
   const spec = workload.template["spec"];

@@ -34,19 +34,33 @@ export function configElsewhere(objects: readonly KubeObject[], namespace: strin
 export function variablesOf(object: KubeObject, namespace: string, config: readonly KubeObject[]): [string, string][] {
   if (isConfig(object)) return Object.entries(entriesOf(object));
   const at = object.metadata.namespace ?? namespace;
+  return containersOf(podSpecOf(object))
+    .filter(({ fields }) => !isPostgresServer(fields))
+    .flatMap(({ fields }) => [...containerEnvironment(fields, at, config)]);
+}
+
+/**
+ * A container's environment, as the kubelet makes it.
+ *
+ * @param namespace of its pod.
+ * @param config where the ConfigMaps and Secrets are looked for.
+ */
+export function containerEnvironment(
+  container: Record<string, unknown>,
+  namespace: string,
+  config: readonly KubeObject[],
+): Map<string, string> {
   const entries = (kind: string, name: unknown) => {
     const found = config.find(
       (one) =>
         one.kind === kind &&
         isConfig(one) &&
         one.metadata.name === name &&
-        (one.metadata.namespace ?? namespace) === at,
+        (one.metadata.namespace ?? namespace) === namespace,
     );
     return found ? entriesOf(found) : {};
   };
-  return containersOf(podSpecOf(object))
-    .filter(({ fields }) => !isPostgresServer(fields))
-    .flatMap(({ fields }) => [...environmentOf(fields, entries)]);
+  return environmentOf(container, entries);
 }
 
 type Entries = (kind: string, name: unknown) => Record<string, string>;

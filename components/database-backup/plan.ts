@@ -14,6 +14,7 @@ import { allDatabases, type AllDatabases, type ServerAnswer } from "./all-databa
 import { askServers, operatorObjects, readConfig, refuseCertainFailures, withAdmins } from "./cluster/ask-servers";
 import { decideProof } from "./cluster/decide-proof";
 import { externalDatabases, notCovered, operatorDatabases } from "./elsewhere";
+import { notSaved } from "./other-databases";
 import { type Destination, destinationText, parseDestination } from "./destination";
 import { discoverDatabases } from "./discover";
 import { configElsewhere } from "./environment";
@@ -115,6 +116,9 @@ export async function planBackup(input: BackupInput): Promise<BackupPlan> {
         : []),
       ...all.standbys.map((where) => `${where} is a standby; its primary is backed up`),
       ...elsewhere.problems,
+      ...(enabled && releaseWillChange && installed
+        ? notSaved(objectsOf(installed), config.namespace, elsewhere.config)
+        : []),
     ],
     servers: known.length,
     missing: enabled ? [...all.missing, ...elsewhere.missing] : [],
@@ -130,7 +134,7 @@ function asNoBackup(error: unknown): never {
 const NOT_ASKED =
   "the database servers were not asked what is on them, and how backups are made and tried: the user of this preview may only read";
 
-const NONE_ELSEWHERE = { missing: [], problems: [] };
+const NONE_ELSEWHERE = { missing: [], problems: [], config: [] };
 
 /** The databases of operators and of other servers that the release uses and nobody named. */
 async function databasesElsewhere(client: ClusterClient, config: UpgradeConfig, objects: readonly KubeObject[]) {
@@ -144,7 +148,11 @@ async function databasesElsewhere(client: ClusterClient, config: UpgradeConfig, 
   );
   const unique = new Map([...operated, ...external].map((one) => [one.what, one]));
   const missing = notCovered([...unique.values()], config.backup.databases);
-  return { problems: [...problems, ...others.problems], missing: missing.map(({ what, fix }) => ({ what, fix })) };
+  return {
+    problems: [...problems, ...others.problems],
+    missing: missing.map(({ what, fix }) => ({ what, fix })),
+    config: others.objects,
+  };
 }
 
 /** Asks all servers what is on them, and how their backups can be made and tried. @throws UserError */

@@ -18,6 +18,11 @@ const NO_SERVER =
   /exporter|operator|client|backup|restore|pgbackrest|pgadmin|pgbouncer|pgpool|pooler|proxy|metrics|migrat|config-cli|gatekeeper/;
 /** … or by a word of it, where the letters are in other words, too. */
 const NO_SERVER_WORD = /(?:^|[-_.])(?:api|cli|init|job|mcp|meta|rest|tools?|ui|web)(?:[-_.]|$)/;
+/** Whether an image's name says that it is a program beside a database server, and none itself. */
+export function isNoServer(name: string): boolean {
+  return NO_SERVER.test(name) || NO_SERVER_WORD.test(name);
+}
+
 /** Named after both: a Keycloak that is built for PostgreSQL. */
 const KEYCLOAK = /keycloak/;
 /** Variables that only a server is given; clients have user and password, too. */
@@ -38,7 +43,7 @@ const PORT = 5432;
 export function isPostgresServer(container: unknown): boolean {
   const image = dig(container, "image");
   const name = parseImage(typeof image === "string" ? image : "").name.toLowerCase();
-  if (NO_SERVER.test(name) || NO_SERVER_WORD.test(name)) return false;
+  if (isNoServer(name)) return false;
   const variables = digList(container, "env").map((variable) => dig(variable, "name"));
   const has = (which: RegExp) => variables.some((variable) => typeof variable === "string" && which.test(variable));
   if (has(SERVER_VARIABLE)) return true;

@@ -8,6 +8,7 @@ import { planFor } from "../../../upgrade/plan";
 import { writeFiles } from "../../fixtures/write-files";
 import { ClusterFixture } from "../world/cluster-fixture";
 import { CASES, type Files } from "./dead-end-cases";
+import { DATABASE_CASES } from "./dead-end-databases";
 import { POD_CASES } from "./dead-end-pods";
 import { TWIN_CASES } from "./dead-end-twins";
 
@@ -31,7 +32,7 @@ describe("dead ends and data that goes: told by the plan, before anything change
       ...files,
     });
 
-  for (const [i, one] of [...CASES, ...TWIN_CASES, ...POD_CASES].entries()) {
+  for (const [i, one] of [...CASES, ...TWIN_CASES, ...POD_CASES, ...DATABASE_CASES].entries()) {
     it(one.name, async () => {
       const namespace = `ends-${i}`;
       await fixture.kubectl("create", "namespace", namespace);
