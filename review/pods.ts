@@ -38,7 +38,7 @@ export async function releaseRolls(
     .map(({ key, live, after }) => ({ key, before: live, after }));
   const predicted = objects.flatMap(({ after }) => after ?? []);
   const liveClaims = await listIfAllowed(client, CLAIM, namespace);
-  const { rolls, stale } = planRolls(pairs, { namespace, predicted, liveClaims });
+  const { rolls, stale, services } = planRolls(pairs, { namespace, predicted, liveClaims });
   const storage = { namespace, predicted, claims: liveClaims };
   const lost = deletedClaims(pairs, { ...storage, volumes: [] }).map(({ name }) => name);
   const volumes = await readVolumes(
@@ -59,7 +59,7 @@ export async function releaseRolls(
       ...otherDatabaseFindings(pairs, { namespace, replaced: replacedWorkloads(rolls), predicted }),
     ],
     keycloak: keycloakFindings(pairs, namespace, names),
-    stale: stale.flatMap(staleText),
+    stale: [...stale.flatMap(staleText), ...services],
     sorting: sortedByOthers(pairs, namespace, replacedWorkloads(rolls)),
     liveClaims,
   };

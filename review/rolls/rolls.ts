@@ -3,6 +3,7 @@ import { digList } from "../../kubernetes/objects";
 import type { Roll } from "../report/schema";
 import { type DowntimeFacts, downtimeOfScaling, expectedDowntime } from "./downtime";
 import { hasOldPods, releaseReason, templateDifferences, templateReasons } from "./reasons";
+import { serviceFindings } from "./services";
 import { type StaleWorkload, staleWorkloads } from "./stale";
 import { type ObjectPair, type PodWorkload, podWorkload, textOf } from "../../kubernetes/pod-templates";
 
@@ -24,6 +25,8 @@ export interface RollPlan {
   rolls: Roll[];
   /** Workloads that keep running with the old content of a ConfigMap or Secret that changes. */
   stale: StaleWorkload[];
+  /** Services that lead nowhere afterwards, or for a while. */
+  services: readonly string[];
 }
 
 /**
@@ -35,6 +38,7 @@ export function planRolls(pairs: readonly ObjectPair[], options: RollOptions): R
   const rolls: Roll[] = [];
   const touched = new Set<string>();
   const facts = downtimeFacts(options);
+  const { outages, warnings } = serviceFindings(pairs, options.predicted, options.namespace);
   for (const pair of pairs) {
     const before = podWorkload(pair.before, options.namespace);
     const after = podWorkload(pair.after, options.namespace);
@@ -52,14 +56,21 @@ export function planRolls(pairs: readonly ObjectPair[], options: RollOptions): R
       reasons.push({ kind: "replicas", text: `${before.replicas} -> ${after.replicas}` });
     }
     if (reasons.length > 0) {
-      const downtime = replaced ? expectedDowntime(before, after, facts) : downtimeOfScaling(before, after);
+      const byStrategy = replaced ? expectedDowntime(before, after, facts) : downtimeOfScaling(before, after);
+      const downtime = withOutage(byStrategy, outages.get(after.id));
       rolls.push({ workload: after.id, reasons, strategy: after.strategy.type, replicas: after.replicas, downtime });
     }
   }
   const kept = options.predicted
     .map((object) => podWorkload(object, options.namespace))
     .filter((workload): workload is PodWorkload => workload !== undefined && !touched.has(workload.id));
-  return { rolls, stale: staleWorkloads(kept, pairs, options.namespace) };
+  return { rolls, stale: staleWorkloads(kept, pairs, options.namespace), services: warnings };
+}
+
+/** A strategy that keeps pods available helps nobody whom no Service leads to them. */
+function withOutage(downtime: Roll["downtime"], why: string | undefined): Roll["downtime"] {
+  const isLess = downtime.expected === "none" || downtime.expected === "brief";
+  return why !== undefined && isLess ? { expected: "until-ready", why } : downtime;
 }
 
 /** The ids of the workloads that get new pods, at once or (OnDelete, paused) later; not those that are only scaled. */

@@ -23,6 +23,8 @@ export interface Case {
   readonly review?: (review: Review) => void;
   /** What plain helm says when it is let; undefined: it is not asked. */
   readonly helm?: RegExp | "succeeds";
+  /** What kubectl prints once plain helm is done. */
+  readonly seen?: { readonly args: readonly string[]; readonly text: RegExp };
   /** Plain helm waits for the pods, for some seconds. */
   readonly helmWaits?: true;
 }

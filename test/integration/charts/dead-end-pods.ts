@@ -35,6 +35,18 @@ spec:
   matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NS}}}
 `;
 
+const service = (name: string, selector: string) =>
+  `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec: {selector: {${selector}}, ports: [{port: 80}]}\n`;
+const labelled = (labels: string, annotations: string) => `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web${labels}}, annotations: {${annotations}}}
+    spec: {containers: [{name: main, image: registry.example/main:1}]}
+`;
+
 /** Pods that do not come, or do not go, although the API server takes their workloads. */
 export const POD_CASES: readonly Case[] = [
   {
@@ -181,5 +193,29 @@ export const POD_CASES: readonly Case[] = [
       expect(told.map((one) => /need (\w+)/.exec(one)?.[1]).sort()).to.deep.equal(["ConfigMap", "ServiceAccount"]);
     },
     helm: "succeeds",
+  },
+  {
+    name: "Services that take another selector at once, while the pods that it finds are not ready; the strategy keeps old ones",
+    before: template(join(service("moves", "app: web"), service("stays", "app: web"), labelled("", "a: b"))),
+    byHand: [["wait", "--for=condition=Available", "deployment/web", "--timeout=30s"]],
+    after: template(
+      join(
+        service("moves", "app: web, tier: new"),
+        service("stays", "app: web"),
+        labelled(", tier: new", "sandbox.casa-upgrade.dev/behavior: never-ready"),
+      ),
+    ),
+    review: ({ rolls }) => {
+      expect(rolls.map(({ downtime }) => downtime.expected)).to.deep.equal(["until-ready"]);
+      expect(rolls[0]?.downtime.why).to.match(/^Service \S+moves selects none of the pods that run/);
+    },
+    helm: "succeeds",
+    seen: {
+      args: [
+        ...["get", "endpointslices", "--sort-by={.metadata.name}", "--output"],
+        'jsonpath={range .items[*]}{.metadata.labels.kubernetes\\.io/service-name}{":"}{.endpoints[*].conditions.ready}{" "}{end}',
+      ],
+      text: /^moves:false stays:(?:true false|false true) $/,
+    },
   },
 ];

@@ -7,6 +7,7 @@ import { showUserErrors } from "../../../config/show-errors";
 import { planFor } from "../../../upgrade/plan";
 import { writeFiles } from "../../fixtures/write-files";
 import { ClusterFixture } from "../world/cluster-fixture";
+import { eventually } from "../world/eventually";
 import { CASES, type Files } from "./dead-end-cases";
 import { DATABASE_CASES } from "./dead-end-databases";
 import { POD_CASES } from "./dead-end-pods";
@@ -85,6 +86,10 @@ describe("dead ends and data that goes: told by the plan, before anything change
           ...(one.helmWaits ? ["--wait", "--timeout", "8s"] : []),
         ])
         .then(() => "succeeds", String);
+      if (one.seen) {
+        const { args, text } = one.seen;
+        await eventually(async () => expect(await fixture.kubectl(...args, "--namespace", namespace)).to.match(text));
+      }
       if (one.helm === "succeeds") expect(plain).to.equal("succeeds");
       else expect(plain).to.match(one.helm);
     });
