@@ -5,6 +5,7 @@ import { POD_SPECS, podWorkload, textOf } from "../kubernetes/pod-templates";
 import { configReferences } from "../kubernetes/references";
 import { notSampled, sample } from "../kubernetes/sample";
 import { type PodProblem, tryPod } from "../kubernetes/try-pod";
+import { endlessContainers } from "./endless-jobs";
 import type { HookChange } from "./hooks";
 import type { ReleaseObject } from "./release-objects";
 
@@ -57,7 +58,8 @@ async function refusedPods(
   if (client.readOnly) return [];
   const coming = [
     ...objects.flatMap((object) => ofWorkload(object, replaced, namespace)),
-    ...hooks.flatMap(({ hook }) => ofHook(hook, namespace)),
+    ...hooks.flatMap(({ hook }) => ofJob(hook, "hook ", namespace)),
+    ...objects.flatMap(({ live, after }) => (live === undefined && after ? ofJob(after, "", namespace) : [])),
   ];
   const brought = [
     ...objects.flatMap(({ live, after }) => (live === undefined && after ? [after] : [])),
@@ -67,7 +69,8 @@ async function refusedPods(
   const answers = await Promise.all(
     tried.map(async (pod): Promise<string[]> => {
       const answer = await tryPod(client, pod);
-      return "problem" in answer && !isToCome(answer.message, pod, brought, namespace) ? told(answer, pod) : [];
+      if (!("problem" in answer)) return pod.kind === "Job" ? endlessContainers(pod, answer.pod) : [];
+      return isToCome(answer.message, pod, brought, namespace) ? [] : told(answer, pod);
     }),
   );
   // One that may not be tried says the same for all.
@@ -110,14 +113,14 @@ function ofWorkload(
 }
 
 /** A hook that is a bare pod is tried with the other hooks. */
-function ofHook(hook: KubeObject, namespace: string): readonly ComingPod[] {
-  if (groupKind(hook) !== "batch/Job") return [];
-  const { kind, metadata } = hook;
-  const template = dig(hook, "spec", "template");
+function ofJob(job: KubeObject, role: "hook " | "", namespace: string): readonly ComingPod[] {
+  if (groupKind(job) !== "batch/Job") return [];
+  const { kind, metadata } = job;
+  const template = dig(job, "spec", "template");
   const name = metadata.name ?? textOf(metadata["generateName"]) ?? "";
   const at = { kind, name, namespace: metadata.namespace ?? namespace };
   const source = { ...at, template: isMap(template) ? template : {}, claimTemplates: [] };
-  return [{ ...source, what: `hook Job ${name}`, makesRoom: false }];
+  return [{ ...source, what: `${role}Job ${name}`, makesRoom: false }];
 }
 
 /** Hooks that run before the objects of the release, and whose pods need one of these. */

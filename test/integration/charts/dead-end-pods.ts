@@ -218,4 +218,20 @@ export const POD_CASES: readonly Case[] = [
       text: /^moves:false stays:(?:true false|false true) $/,
     },
   },
+  {
+    name: "Jobs in a namespace with an injector, whose container does not end with theirs",
+    live: "apiVersion: v1\nkind: Namespace\nmetadata: {name: NS, labels: {casa.io/injection: enabled}}\n",
+    before: template(configMap("a", "a: b")),
+    after: template(
+      join(
+        hook("Job", "before-hook-creation"),
+        hook("Job", "before-hook-creation", "name: ends").replace("image: a}", "image: a, args: [scuttle, run]}"),
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {name: once}\nspec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}\n",
+      ),
+    ),
+    review: ({ warnings }) => {
+      const told = warnings.filter((one) => one.includes("get container casa-proxy from an injector"));
+      expect(told.map((one) => /^pods of (.*?) get/.exec(one)?.[1]).sort()).to.deep.equal(["Job once", "hook Job h"]);
+    },
+  },
 ];

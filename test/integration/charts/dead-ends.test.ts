@@ -7,6 +7,7 @@ import { showUserErrors } from "../../../config/show-errors";
 import { planFor } from "../../../upgrade/plan";
 import { writeFiles } from "../../fixtures/write-files";
 import { ClusterFixture } from "../world/cluster-fixture";
+import { SidecarInjector } from "../world/sidecar-injector";
 import { eventually } from "../world/eventually";
 import { CASES, type Files } from "./dead-end-cases";
 import { DATABASE_CASES } from "./dead-end-databases";
@@ -16,14 +17,18 @@ import { TWIN_CASES } from "./dead-end-twins";
 describe("dead ends and data that goes: told by the plan, before anything changes", function () {
   this.timeout(120_000);
   let fixture: ClusterFixture;
+  let injector: SidecarInjector;
   const path = process.env["PATH"];
 
   before(async () => {
     fixture = await ClusterFixture.start();
     process.env["PATH"] = `${fixture.tools.binDir}:${path ?? ""}`;
+    injector = await SidecarInjector.start(fixture.scratch);
+    await fixture.apply(injector.webhook("injects"));
   });
   after(async () => {
     process.env["PATH"] = path;
+    injector.stop();
     await fixture.stop();
   });
 
