@@ -29,6 +29,7 @@ import { type HookChange, hookChanges } from "./hooks";
 import { missingReferences } from "./missing-references";
 import { listIfAllowed, releaseRolls } from "./pods";
 import { redacted } from "./redacted";
+import { slowRolls } from "./slow-rolls";
 import { unseenWrites } from "./unseen-writes";
 import { vainWaits } from "./vain-waits";
 import { newClaims } from "./new-claims";
@@ -86,11 +87,12 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
   const all = [...changes, ...records];
   const byServer = [...deleted, ...changes.flatMap(refusalOf)];
   const replaced = replacedWorkloads(rolls);
-  const [contents, waits, absent, needed, unseen] = await Promise.all([
+  const [contents, waits, absent, needed, late, unseen] = await Promise.all([
     deletedContents(client, objects, hooks),
     input.newRevision ? vainWaits(client, objects, release.namespace) : [],
     input.newRevision ? podsThatDoNotCome(client, objects, hooks, replaced, release.namespace) : [],
     input.newRevision ? missingReferences(client, objects, hooks, replaced, release.namespace) : [],
+    input.newRevision ? slowRolls(client, objects, replaced, release.namespace, config.timeouts.release) : [],
     input.newRevision ? unseenWrites(client, objects, await toRender.writes, release.namespace) : [],
   ]);
   const allCrds = [...crds.crds, ...templatedCrds.crds];
@@ -140,6 +142,7 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
       ...waits,
       ...absent,
       ...needed,
+      ...late,
       ...stale,
       ...sorting,
       ...slowRestarts(slow, config.timeouts.restart),

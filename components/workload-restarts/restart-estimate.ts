@@ -112,7 +112,7 @@ export function estimateRestarts(
  * Time of one rolling update. The Deployment controller keeps surge + unavailable pods starting at any moment, a
  * StatefulSet as many as may be missing: so many waves, each as long as a pod takes to be available.
  */
-function rolloutSeconds(facts: RestartFacts, startupSeconds: number): number {
+export function rolloutSeconds(facts: RestartFacts, startupSeconds: number): number {
   const { replicas, surge, unavailable, partition = 0, minReadySeconds } = facts;
   const waves = Math.ceil(Math.max(0, replicas - partition) / Math.max(1, surge + unavailable));
   return waves * (startupSeconds + minReadySeconds) + OVERHEAD_SECONDS;

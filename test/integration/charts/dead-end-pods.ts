@@ -35,6 +35,8 @@ spec:
   matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NS}}}
 `;
 
+const SLOW =
+  "replicas: 2\n  minReadySeconds: 30\n  strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1, maxUnavailable: 0}}";
 const service = (name: string, selector: string) =>
   `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec: {selector: {${selector}}, ports: [{port: 80}]}\n`;
 const labelled = (labels: string, annotations: string) => `apiVersion: apps/v1
@@ -233,5 +235,17 @@ export const POD_CASES: readonly Case[] = [
       const told = warnings.filter((one) => one.includes("get container casa-proxy from an injector"));
       expect(told.map((one) => /^pods of (.*?) get/.exec(one)?.[1]).sort()).to.deep.equal(["Job once", "hook Job h"]);
     },
+  },
+  {
+    name: "pods that must be ready for longer than helm waits for all of them",
+    before: template(deployment("slow", { spec: SLOW })),
+    after: template(deployment("slow", { spec: SLOW, container: "image: registry.example/main:2" })),
+    config: { timeouts: { release: 20 } },
+    review: ({ warnings }) =>
+      expect(warnings.join()).to.match(
+        /helm would give up on Deployment\/\S*slow \(about 6\d s\).*timeouts.release \(20 s\)/,
+      ),
+    helm: WAITED,
+    helmWaits: true,
   },
 ];

@@ -88,7 +88,7 @@ describe("dead ends and data that goes: told by the plan, before anything change
       const plain = await fixture
         .helm([
           ...["upgrade", "--install", "ends", after, "--namespace", namespace, "--values", valuesFile],
-          ...(one.helmWaits ? ["--wait", "--timeout", "8s"] : []),
+          ...(one.helmWaits ? ["--wait", "--timeout", "5s"] : []),
         ])
         .then(() => "succeeds", String);
       if (one.seen) {
