@@ -24,10 +24,18 @@ export function brokenWarnings(
   const left = plan.groups
     .flatMap(({ targets }) => targets)
     .filter((target) => target.done && target.brokenBefore && live.get(workloadId(target))?.rolledOut === false);
-  const old =
-    left.length === 0
+  const waits = plan.groups.flatMap(({ targets }) => targets.filter((target) => target.waits));
+  const old = [
+    ...(left.length === 0
       ? []
-      : [`restarted and not rolled out since, so some of their pods may be old: ${left.map(progress).join(", ")}`];
+      : [`restarted and not rolled out since, so some of their pods may be old: ${left.map(progress).join(", ")}`]),
+    ...(waits.length === 0
+      ? []
+      : [
+          `restarted already, and not available at the moment: ${waits.map(progress).join(", ")}. They are not ` +
+            "restarted again; where an earlier run ended before they were available, the next one waits for them",
+        ]),
+  ];
   if (texts.length === 0) return old;
   const what = `not available before the upgrade: ${texts.join(", ")}`;
   if (setting === "refuse") {

@@ -16,6 +16,14 @@ export function replacedPods<Pod extends Pick<RunningPod, "ordinal">>(
   return pods.filter(({ ordinal }) => ordinal === undefined || ordinal - firstOrdinal >= strategy.partition);
 }
 
+/** Whether none of its pods is of an older template than its own, except those that a partition keeps. */
+export function hasOnlyNewPods(
+  live: Pick<LiveWorkload, "kind" | "strategy" | "replicas" | "updated" | "old" | "generation" | "observedGeneration">,
+): boolean {
+  if (live.observedGeneration < live.generation) return false;
+  return live.kind === "Rollout" ? live.updated >= live.replicas : live.old <= keptByPartition(live);
+}
+
 /**
  * Whether a pod is one of the template that the injector was asked about. In the middle of an update an Argo Rollout
  * runs pods of two, and a restart replaces each by one of its own.

@@ -86,7 +86,7 @@ export function estimateRestarts(
         const at = place.get(target);
         return {
           workload: workloadId(target),
-          done: target.done,
+          done: target.done || target.waits === true,
           replicas: factsOf(target).replicas,
           seconds: at === undefined ? 0 : tenths(durations[at] ?? 0),
           start: tenths(starts.get(target) ?? 0),

@@ -15,6 +15,8 @@ export type WorkloadFacts = Pick<
   deleting?: true;
   /** Its rollout did not get on before. */
   failing?: true;
+  /** None of its pods is of an older template. */
+  allNew?: boolean;
   /** Stamp on the pod template; undefined before this program first restarted it. */
   stamp?: string;
   /** Generation of the object: another one for each change of its spec. */
@@ -75,6 +77,11 @@ export interface RestartTarget {
   name: string;
   /** It runs under this configuration already and is fully available: nothing to do, no place in the queue. */
   done: boolean;
+  /**
+   * Its pods are those of a restart for this configuration, and are not available at the moment: nothing restarts it,
+   * but an earlier run may have ended before they were, so it has a place in the queue.
+   */
+  waits?: true;
   /**
    * Marker of an additional restart: the stamp alone would not change what the engine has in its state. Kept as it is
    * on the cluster afterwards, because taking it away would restart once more.
@@ -173,8 +180,10 @@ export function planRestarts(
       // Once restarted it counts as done whether it became available or not: nothing was lost by the restart.
       const wasBroken = current && facts.brokenBefore === desiredStamp;
       const brokenBefore = wasBroken || (!current && (facts.available < facts.replicas || facts.failing === true));
+      const done = current && (facts.rolledOut || wasBroken);
       const target: RestartTarget = {
-        ...{ kind, namespace, name, done: current && (facts.rolledOut || wasBroken) },
+        ...{ kind, namespace, name, done },
+        ...(current && !done && facts.allNew ? { waits: true as const } : {}),
         ...(brokenBefore ? { brokenBefore } : {}),
         ...(again === undefined ? {} : { again }),
         ...(kept === undefined ? {} : { reason: kept }),
@@ -203,11 +212,17 @@ function withoutRestart(
   return reloads && why === undefined ? { reloads: true, kept: templateMarks } : {};
 }
 
-/**
- * The workloads still to restart, group by group. Those that were not available before come last, in a group of their
- * own: they must not hold up the others.
- */
+/** The workloads still to restart, group by group, in the order of {@link queuedGroups}. */
 export function pendingGroups(plan: RestartPlan): RestartTarget[][] {
+  const restarted = queuedGroups(plan).map((targets) => targets.filter(({ waits }) => !waits));
+  return restarted.filter((targets) => targets.length > 0);
+}
+
+/**
+ * The workloads that are restarted or waited for, group by group. Those that were not available before come last, in a
+ * group of their own: they must not hold up the others.
+ */
+export function queuedGroups(plan: RestartPlan): RestartTarget[][] {
   const pending = plan.groups.map(({ targets }) => targets.filter(({ done }) => !done));
   const sound = pending.map((targets) => targets.filter(({ brokenBefore }) => !brokenBefore));
   return [...sound, brokenBefore(plan)].filter((targets) => targets.length > 0);

@@ -1,5 +1,5 @@
 import { placesOf } from "./queue";
-import { CANARIES, pendingGroups, type RestartPlan, type RestartTarget } from "./restarts";
+import { CANARIES, queuedGroups, type RestartPlan, type RestartTarget } from "./restarts";
 
 /** The canaries are watched for a while before the others follow. */
 export interface Soak {
@@ -18,13 +18,14 @@ export type QueueItem = { readonly restart: RestartTarget } | { readonly soak: S
  */
 export function stagesOf(plan: RestartPlan, soakSeconds: number): QueueItem[][] {
   const restarts = (targets: readonly RestartTarget[]) => targets.map((restart) => ({ restart }));
-  const groups = pendingGroups(plan);
+  const groups = queuedGroups(plan);
   const all = plan.groups.find(({ name }) => name === CANARIES)?.targets ?? [];
   const canaries = all.filter(({ brokenBefore }) => !brokenBefore);
   if (soakSeconds === 0 || canaries.length === 0) return groups.map(restarts);
   const isCanary = (targets: readonly RestartTarget[]) => targets.some((target) => canaries.includes(target));
   const rest = groups.filter((targets) => !isCanary(targets));
-  const soak: Soak = { canaries, seconds: rest.length === 0 ? 0 : soakSeconds };
+  const follows = rest.flat().some(({ waits }) => !waits);
+  const soak: Soak = { canaries, seconds: follows ? soakSeconds : 0 };
   return [...groups.filter(isCanary).map(restarts), [{ soak }], ...rest.map(restarts)];
 }
 

@@ -38,7 +38,7 @@ describe("restarts that the release gives no reason for", () => {
       workloads: [
         workload("bare"),
         stamped("stamped"),
-        stamped("rolling", { rolledOut: false }),
+        stamped("rolling", { rolledOut: false, old: 1 }),
         workload("paused", { paused: true }),
       ],
       injection: { lacking: new Map(names.map((name) => [`Deployment/mas/${name}`, "1 of 1 pods: no proxy"])) },

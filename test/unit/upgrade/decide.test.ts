@@ -291,7 +291,7 @@ const SITUATIONS: [name: string, situation: Situation, outcome: Partial<Outcome>
       revisions: UPGRADED,
       records: { before: { stamp: OLD, stale: [] } },
       ...mas("a"),
-      workloads: [stamped("a", { rolledOut: false })],
+      workloads: [stamped("a", { rolledOut: false, old: 1 })],
     },
     { restart: "a", done: "", onlyRestarts: true },
   ],

@@ -148,6 +148,27 @@ describe("the gate behind each restart", function () {
     mustSucceed(await world.up(["--expect-no-changes"]));
   });
 
+  it("one that is restarted already and not ready for a moment is not called a restart", async () => {
+    const pod = (await pods()).find(({ metadata }) => metadata.name.startsWith("planner"))?.metadata.name ?? "";
+    const ready = async (status: string) => {
+      const conditions = [{ type: "Ready", status }];
+      const patch = JSON.stringify({ status: { conditions } });
+      await world.kubectl(["patch", "pod", pod, "-n", NAMESPACE, "--subresource=status", "-p", patch]);
+    };
+    await ready("False");
+    const path = "jsonpath={.status.unavailableReplicas}";
+    const missing = () => world.kubectl(["get", "deployment", "planner", "-n", NAMESPACE, "-o", path]);
+    await eventually(async () => expect(await missing()).to.equal("1"));
+    const preview = mustSucceed(await world.preview());
+    expect(preview.text).not.to.match(/restarts: 1 workload/);
+    expect(preview.text).to.contain(
+      `restarted already, and not available at the moment: Deployment/${NAMESPACE}/planner`,
+    );
+    mustSucceed(await world.up(["--expect-no-changes"]));
+    await ready("True");
+    await rolledOut();
+  });
+
   it("repairs a stamp that is taken back after a run that found everything in order; a reason restarts the others", async () => {
     await takeStamp("agent-operator");
     await rolledOut();

@@ -4,6 +4,7 @@ import {
   type NamedWorkload,
   pendingGroups,
   planRestarts,
+  queuedGroups,
   type WorkloadFacts,
 } from "../../../../components/workload-restarts/restarts";
 import { nameWorkloads } from "../../../../components/workload-restarts/targets";
@@ -75,6 +76,18 @@ describe("planRestarts", () => {
     const targets = plan.groups.flatMap((group) => group.targets);
     expect(targets.map(({ name, done }) => `${name} ${done}`)).to.deep.equal(["a true", "b false", "c false"]);
     expect(names(pendingGroups(plan))).to.deep.equal([["b", "c"]]);
+  });
+
+  it("one that is restarted and not ready for a moment is waited for, and no restart", () => {
+    const live = [
+      facts("a", { stamp: "new", rolledOut: false, allNew: true, available: 1 }),
+      facts("b", { stamp: "new" }),
+    ];
+    const plan = planRestarts([named("a"), named("b")], live, "new", old, none);
+    expect(pendingGroups(plan)).to.deep.equal([]);
+    expect(names(queuedGroups(plan))).to.deep.equal([["a"]]);
+    const taken = planRestarts([named("a")], [{ ...live[0]!, stamp: "older" }], "new", old, none);
+    expect(names(pendingGroups(taken))).to.deep.equal([["a"]]);
   });
 
   it("reports missing, paused, scaled-to-zero, OnDelete, excluded and Pod targets and attempts none of them", () => {
