@@ -10,7 +10,7 @@ import { ownerWarnings } from "../components/workload-restarts/owners";
 import { changedConfig, reloaderKeys } from "../components/workload-restarts/reloader";
 import { placesFor } from "../components/workload-restarts/stages";
 import { surroundingWarnings } from "../components/workload-restarts/surroundings";
-import { hasOnlyNewPods, keptByPartition, partitionWarnings } from "../components/workload-restarts/replaced-pods";
+import { hasOnlyNewPods, keepsAll, partitionWarnings } from "../components/workload-restarts/replaced-pods";
 import { injectionWarnings } from "../components/workload-restarts/injection-facts";
 import {
   pendingGroups,
@@ -234,7 +234,7 @@ function decideRestarts(
     brokenBefore: one.annotations[BROKEN_ANNOTATION],
     lacking: snapshot.injection.lacking.get(workloadId(one)),
     allNew: hasOnlyNewPods(one),
-    keepsAll: keptByPartition(one) >= one.replicas && one.replicas > 0,
+    keepsAll: keepsAll(one),
   }));
   return planRestarts(named, facts, stamp, recorded, { canaries, exclude, reason }, snapshot.otherWorkloads);
 }

@@ -10,6 +10,7 @@ import type { RuntimeReleaseArgs } from "../components/runtime-release/component
 import type { WorkloadRestartsArgs } from "../components/workload-restarts/component";
 import type { InjectionCheck } from "../components/workload-restarts/cluster/injection";
 import { refusedPods } from "../components/workload-restarts/cluster/refused-pods";
+import { lookAgain } from "../components/workload-restarts/cluster/look-again";
 import { type ConfigurationRef, newSince } from "../components/workload-restarts/cluster/new-since";
 import { representatives } from "../components/workload-restarts/injection-facts";
 import { recordNames } from "../components/workload-restarts/restart-record";
@@ -276,6 +277,7 @@ function restartsArgs(
     timeoutSeconds: config.timeouts.restart,
     injection: { ...injectionCheck(config, decisions, injection), timeoutSeconds: config.timeouts.injection },
     now: () => clusterTime(client, config.namespace),
+    lookAgain: (target, namedBy) => lookAgain(client, target, namedBy),
     newSince: (target) => newSince(client, config.mode, target, configurationOf(config.namespace, chart, decisions)),
     record,
   };

@@ -1,21 +1,20 @@
-import { DaemonSetPatch } from "@pulumi/kubernetes/apps/v1/daemonSetPatch";
-import { DeploymentPatch } from "@pulumi/kubernetes/apps/v1/deploymentPatch";
-import { StatefulSetPatch } from "@pulumi/kubernetes/apps/v1/statefulSetPatch";
-import { CustomResourcePatch } from "@pulumi/kubernetes/apiextensions/customResourcePatch";
 import { ConfigMap } from "@pulumi/kubernetes/core/v1/configMap";
+import type { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { adoptedPatch, restartAt, restartPatch, rolloutPatch } from "./restart-patch";
+import { type Ended, type GateResult, type LeftAlone, leftAlone, parseGateResult, reasonOf } from "./ended";
+import { patchResource, restartRollout } from "./patch-resource";
+import { adoptedPatch, restartAt, restartPatch } from "./restart-patch";
 import type { RecordedStamp, RestartPlan, RestartTarget } from "./restarts";
 import { pendingGroups } from "./restarts";
 import type { ChildNames } from "../child-names";
-import { apiVersionOf, workloadId } from "../../kubernetes/workload";
+import { workloadId } from "../../kubernetes/workload";
 import { helperCommand } from "../helper-command";
 import type { GateJob } from "./gate-job";
 import type { InjectionJob } from "./injection-job";
-import { skippedInWords } from "./skipped";
+import { skippedInWords, type SkipReason, skipText } from "./skipped";
 import type { SoakJob } from "./soak-job";
-import { type Soak, stagesOf } from "./stages";
-import { onceTaken, Turns } from "./turns";
+import { type QueueItem, type Soak, stagesOf } from "./stages";
+import { areTaken, onceTaken, Turns } from "./turns";
 import { type ClusterAccess, program } from "../../shared/shell";
 
 /** Resources that are declared before the engine has taken the first of them. */
@@ -23,6 +22,13 @@ const IN_FLIGHT = 16;
 
 /** What a restart waits for. */
 type After = pulumi.Resource[] | Promise<pulumi.Resource[]>;
+
+/** The restarts as the engine is told of them. */
+interface Declared {
+  readonly gates: Promise<pulumi.Resource[]>;
+  /** What came of those that had a turn. */
+  readonly ended: pulumi.Output<Ended[]>;
+}
 
 /** What {@link WorkloadRestarts} restarts. */
 export interface WorkloadRestartsArgs {
@@ -45,6 +51,8 @@ export interface WorkloadRestartsArgs {
   readonly now: () => Promise<Date>;
   /** Since when all pods of a workload are new, if somebody else restarted it in time; asked when its turn comes. */
   readonly newSince: (target: RestartTarget) => Promise<string | undefined>;
+  /** Why a workload must be left alone by now; asked when its turn comes. `namedBy`: who names it. */
+  readonly lookAgain: (target: RestartTarget, namedBy: string) => Promise<SkipReason | undefined>;
   /** ConfigMap that remembers for which configuration all workloads were restarted. */
   readonly record: { readonly name: string; readonly exists: boolean };
 }
@@ -84,19 +92,21 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
 
     const all = args.plan.groups.flatMap(({ targets }) => targets);
     const start = all.length > 0 ? [this.injectionReady(name, args)] : [];
-    const gates = this.restartAll(name, args, start);
-    this.record(args, gates);
+    const { gates, ended } = this.restartAll(name, args, start);
+    const left = ended.apply(leftAlone);
+    this.record(args, gates, left);
     // Known once every gate is passed: a run that fails lists nothing that it did not finish.
-    this.restarted = onceEnded(gates, () => Promise.resolve(all.map(workloadId).sort()));
-    this.skipped = pulumi.output(skippedInWords(args.plan.skipped));
+    const isLeft = ({ skipped }: LeftAlone, id: string) => skipped.some(({ workload }) => workload === id);
+    this.restarted = pulumi
+      .all([left, onceEnded(gates, () => Promise.resolve(all.map(workloadId).sort()))])
+      .apply(([after, ids]) => ids.filter((id) => !isLeft(after, id)));
+    this.skipped = left.apply(({ skipped }) => skippedInWords([...args.plan.skipped, ...skipped]));
     this.registerOutputs({ restarted: this.restarted, skipped: this.skipped });
   }
 
-  /** Declares every restart with its place in the queue; returns the gates, which are passed when all is done. */
-  private restartAll(name: string, args: WorkloadRestartsArgs, start: pulumi.Resource[]): Promise<pulumi.Resource[]> {
+  /** Declares every restart with its place in the queue; the gates are passed when all is done. */
+  private restartAll(name: string, args: WorkloadRestartsArgs, start: pulumi.Resource[]): Declared {
     const stages = stagesOf(args.plan, args.canarySoakSeconds);
-    const declare = (item: (typeof stages)[number][number], after: After) =>
-      "soak" in item ? this.soak(name, item.soak, args, after) : this.restart(item.restart, args, after);
     // Restarted by an earlier run: declared again so that they stay in state, without a place in the queue.
     const done = args.plan.groups
       .flatMap(({ targets }) => targets)
@@ -105,21 +115,68 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
     // A preview carries nothing out, so its restarts need not wait for each other; a thousand that do take 15 s longer.
     // Their order is in this component's inputs either way.
     if (pulumi.runtime.isDryRun()) {
-      return inParts([...stages.flat().map((item) => () => declare(item, start)), ...done]);
+      const declare = (item: QueueItem) =>
+        "soak" in item ? this.soak(name, item.soak, args, start) : this.restart(item.restart, args, start);
+      const gates = inParts([...stages.flat().map((item) => () => declare(item)), ...done]);
+      return { gates, ended: pulumi.output([]) };
     }
     const turns = new Turns(
       stages.map((stage) => stage.length),
       args.maxConcurrent,
     );
-    const after = (i: number) => turns.of(i).then((ended) => [...start, ...ended]);
-    const gates = withoutStackTraces(() => stages.flat().map((item, i) => declare(item, after(i))));
-    for (const [i, gate] of gates.entries()) turns.endsWith(i, gate);
-    return inParts(done).then((rest) => [...gates, ...rest]);
+    const ended: pulumi.Output<Ended>[] = [];
+    const items = stages.flat().map(async (item, i) => {
+      const after = [...start, ...(await turns.of(i))];
+      const gate =
+        "soak" in item
+          ? withoutStackTraces(() => this.soak(name, item.soak, args, after, [...ended]))
+          : await this.inTurn(item.restart, args, after, ended);
+      turns.endsWith(i, gate);
+      return gate ?? [];
+    });
+    const gates = Promise.all(items).then((all) => inParts(done).then((rest) => [...all.flat(), ...rest]));
+    return { gates, ended: pulumi.output(gates).apply(() => pulumi.all(ended)) };
+  }
+
+  /** Restarts a workload whose turn has come, unless there is nothing to restart any more. */
+  private async inTurn(
+    target: RestartTarget,
+    args: WorkloadRestartsArgs,
+    after: pulumi.Resource[],
+    ended: pulumi.Output<Ended>[],
+  ): Promise<pulumi.Resource | undefined> {
+    const group = args.plan.groups.find(({ targets }) => targets.includes(target))?.name ?? "";
+    // After a failure it is declared all the same: the engine leaves out what depends on what failed.
+    const left = (await areTaken(after)) ? await args.lookAgain(target, group) : undefined;
+    if (left) {
+      void pulumi.log.warn(`${workloadId(target)} is not restarted: ${skipText(left)}`, this);
+      ended.push(pulumi.output({ target, left }));
+      return undefined;
+    }
+    const gate = withoutStackTraces(() => this.restart(target, args, after));
+    ended.push(gate.stdout.apply((stdout) => this.endedOf(target, group, parseGateResult(stdout))));
+    return gate;
+  }
+
+  private endedOf(target: RestartTarget, group: string, result: GateResult | undefined): Ended {
+    // Of those that were broken before, what the gate says is shown while it runs.
+    if (result && !target.brokenBefore) void pulumi.log.warn(result.told, this);
+    return { target, patched: true, ...(result?.left ? { left: reasonOf(result.left, group) } : {}) };
   }
 
   /** Watches the canaries for a while before the others follow. */
-  private soak(name: string, { canaries, seconds }: Soak, args: WorkloadRestartsArgs, after: After): pulumi.Resource {
-    const job: SoakJob = { canaries: canaries.map((target) => gateJobOf(target, args)), seconds };
+  private soak(
+    name: string,
+    { canaries, seconds }: Soak,
+    args: WorkloadRestartsArgs,
+    after: After,
+    ended: pulumi.Output<Ended>[] = [],
+  ): pulumi.Resource {
+    const job = pulumi.all(ended).apply((all): SoakJob => {
+      const left = all.filter((one) => one.left).map(({ target }) => workloadId(target));
+      const watched = canaries.filter((target) => !left.includes(workloadId(target)));
+      return { canaries: watched.map((target) => gateJobOf(target, args)), seconds };
+    });
     return helperCommand(
       `${name}-canaries-stay-available`,
       {
@@ -149,7 +206,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
     );
   }
 
-  private restart(target: RestartTarget, args: WorkloadRestartsArgs, after: After): pulumi.Resource {
+  private restart(target: RestartTarget, args: WorkloadRestartsArgs, after: After): local.Command {
     const id = args.called(workloadId(target));
     const opts = { parent: this, dependsOn: after, retainOnDelete: true };
     const patch = this.patch(id, target, args, after, opts);
@@ -191,17 +248,17 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
   }
 
   /** Written last: from then on a workload without a stamp is known to run under this configuration. */
-  private record(args: WorkloadRestartsArgs, gates: After): ConfigMap {
-    return restartRecord(
-      args.called(args.record.name),
-      args.record,
-      args.injection.namespace,
-      { stamp: args.stamp, stale: args.plan.stale, reason: args.plan.reason },
-      {
-        parent: this,
-        dependsOn: gates,
-      },
-    );
+  private record(args: WorkloadRestartsArgs, gates: After, left: pulumi.Output<LeftAlone>): ConfigMap {
+    const { stamp, plan } = args;
+    const recorded = left.apply(({ stale }) => ({
+      ...{ stamp, reason: plan.reason },
+      stale: [...new Set([...plan.stale, ...stale])].sort(),
+    }));
+
+    return restartRecord(args.called(args.record.name), args.record, args.injection.namespace, recorded, {
+      parent: this,
+      dependsOn: gates,
+    });
   }
 }
 
@@ -213,18 +270,16 @@ export function restartRecord(
   name: string,
   at: { readonly name: string; readonly exists: boolean },
   namespace: string,
-  recorded: RecordedStamp,
+  recorded: pulumi.Input<RecordedStamp>,
   opts: pulumi.CustomResourceOptions,
 ): ConfigMap {
+  const data = pulumi.output(recorded).apply(({ stamp, stale, reason }) => ({
+    ...{ stamp, stale: JSON.stringify(stale) },
+    ...(reason === undefined ? {} : { reason }),
+  }));
   return new ConfigMap(
     name,
-    {
-      metadata: { name: at.name, namespace },
-      data: {
-        ...{ stamp: recorded.stamp, stale: JSON.stringify(recorded.stale) },
-        ...(recorded.reason === undefined ? {} : { reason: recorded.reason }),
-      },
-    },
+    { metadata: { name: at.name, namespace }, data },
     { ...opts, import: at.exists ? `${namespace}/${at.name}` : undefined },
   );
 }
@@ -268,48 +323,4 @@ function gateJobOf(target: RestartTarget, { stamp, timeoutSeconds, injection }: 
 function onceEnded<T>(after: After, ask: () => Promise<T>): pulumi.Output<T> {
   const ended = pulumi.output(after).apply((all) => pulumi.all(all.map(({ urn }) => urn)));
   return ended.apply<T>(ask);
-}
-
-function restartRollout(
-  name: string,
-  target: RestartTarget,
-  stamp: string,
-  moment: pulumi.Input<string>,
-  opts: pulumi.CustomResourceOptions,
-): pulumi.Resource {
-  const { metadata, spec } = rolloutPatch(stamp, target, moment);
-  const args = {
-    ...{ apiVersion: apiVersionOf(target.kind), kind: target.kind, spec },
-    metadata: { ...metadata, name: target.name, namespace: target.namespace },
-  };
-  // A user may restart it, too, later: nothing to do for one that is done.
-  return new CustomResourcePatch(name, args, { ...opts, ignoreChanges: target.done ? ["metadata", "spec"] : [] });
-}
-
-type Patch = ReturnType<typeof restartPatch> | ReturnType<typeof adoptedPatch>;
-
-function patchResource(
-  name: string,
-  kind: Exclude<RestartTarget["kind"], "Rollout">,
-  target: RestartTarget,
-  patch: pulumi.Input<Patch>,
-  opts: pulumi.CustomResourceOptions,
-): pulumi.Resource {
-  const { name: at, namespace } = target;
-  const args = pulumi.Output.isInstance(patch)
-    ? {
-        metadata: patch.apply(({ metadata }) => ({ ...metadata, name: at, namespace })),
-        spec: patch.apply(({ spec }) => spec ?? {}),
-      }
-    : undefined;
-  const plain = patch as Patch;
-  const written = args ?? { metadata: { ...plain.metadata, name: at, namespace }, spec: plain.spec };
-  switch (kind) {
-    case "Deployment":
-      return new DeploymentPatch(name, written, opts);
-    case "StatefulSet":
-      return new StatefulSetPatch(name, written, opts);
-    case "DaemonSet":
-      return new DaemonSetPatch(name, written, opts);
-  }
 }

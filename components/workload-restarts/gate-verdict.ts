@@ -17,6 +17,8 @@ import {
 export type GateVerdict =
   /** `note`: what could not be looked at. */
   | { readonly state: "done"; readonly note?: string }
+  /** There is nothing to restart any more. */
+  | { readonly state: "gone"; readonly why: string; readonly left: "not-found" | "being-deleted" }
   /** Waiting may help. */
   | { readonly state: "waiting"; readonly why: string }
   /** Waiting cannot help, unless `mayPass` for a moment: the injector that was asked may be one that is about to go. */
@@ -31,8 +33,8 @@ export interface Written {
 
 /** Judges a workload by its own account: whether the stamp is still there, and how many pods its controller counts. */
 export function judgeWorkload(live: LiveWorkload | undefined, written: Written): GateVerdict {
-  if (live === undefined) return { state: "failed", why: "it does not exist any more" };
-  if (live.deleting) return { state: "failed", why: "it is being deleted, so nothing replaces its pods" };
+  if (live === undefined) return { state: "gone", why: "it was deleted", left: "not-found" };
+  if (live.deleting) return { state: "gone", why: "it is being deleted", left: "being-deleted" };
   const annotation = lostAnnotation(marksOf(live), written);
   const lost = lostRestartAt(live) ? "spec.restartAt" : annotation && `the annotation ${annotation}`;
   if (lost !== undefined) {

@@ -8,6 +8,11 @@ export function keptByPartition({ strategy, replicas }: Pick<LiveWorkload, "stra
   return Math.min(strategy.partition, replicas);
 }
 
+/** Whether its partition keeps all of its pods on the template that they have. */
+export function keepsAll(live: Pick<LiveWorkload, "strategy" | "replicas">): boolean {
+  return keptByPartition(live) >= live.replicas && live.replicas > 0;
+}
+
 /** The pods that a restart replaces: a partition keeps those before it, counted from the first. */
 export function replacedPods<Pod extends Pick<RunningPod, "ordinal">>(
   { strategy, firstOrdinal = 0 }: Pick<LiveWorkload, "strategy" | "firstOrdinal">,

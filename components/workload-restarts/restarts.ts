@@ -301,7 +301,7 @@ function runsUnder(facts: WorkloadFacts, recorded: RecordedStamp): string | unde
 }
 
 /** Why a workload must be left alone. */
-function whyNot(facts: WorkloadFacts, exclude: WorkloadRef[]): SkipReason | undefined {
+export function whyNot(facts: Omit<WorkloadFacts, "stamp">, exclude: WorkloadRef[]): SkipReason | undefined {
   if (exclude.some((ref) => isMeant(ref, facts))) return { code: "excluded" };
   if (facts.deleting) return { code: "being-deleted" };
   if (facts.replicas === 0) return { code: "no-replicas" };

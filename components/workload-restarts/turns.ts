@@ -31,17 +31,19 @@ export class Turns {
     return this.turns[item]?.promise ?? Promise.resolve([]);
   }
 
-  /** Notes that an item ends with a resource: its place is free once the engine is done with that. */
-  endsWith(item: number, resource: pulumi.Resource): void {
-    onceTaken(
-      resource,
-      () => {
-        this.queue.end(item);
-        this.give(this.queue.begin(), [resource]);
-      },
-      // A run that goes on after a failure (--continue-on-error) must not restart anything more all the same.
-      () => this.give(this.queue.stop(), [resource]),
-    );
+  /**
+   * Notes that an item ends with a resource: its place is free once the engine is done with that.
+   *
+   * @param resource undefined: there is nothing to do for it any more.
+   */
+  endsWith(item: number, resource: pulumi.Resource | undefined): void {
+    const ends = () => {
+      this.queue.end(item);
+      this.give(this.queue.begin(), resource ? [resource] : []);
+    };
+    if (resource === undefined) return ends();
+    // A run that goes on after a failure (--continue-on-error) must not restart anything more all the same.
+    onceTaken(resource, ends, () => this.give(this.queue.stop(), [resource]));
   }
 
   private give(items: readonly number[], after: pulumi.Resource[]): void {
@@ -59,6 +61,19 @@ export function onceTaken({ urn }: pulumi.Resource, done: () => void, failed: ()
     failed();
     return "";
   });
+}
+
+/** Waits until the engine is done with all of these. @returns whether it refused none. */
+export async function areTaken(resources: readonly pulumi.Resource[]): Promise<boolean> {
+  const taken = (one: pulumi.Resource) =>
+    new Promise<boolean>((resolve) =>
+      onceTaken(
+        one,
+        () => resolve(true),
+        () => resolve(false),
+      ),
+    );
+  return (await Promise.all(resources.map(taken))).every((is) => is);
 }
 
 type Take = (after: pulumi.Resource[]) => void;

@@ -16,6 +16,10 @@ import { askInjector } from "./injector";
 
 /** What one look at a restart shows. */
 export interface Look extends Seen {
+  /** Of the object that was looked at. */
+  readonly uid?: string;
+  /** Its rollout is paused, and that is what it waits for. */
+  readonly paused?: boolean;
   /** Its pods, where they may be looked at. */
   readonly pods?: readonly RunningPod[];
   /** Label selector of its pods. */
@@ -45,7 +49,8 @@ export async function lookAtRestart(client: ClusterClient, job: GateJob, since: 
   const { kind, namespace, name, mode } = job;
   const { object, live } = (await readWorkload(client, { kind, namespace, name })) ?? {};
   const verdict = judgeWorkload(live, job);
-  if (live === undefined || verdict.state === "failed") return { verdict };
+  const at = { uid: String(dig(object, "metadata", "uid")) };
+  if (live === undefined || verdict.state === "failed" || verdict.state === "gone") return { verdict, ...at };
   // Where pods may not be listed, the counts of the controller have to do; the review says so.
   const pods = await podsOf(client, live);
   if (verdict.state === "waiting") {
@@ -63,22 +68,27 @@ export async function lookAtRestart(client: ClusterClient, job: GateJob, since: 
     // While a pod is not ready, a budget holds up the next one and is meant to.
     const held = kind === "Rollout" && !missing && pods?.every(({ ready }) => ready) === true ? first : undefined;
     const refused = missing ? await refusedPod(client, live, since) : held && (await heldPod(client, held));
+    if ([...failures, refused ?? ""].some((text) => text.includes("because it is being terminated"))) {
+      return { verdict: { state: "gone", why: "its namespace is being deleted", left: "being-deleted" } };
+    }
     // A quota that other restarts fill gets room when they are done.
     const isFull = [...failures, refused ?? ""].some((text) => text.includes("exceeded quota"));
     if (isFull && ((await leavingPods(client, namespace)) || (await othersUnderWay(client, live, job.stamp)))) {
-      return { verdict, pods, podSelector: live.podSelector, counts, getsRoom: true, unwatched: true };
+      return { verdict, ...at, pods, podSelector: live.podSelector, counts, getsRoom: true, unwatched: true };
     }
     const paused = live.paused ? { why: `its rollout is paused: ${resume(live)}`, hopeless: false } : undefined;
     const stuck =
       brokenInOrder(live, replacedPods(live, old)) ??
       stuckOf(failures, pods?.filter((pod) => !old.includes(pod)) ?? [], refused) ??
       paused;
-    return { verdict, stuck, pods, podSelector: live.podSelector, counts, unwatched: held !== undefined };
+    const unwatched = held !== undefined;
+    const isPaused = paused !== undefined && stuck === paused;
+    return { verdict, ...at, stuck, pods, podSelector: live.podSelector, counts, unwatched, paused: isPaused };
   }
-  if (pods === undefined) return { verdict };
+  if (pods === undefined) return { verdict, ...at };
   const answer = await askInjector(client, mode, live);
   const podVerdict = judgePods(live, pods, answer, mode, job);
-  return { verdict: podVerdict, pods, podSelector: live.podSelector, unwatched: "problem" in answer };
+  return { verdict: podVerdict, ...at, pods, podSelector: live.podSelector, unwatched: "problem" in answer };
 }
 
 const resume = ({ namespace, name }: LiveWorkload) =>

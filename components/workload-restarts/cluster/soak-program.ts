@@ -13,22 +13,28 @@ const EXPLAIN_MS = 10_000;
 runHelperProgram("soak-program.ts", { job: soakJob, run: watchCanaries });
 
 async function watchCanaries(context: string, { canaries, seconds }: SoakJob): Promise<undefined> {
-  if (seconds === 0) return undefined;
+  if (seconds === 0 || canaries.length === 0) return undefined;
   const client = await connectWithin(seconds, { context, timeoutSeconds: 10 });
   const started = new Date();
   const end = started.getTime() + seconds * 1000;
   console.error(`watching ${canaries.length} restarted first for ${seconds} s before the others follow`);
   const changes = Changes.of(client, canaries);
   const restarts = new Map<string, number>();
+  const gone = new Set<GateJob>();
   for (let first = true; ; first = false) {
     const over = Date.now() >= end;
-    for (const job of canaries) {
+    for (const job of canaries.filter((one) => !gone.has(one))) {
       const look = await lookPatiently(client, job, started);
+      if (look.verdict.state === "gone") {
+        gone.add(job);
+        console.error(`${job.kind}/${job.namespace}/${job.name} is not watched any more: ${look.verdict.why}`);
+        continue;
+      }
       if (look.podSelector !== undefined) changes.watchPods(job.namespace, look.podSelector);
       const problem = problemOf(job, look, { restarts, first, over });
       if (problem !== undefined) throw new Error(await failure(client, job, problem));
     }
-    if (over) return undefined;
+    if (over || gone.size === canaries.length) return undefined;
     await changes.next(end);
   }
 }

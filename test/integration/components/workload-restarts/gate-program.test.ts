@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { injectionProblem } from "../../../../components/workload-restarts/cluster/injection";
 import { readInjection } from "../../../../components/workload-restarts/cluster/read-injection";
@@ -13,7 +14,7 @@ import { nameWorkloads } from "../../../../components/workload-restarts/targets"
 import { readWorkloads } from "../../../../kubernetes/workloads";
 import { BROKEN_ANNOTATION, STAMP_ANNOTATION } from "../../../../components/workload-restarts/stamp";
 import { BEHAVIOR, READY_AFTER, deployment, namespace, statefulSet } from "../../../fixtures/mas";
-import { ClusterFixture } from "../../world/cluster-fixture";
+import { ClusterFixture, refusal } from "../../world/cluster-fixture";
 import { eventually } from "../../world/eventually";
 
 const PROGRAM = "restart-gate";
@@ -76,6 +77,39 @@ describe("a restarted workload on the cluster", function () {
     expect(lost.exitCode).to.equal(1);
     expect(lost.stderr).to.contain(`somebody took the annotation ${STAMP_ANNOTATION}`);
     expect(BROKEN_ANNOTATION).not.to.equal(STAMP_ANNOTATION);
+  });
+
+  it("one that is deleted, replaced, paused or scaled to 0 meanwhile ends the wait, and is no failure", async () => {
+    const at = "leaving";
+    const names = ["deleted", "replaced", "paused", "asleep"];
+    const slow = { replicas: 1, readyAfter: "0s" };
+    await world.apply(namespace(at), ...names.map((name) => deployment(at, name, slow)));
+    await world.kubectl("rollout", "status", "deployments", "-n", at, "--timeout=30s");
+    await world.kubectl("rollout", "pause", "deployment", "paused", "-n", at);
+    // Not even kubectl restarts it.
+    const byHand = world.kubectl("rollout", "restart", "deployment", "paused", "-n", at);
+    expect(await refusal(byHand)).to.contain("can't restart paused deployment");
+    const gates = names.map(async (name) => (await restart(at, "Deployment", name, { [BEHAVIOR]: "never-ready" }))());
+    await eventually(async () => {
+      const stamped = await readWorkloads(world.client, [at]);
+      expect(stamped.every(({ podAnnotations }) => podAnnotations[STAMP_ANNOTATION] === "new")).to.equal(true);
+    });
+    await sleep(3_000);
+    await world.kubectl("delete", "deployment", "deleted", "replaced", "-n", at);
+    await world.apply(deployment(at, "replaced", slow));
+    await world.kubectl("scale", "deployment", "asleep", "-n", at, "--replicas=0");
+    const [deleted, replaced, paused, asleep] = await Promise.all(gates);
+    expect(deleted).to.include({ exitCode: 0 });
+    expect(deleted?.stderr).to.equal("Deployment/leaving/deleted is not waited for any more: it was deleted");
+    expect(replaced?.stderr).to.match(/replaced is not waited for any more: (it was deleted|another one of its name)/);
+    expect(replaced).to.include({ exitCode: 0 });
+    expect(JSON.parse(paused?.stdout ?? "")).to.include({ left: "paused" });
+    expect(paused?.stderr).to.contain("kubectl rollout resume deployment paused --namespace leaving");
+    expect(asleep).to.include({ exitCode: 0, stderr: "", stdout: "" });
+    // Its pods cannot be created any more.
+    const going = await restart(at, "Deployment", "replaced");
+    await world.kubectl("delete", "namespace", at, "--wait=false");
+    expect(await going()).to.include({ exitCode: 0 });
   });
 
   it("an image that cannot be pulled fails in seconds", async () => {

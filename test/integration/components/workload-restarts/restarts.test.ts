@@ -107,6 +107,41 @@ describe("restarts of MAS workloads, watched through the API", function () {
     mustSucceed(await world.up(["--expect-no-changes"]));
   });
 
+  it("those that are deleted or paused before their turn, or while they are waited for, are told and left out", async () => {
+    const names = await deploy(5, 1, "3s");
+    const [first = "", gone = "", paused = "", later = "", last = ""] = names.map((name) => name.replace(/.*\//, ""));
+    await because("some leave meanwhile", { maxConcurrent: 1 });
+    await behave(world, namespace, `${namespace}/${later}`, "never-ready");
+    const seen = await watch();
+    const run = world.up();
+    const begun = (name: string) => until(() => Promise.resolve(seen().order.includes(`${namespace}/${name}`)), 60_000);
+    await begun(first);
+    await world.kubectl(["delete", "deployment", gone, "-n", namespace]);
+    await world.kubectl(["rollout", "pause", "deployment", paused, "-n", namespace]);
+    await begun(later);
+    await sleep(1_500);
+    await world.kubectl(["delete", "deployment", later, "-n", namespace]);
+    const { text } = mustSucceed(await run);
+    expect(text).to.contain(`Deployment/${namespace}/${gone} is not restarted: not found`);
+    expect(text).to.contain(`Deployment/${namespace}/${paused} is not restarted: its rollout is paused`);
+    expect(text).to.contain(`Deployment/${namespace}/${later} is not waited for any more: it was deleted`);
+    // The pause changes the workload, too, and none of its pods.
+    const pause = `${namespace}/${paused}`;
+    expect(seen().order.filter((name) => name !== pause)).to.deep.equal(
+      [first, later, last].map((name) => `${namespace}/${name}`),
+    );
+    expect((await pods(world, namespace)).filter(({ stamped }) => !stamped)).to.have.length(1);
+    const outputs = await world.outputs();
+    expect(outputs["workloadsRestarted"]).to.deep.equal([first, last].map((name) => `Deployment/${namespace}/${name}`));
+    expect(JSON.stringify(outputs["workloadsSkipped"])).to.contain(paused).and.to.contain(gone).and.to.contain(later);
+
+    await world.kubectl(["rollout", "resume", "deployment", paused, "-n", namespace]);
+    const again = await watch();
+    mustSucceed(await world.up());
+    expect(again().order).to.deep.equal([pause]);
+    mustSucceed(await world.up(["--expect-no-changes"]));
+  });
+
   it("canaries come first and are watched; a container that crashes meanwhile stops the rest", async () => {
     const names = await deploy(3, 1);
     const [, canary = ""] = names;

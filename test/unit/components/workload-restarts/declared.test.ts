@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { childNames } from "../../../../components/child-names";
 import { WorkloadRestarts, type WorkloadRestartsArgs } from "../../../../components/workload-restarts/component";
 import type { RestartTarget } from "../../../../components/workload-restarts/restarts";
+import type { SkipReason } from "../../../../components/workload-restarts/skipped";
 
 const target = (i: number, done = false): RestartTarget => ({
   kind: "Deployment",
@@ -12,12 +13,18 @@ const target = (i: number, done = false): RestartTarget => ({
 });
 
 /** What the engine is told of, in its order, and how much at once. */
-async function declared(targets: RestartTarget[], preview: boolean) {
+async function declared(
+  targets: RestartTarget[],
+  preview: boolean,
+  lookAgain: WorkloadRestartsArgs["lookAgain"] = () => Promise.resolve(undefined),
+) {
   const told: string[] = [];
+  let recorded: unknown;
   let [now, most] = [0, 0];
   await pulumi.runtime.setMocks(
     {
       newResource: async ({ name, type, inputs }) => {
+        if (type.endsWith(":ConfigMap")) recorded = (inputs as { data: unknown }).data;
         told.push(`${type.split(":").at(-1)} ${name}`);
         most = Math.max(most, ++now);
         await new Promise((resolve) => setTimeout(resolve, 2));
@@ -44,13 +51,26 @@ async function declared(targets: RestartTarget[], preview: boolean) {
     called: childNames("casa"),
     now: () => Promise.resolve(new Date()),
     newSince: () => Promise.resolve(undefined),
+    lookAgain,
     record: { name: "record", exists: false },
   };
   const restarts = new WorkloadRestarts("restarts", args);
   const restarted = await new Promise<string[]>((resolve) => restarts.restarted.apply(resolve));
+  const skipped = await new Promise<object[]>((resolve) => restarts.skipped.apply(resolve));
+  // Told of last, and nothing waits for it.
+  for (let i = 0; i < 100 && recorded === undefined; i++) await new Promise((resolve) => setTimeout(resolve, 5));
   const gates = told.filter((one) => one.startsWith("Command") && one.endsWith("-available"));
   const patches = told.filter((one) => one.startsWith("DeploymentPatch"));
-  return { restarted, most, gates, patches, record: told.findIndex((one) => one.startsWith("ConfigMap")), told };
+  return {
+    restarted,
+    skipped,
+    recorded,
+    most,
+    gates,
+    patches,
+    record: told.findIndex((one) => one.startsWith("ConfigMap")),
+    told,
+  };
 }
 
 describe("restarts as the engine is told of them", () => {
@@ -82,5 +102,20 @@ describe("restarts as the engine is told of them", () => {
     expect(patches).to.have.length(10);
     expect(most).to.be.at.most(3);
     expect(record).to.be.greaterThan(told.findLastIndex((one) => one.endsWith("-available")));
+  });
+
+  it("one that is gone, or paused, when its turn comes is told and left alone, and the others go on", async () => {
+    const left: Record<string, SkipReason> = {
+      "agent-0": { code: "not-found", namedBy: "x" },
+      "agent-2": { code: "paused" },
+    };
+    const { restarted, skipped, recorded, patches } = await declared(many.slice(0, 4), false, ({ name }) =>
+      Promise.resolve(left[name]),
+    );
+    expect(restarted).to.deep.equal(["Deployment/mas/agent-1", "Deployment/mas/agent-3"]);
+    expect(patches).to.have.length(2);
+    expect(skipped).to.deep.include({ workload: "Deployment/mas/agent-0", reason: "not found (named by x)" });
+    // The next run restarts it once it is resumed.
+    expect(recorded).to.deep.equal({ stamp: "a1b2", stale: '["Deployment/mas/agent-2"]' });
   });
 });

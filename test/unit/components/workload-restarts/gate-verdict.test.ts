@@ -34,7 +34,7 @@ const judge = (pods: RunningPod[], answer: InjectorAnswer = INJECTS, live = stam
 
 describe("the gate's verdict", () => {
   it("of the workload: gone, stamp away, another stamp, marker away, on its way, rolled out", () => {
-    expect(judgeWorkload(undefined, written)).to.include({ state: "failed" });
+    expect(judgeWorkload(undefined, written)).to.include({ state: "gone", left: "not-found" });
     for (const stamp of [undefined, "old"]) {
       const verdict = judgeWorkload(workload("a", stamp === undefined ? {} : { stamp }), written);
       expect(verdict).to.include({ state: "failed" });
@@ -89,7 +89,7 @@ describe("the gate's verdict", () => {
 
   it("a workload that is being deleted is no longer restarted by its controller", () => {
     const deleting = judgeWorkload(stamped({ deleting: true }), written);
-    expect(deleting).to.deep.equal({ state: "failed", why: "it is being deleted, so nothing replaces its pods" });
+    expect(deleting).to.deep.equal({ state: "gone", why: "it is being deleted", left: "being-deleted" });
   });
 
   it("compares pods of a Rollout with the template that they are of", () => {
