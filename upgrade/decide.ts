@@ -11,6 +11,7 @@ import { changedConfig, reloaderKeys } from "../components/workload-restarts/rel
 import { placesFor } from "../components/workload-restarts/stages";
 import { surroundingWarnings } from "../components/workload-restarts/surroundings";
 import { hasOnlyNewPods, keepsAll, partitionWarnings } from "../components/workload-restarts/replaced-pods";
+import type { InjectorAnswer } from "../components/workload-restarts/injected";
 import { injectionWarnings } from "../components/workload-restarts/injection-facts";
 import {
   pendingGroups,
@@ -234,7 +235,12 @@ function decideRestarts(
     brokenBefore: one.annotations[BROKEN_ANNOTATION],
     lacking: snapshot.injection.lacking.get(workloadId(one)),
     allNew: hasOnlyNewPods(one),
+    held: isHeldUp(snapshot.injection.answers.get(workloadId(one))),
     keepsAll: keepsAll(one),
   }));
   return planRestarts(named, facts, stamp, recorded, { canaries, exclude, reason }, snapshot.otherWorkloads);
+}
+
+function isHeldUp(answer: InjectorAnswer | undefined): boolean {
+  return answer !== undefined && "problem" in answer && answer.problem === "down";
 }

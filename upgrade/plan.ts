@@ -10,7 +10,7 @@ import type { RuntimeReleaseArgs } from "../components/runtime-release/component
 import type { WorkloadRestartsArgs } from "../components/workload-restarts/component";
 import type { InjectionCheck } from "../components/workload-restarts/cluster/injection";
 import { refusedPods } from "../components/workload-restarts/cluster/refused-pods";
-import { lookAgain } from "../components/workload-restarts/cluster/look-again";
+import { LookAgain } from "../components/workload-restarts/cluster/look-again";
 import { type ConfigurationRef, newSince } from "../components/workload-restarts/cluster/new-since";
 import { representatives } from "../components/workload-restarts/injection-facts";
 import { recordNames } from "../components/workload-restarts/restart-record";
@@ -269,6 +269,7 @@ function restartsArgs(
 ): UpgradePlan["restarts"] {
   if (!config.restarts.enabled) return undefined;
   const { restarts, stamp } = decisions;
+  const again = new LookAgain(client, config.timeouts.injection);
   return {
     plan: restarts,
     stamp,
@@ -277,7 +278,7 @@ function restartsArgs(
     timeoutSeconds: config.timeouts.restart,
     injection: { ...injectionCheck(config, decisions, injection), timeoutSeconds: config.timeouts.injection },
     now: () => clusterTime(client, config.namespace),
-    lookAgain: (target, namedBy) => lookAgain(client, target, namedBy),
+    lookAgain: (target, namedBy) => again.at(target, namedBy),
     newSince: (target) => newSince(client, config.mode, target, configurationOf(config.namespace, chart, decisions)),
     record,
   };
@@ -296,7 +297,10 @@ function injectionCheck(
   { restarts, stampRules }: Decisions,
   injection: Snapshot["injection"],
 ): InjectionCheck {
-  const askAbout = representatives(pendingGroups(restarts).flat(), injection);
+  const pending = pendingGroups(restarts).flat();
+  // Those that are held up by a webhook of their own wait for it when their turn comes, and hold up nobody else.
+  const free = pending.filter(({ held }) => !held);
+  const askAbout = representatives(free.length > 0 ? free : pending, injection);
   return { mode, namespace, webhook, sidecarDeployment: stampRules.sidecarDeployment, askAbout };
 }
 

@@ -1,7 +1,15 @@
 import { ConfigMap } from "@pulumi/kubernetes/core/v1/configMap";
 import type { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { type Ended, type GateResult, type LeftAlone, leftAlone, parseGateResult, reasonOf } from "./ended";
+import {
+  type Ended,
+  type GateResult,
+  type LeftAlone,
+  leftAlone,
+  parseGateResult,
+  reasonOf,
+  refuseHeldUp,
+} from "./ended";
 import { patchResource, restartRollout } from "./patch-resource";
 import { adoptedPatch, restartAt, restartPatch } from "./restart-patch";
 import type { RecordedStamp, RestartPlan, RestartTarget } from "./restarts";
@@ -94,12 +102,17 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
     const start = all.length > 0 ? [this.injectionReady(name, args)] : [];
     const { gates, ended } = this.restartAll(name, args, start);
     const left = ended.apply(leftAlone);
-    this.record(args, gates, left);
+    const record = this.record(args, gates, left);
     // Known once every gate is passed: a run that fails lists nothing that it did not finish.
     const isLeft = ({ skipped }: LeftAlone, id: string) => skipped.some(({ workload }) => workload === id);
-    this.restarted = pulumi
+    const ofAll = pulumi
       .all([left, onceEnded(gates, () => Promise.resolve(all.map(workloadId).sort()))])
       .apply(([after, ids]) => ids.filter((id) => !isLeft(after, id)));
+    // What was held up fails the run, but only when all else is done and recorded.
+    this.restarted = pulumi.all([left, ofAll, record.urn]).apply(([after, ids]) => {
+      refuseHeldUp(after);
+      return ids;
+    });
     this.skipped = left.apply(({ skipped }) => skippedInWords([...args.plan.skipped, ...skipped]));
     this.registerOutputs({ restarted: this.restarted, skipped: this.skipped });
   }

@@ -1,5 +1,8 @@
+import { RunError } from "@pulumi/pulumi";
 import { z } from "zod";
 import { workloadId } from "../../kubernetes/workload";
+import { listed } from "../../shared/listed";
+import { errorText } from "../../shared/user-error";
 import type { RestartTarget } from "./restarts";
 import { keepsOldPods, type SkippedWorkload, type SkipReason } from "./skipped";
 
@@ -49,4 +52,14 @@ export function leftAlone(ended: readonly Ended[]): LeftAlone {
 /** A gate's reason as a plan has it. */
 export function reasonOf(left: NonNullable<GateResult["left"]>, namedBy: string): SkipReason {
   return left === "not-found" ? { code: left, namedBy } : { code: left };
+}
+
+/** @throws RunError that names the workloads which webhooks held up, since their pods keep an old configuration. */
+export function refuseHeldUp({ skipped }: LeftAlone): void {
+  const held = skipped.flatMap(({ workload, why }) => (why.code === "webhook-down" ? [{ workload, ...why }] : []));
+  const [first] = held;
+  if (first === undefined) return;
+  const which = listed(held.map(({ workload }) => workload));
+  const problem = `not restarted, because no new pod of them can be created: ${which} (${first.message}). All others are done`;
+  throw new RunError(errorText(problem, "repair what serves the webhook, then pulumi up again"));
 }

@@ -144,7 +144,7 @@ export function injectionWarnings(
         : `namespace${places.length === 1 ? "" : "s"} ${places.sort().join(", ")}`;
     const said = reason.join(" ");
     if (problem === "down") {
-      return `no pod can be created in ${where} now: ${said}. Repair the webhook: a restart waits for it`;
+      return `no pod can be created in ${where} now: ${said}. Repair the webhook: restarts there wait for it, and come after all others`;
     }
     return (
       `what is injected into MAS pods of ${where} could not be asked by a dry-run, so whether running pods carry it ` +

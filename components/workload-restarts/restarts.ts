@@ -15,6 +15,8 @@ export type WorkloadFacts = Pick<
   deleting?: true;
   /** Its rollout did not get on before. */
   failing?: true;
+  /** No new pod of it can be created now, because a webhook that must answer does not. */
+  held?: boolean;
   /** None of its pods is of an older template. */
   allNew?: boolean;
   /** Stamp on the pod template; undefined before this program first restarted it. */
@@ -82,6 +84,8 @@ export interface RestartTarget {
    * but an earlier run may have ended before they were, so it has a place in the queue.
    */
   waits?: true;
+  /** A webhook that must answer about its new pods does not: it goes after those whose pods can be created. */
+  held?: true;
   /**
    * Marker of an additional restart: the stamp alone would not change what the engine has in its state. Kept as it is
    * on the cluster afterwards, because taking it away would restart once more.
@@ -185,6 +189,7 @@ export function planRestarts(
         ...{ kind, namespace, name, done },
         ...(current && !done && facts.allNew ? { waits: true as const } : {}),
         ...(brokenBefore ? { brokenBefore } : {}),
+        ...(!current && facts.held ? { held: true as const } : {}),
         ...(again === undefined ? {} : { again }),
         ...(kept === undefined ? {} : { reason: kept }),
         ...(why === undefined ? {} : { why }),
@@ -220,12 +225,14 @@ export function pendingGroups(plan: RestartPlan): RestartTarget[][] {
 
 /**
  * The workloads that are restarted or waited for, group by group. Those that were not available before come last, in a
- * group of their own: they must not hold up the others.
+ * group of their own, and after them those whose pods cannot be created: they must not hold up the others.
  */
 export function queuedGroups(plan: RestartPlan): RestartTarget[][] {
   const pending = plan.groups.map(({ targets }) => targets.filter(({ done }) => !done));
-  const sound = pending.map((targets) => targets.filter(({ brokenBefore }) => !brokenBefore));
-  return [...sound, brokenBefore(plan)].filter((targets) => targets.length > 0);
+  const sound = pending.map((targets) => targets.filter(({ brokenBefore: broken, held }) => !broken && !held));
+  const broken = brokenBefore(plan).filter(({ held }) => !held);
+  const heldUp = pending.flat().filter(({ held }) => held);
+  return [...sound, broken, heldUp].filter((targets) => targets.length > 0);
 }
 
 /** The workloads still to restart that are not available before it. */

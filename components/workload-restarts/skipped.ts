@@ -8,6 +8,7 @@ export const skipCode = z.enum([
   "on-delete",
   "partition",
   "being-deleted",
+  "webhook-down",
   "unchanged",
   "not-found",
   "not-restartable",
@@ -22,6 +23,8 @@ export type SkipCode = z.infer<typeof skipCode>;
 export type SkipReason =
   | { readonly code: "excluded" | "no-replicas" | "paused" | "on-delete" | "partition" | "unchanged" }
   | { readonly code: "being-deleted" }
+  /** `message`: what the API server says of a new pod. */
+  | { readonly code: "webhook-down"; readonly message: string }
   | { readonly code: "cron-job" | "job" | "replica-set" }
   /** Something of another kind runs the pods; `how` it is restarted. */
   | { readonly code: "other-controller"; readonly kind: string; readonly how: string }
@@ -44,6 +47,7 @@ const KEEPS_OLD_PODS: Readonly<Record<SkipCode, boolean>> = {
   "on-delete": true,
   partition: true,
   "being-deleted": false,
+  "webhook-down": true,
   unchanged: false,
   "not-found": false,
   // Nobody can say of a kind that is not known.
@@ -77,6 +81,8 @@ export function skipText(why: SkipReason): string {
       return "its partition keeps all of its pods; lower spec.updateStrategy.rollingUpdate.partition, then pulumi up again";
     case "being-deleted":
       return "is being deleted";
+    case "webhook-down":
+      return `no new pod of it can be created now: ${why.message}`;
     case "unchanged":
       return "its injected configuration does not change";
     case "other-controller":

@@ -20,7 +20,7 @@ export function stagesOf(plan: RestartPlan, soakSeconds: number): QueueItem[][] 
   const restarts = (targets: readonly RestartTarget[]) => targets.map((restart) => ({ restart }));
   const groups = queuedGroups(plan);
   const all = plan.groups.find(({ name }) => name === CANARIES)?.targets ?? [];
-  const canaries = all.filter(({ brokenBefore }) => !brokenBefore);
+  const canaries = all.filter(({ brokenBefore, held }) => !brokenBefore && !held);
   if (soakSeconds === 0 || canaries.length === 0) return groups.map(restarts);
   const isCanary = (targets: readonly RestartTarget[]) => targets.some((target) => canaries.includes(target));
   const rest = groups.filter((targets) => !isCanary(targets));

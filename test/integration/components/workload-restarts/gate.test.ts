@@ -1,7 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { z } from "zod";
-import { type MasObject, multiAgentSystem, deployment, namespace, statefulSet, toYaml } from "../../../fixtures/mas";
+import {
+  BEHAVIOR,
+  type MasObject,
+  multiAgentSystem,
+  deployment,
+  namespace,
+  statefulSet,
+  toYaml,
+} from "../../../fixtures/mas";
 import { installIstioCrds, type Istiod, startIstiod } from "../../../../sandbox/istio";
 import type { Tools } from "../../../../sandbox/tools";
 import { eventually } from "../../world/eventually";
@@ -153,6 +161,8 @@ describe("the gate behind each restart", function () {
     const ready = async (status: string) => {
       const conditions = [{ type: "Ready", status }];
       const patch = JSON.stringify({ status: { conditions } });
+      const behavior = status === "False" ? `${BEHAVIOR}=never-ready` : `${BEHAVIOR}-`;
+      await world.kubectl(["annotate", "pod", pod, "-n", NAMESPACE, behavior]);
       await world.kubectl(["patch", "pod", pod, "-n", NAMESPACE, "--subresource=status", "-p", patch]);
     };
     await ready("False");
@@ -258,14 +268,31 @@ describe("the gate behind each restart", function () {
       expect((await pods()).map(proxyOf)).to.deep.equal(Array(4).fill("canary 1.99.0"));
     });
 
-    it("a tag whose control plane is gone: said before anything is restarted", async () => {
+    it("a tag whose control plane is gone: its workloads wait and fail the run, and all others are restarted", async () => {
       canary.kill();
       const added = await watchPods();
       await world.config({ restarts: { reason: "gone" }, timeouts: { injection: 3 } });
       const run = await world.up();
       expect(run.ok).to.equal(false);
-      expect(run.text).to.match(/new pods of Deployment mas-gate\/planner cannot be created: .*failed calling webhook/);
+      expect(run.text).to.contain(`no pod can be created in namespace ${NAMESPACE} now: `);
+      const which = `Deployment/${NAMESPACE}/planner, StatefulSet/${NAMESPACE}/ledger`;
+      expect(run.text).to.match(
+        new RegExp(`not restarted, because no new pod of them can be created: ${which} \\(.*failed calling webhook`),
+      );
       expect(added()).to.deep.equal([]);
+      const isNew = ({ metadata }: z.infer<typeof podSchema>) => metadata.annotations?.[REASON_ANNOTATION] === "gone";
+      expect((await pods(RELOADED)).every(isNew)).to.equal(true);
+
+      // Nothing else is left to do, so it is refused before anything begins.
+      const alone = await world.up();
+      expect(alone.ok).to.equal(false);
+      expect(alone.text).to.match(
+        /new pods of Deployment mas-gate\/planner cannot be created: .*failed calling webhook/,
+      );
+      await canary.start();
+      mustSucceed(await world.up());
+      expect((await pods()).every(isNew)).to.equal(true);
+      mustSucceed(await world.up(["--expect-no-changes"]));
     });
   });
 });

@@ -90,6 +90,25 @@ describe("planRestarts", () => {
     expect(names(pendingGroups(taken))).to.deep.equal([["a"]]);
   });
 
+  it("one whose pods a webhook holds up goes after all others, also after those that were not available", () => {
+    const live = [
+      facts("a", { held: true }),
+      facts("b", { available: 1 }),
+      facts("c"),
+      facts("d", { held: true, available: 0 }),
+    ];
+    const plan = planRestarts(
+      ["a", "b", "c", "d"].map((name) => named(name)),
+      live,
+      "new",
+      old,
+      none,
+    );
+    expect(names(pendingGroups(plan))).to.deep.equal([["c"], ["b"], ["a", "d"]]);
+    const done = planRestarts([named("a")], [facts("a", { held: true, stamp: "new" })], "new", old, none);
+    expect(pendingGroups(done)).to.deep.equal([]);
+  });
+
   it("reports missing, paused, scaled-to-zero, OnDelete, excluded and Pod targets and attempts none of them", () => {
     const live = [
       facts("paused", { paused: true }),

@@ -18,6 +18,7 @@ const WORDS: [why: SkipReason, text: string, keepsOld: boolean][] = [
     true,
   ],
   [{ code: "being-deleted" }, "is being deleted", false],
+  [{ code: "webhook-down", message: "why" }, "no new pod of it can be created now: why", true],
   [{ code: "unchanged" }, "its injected configuration does not change", false],
   [{ code: "not-found", namedBy: "restarts.canaries" }, "not found (named by restarts.canaries)", false],
   [
