@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { ApiError } from "./api";
 import { type ContainerImage, containerImages } from "./container-images";
+import { controllerOf, ownerReference } from "./owner-reference";
 import type { ClusterClient } from "./connect";
 
 /** A pod of a workload, as far as its template, its containers and its state are looked at. */
@@ -8,6 +10,8 @@ export interface RunningPod {
   name: string;
   /** `Kind/namespace/name` of its workload; undefined when it has none that is known. */
   workload?: string;
+  /** Name of the ReplicaSet that it is of; undefined elsewhere. */
+  replicaSet?: string;
   /** Its number in a StatefulSet; undefined elsewhere. */
   ordinal?: number;
   /** Hash of the Argo Rollout's template that it is of; undefined elsewhere. */
@@ -90,15 +94,43 @@ export async function runningPods(
     }));
 }
 
+const replicaSetSchema = z.looseObject({
+  metadata: z.looseObject({ name: z.string(), ownerReferences: z.array(ownerReference).nullish() }),
+});
+
+/**
+ * The same pods with the workloads that own their ReplicaSets. The name of one says so as long as its workload made it;
+ * one that was left over (`kubectl delete --cascade=orphan`) and adopted by another workload keeps its name.
+ */
+export async function withAdopted(
+  client: ClusterClient,
+  namespace: string,
+  pods: readonly RunningPod[],
+  labelSelector?: string,
+): Promise<RunningPod[]> {
+  const select = labelSelector === undefined ? {} : { labelSelector };
+  const type = { apiVersion: "apps/v1", kind: "ReplicaSet" };
+  const sets = await client.list(type, namespace, replicaSetSchema, select).catch((error: unknown) => {
+    if (error instanceof ApiError && error.code === 403) return [];
+    throw error;
+  });
+  const owners = new Map(sets.map(({ metadata }) => [metadata.name, controllerOf(metadata.ownerReferences)]));
+  return pods.map((pod) => {
+    const owner = owners.get(pod.replicaSet ?? "");
+    if (owner?.kind !== "Deployment" && owner?.kind !== "Rollout") return pod;
+    return { ...pod, workload: `${owner.kind}/${namespace}/${owner.name}` };
+  });
+}
+
 /**
  * The workload behind a pod; a Deployment or Rollout owns it through a ReplicaSet that is named after the template's
- * hash.
+ * hash, unless it adopted that: {@link withAdopted}.
  */
 export function ownerOf(
   { namespace, name: podName }: { namespace: string; name: string },
   labels: Readonly<Record<string, string>>,
   owners: readonly { kind: string; name: string; controller?: boolean | null }[],
-): Pick<RunningPod, "workload" | "ordinal" | "rolloutHash"> {
+): Pick<RunningPod, "workload" | "ordinal" | "rolloutHash" | "replicaSet"> {
   const owner = owners.find(({ controller }) => controller === true);
   if (!owner) return {};
   const { kind, name } = owner;
@@ -116,8 +148,8 @@ export function ownerOf(
     const suffix = `-${labels[label] ?? ""}`;
     if (suffix !== "-" && name.endsWith(suffix)) {
       const workload = `${of}/${namespace}/${name.slice(0, -suffix.length)}`;
-      return of === "Rollout" ? { workload, rolloutHash: suffix.slice(1) } : { workload };
+      return { replicaSet: name, workload, ...(of === "Rollout" ? { rolloutHash: suffix.slice(1) } : {}) };
     }
   }
-  return {};
+  return { replicaSet: name };
 }

@@ -3,7 +3,7 @@ import { ApiError, UnreachableError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { dig } from "../../../kubernetes/objects";
 import { rolloutOf } from "../../../kubernetes/rollout";
-import { type RunningPod, runningPods } from "../../../kubernetes/running-pods";
+import { type RunningPod, runningPods, withAdopted } from "../../../kubernetes/running-pods";
 import { workloadId } from "../../../kubernetes/workload";
 import { type LiveWorkload, readWorkload, readWorkloads } from "../../../kubernetes/workloads";
 import type { GateJob } from "../gate-job";
@@ -110,8 +110,11 @@ async function othersUnderWay(client: ClusterClient, { kind, namespace, name }: 
 }
 
 async function podsOf(client: ClusterClient, live: LiveWorkload): Promise<RunningPod[] | undefined> {
-  const pods = await orForbidden(runningPods(client, live.namespace, live.podSelector));
-  return pods?.filter(({ workload }) => workload === workloadId(live));
+  const { namespace, podSelector } = live;
+  const pods = await orForbidden(runningPods(client, namespace, podSelector));
+  const isOwn = ({ workload }: RunningPod) => workload === workloadId(live);
+  const all = pods?.every(isOwn) === false ? await withAdopted(client, namespace, pods, podSelector) : pods;
+  return all?.filter(isOwn);
 }
 
 const event = z.looseObject({

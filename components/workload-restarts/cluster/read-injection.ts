@@ -1,6 +1,6 @@
 import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
-import { type RunningPod, runningPods } from "../../../kubernetes/running-pods";
+import { type RunningPod, runningPods, withAdopted } from "../../../kubernetes/running-pods";
 import { dig, isMap } from "../../../kubernetes/objects";
 import { isAsked, podWebhooks, selectedKeys } from "../../../kubernetes/webhooks";
 import { workloadId } from "../../../kubernetes/workload";
@@ -27,7 +27,10 @@ export async function readInjection(
   const answered = workloads.filter((one) => "injected" in (answers.get(workloadId(one)) ?? {}));
   const namespaces = [...new Set(answered.map(({ namespace }) => namespace))].sort();
   const pods = await Promise.all(
-    namespaces.map(async (namespace) => ({ namespace, of: await list(client, namespace) })),
+    namespaces.map(async (namespace) => {
+      const own = answered.filter((one) => one.namespace === namespace);
+      return { namespace, of: await list(client, namespace, own) };
+    }),
   );
   const unlisted = pods.flatMap(({ namespace, of }) => (of === undefined ? [namespace] : []));
   const listed = pods.flatMap(({ of }) => of ?? []);
@@ -58,9 +61,17 @@ async function labelsOf(client: ClusterClient, name: string): Promise<Record<str
   }
 }
 
-async function list(client: ClusterClient, namespace: string): Promise<RunningPod[] | undefined> {
+async function list(
+  client: ClusterClient,
+  namespace: string,
+  workloads: readonly LiveWorkload[],
+): Promise<RunningPod[] | undefined> {
   try {
-    return await runningPods(client, namespace);
+    const pods = await runningPods(client, namespace);
+    const misses = (one: LiveWorkload) =>
+      pods.filter(({ workload }) => workload === workloadId(one)).length < one.replicas;
+    const byReplicaSet = workloads.filter(({ kind }) => kind === "Deployment" || kind === "Rollout");
+    return byReplicaSet.some(misses) ? await withAdopted(client, namespace, pods) : pods;
   } catch (error) {
     if (error instanceof ApiError && error.code === 403) return undefined;
     throw error;

@@ -159,6 +159,24 @@ describe("what injectors of others do to MAS pods", function () {
     expect(later.warnings.join()).to.contain(`MAS pods of Deployment/${at}/a-skips could not be asked`);
   });
 
+  it("pods of a Deployment that adopted the ReplicaSet of another one", async () => {
+    const at = "adopted";
+    const made = deployment(at, "first", OPTIONS);
+    await running(at, made);
+    await world.kubectl("delete", "deployment", "first", "-n", at, "--cascade=orphan");
+    await running(at, { ...made, metadata: { ...made.metadata, name: "second" } });
+    const sets = await world.kubectl("get", "replicasets", "-n", at, "-o", "name");
+    expect(sets).to.match(/^replicaset.apps\/first-\w+$/);
+    await world.apply(injector.webhook(HOOK));
+    await eventually(async () =>
+      expect([...(await look(at)).injection.lacking]).to.deep.equal([
+        [`Deployment/${at}/second`, "1 of 1 pods: has no container casa-proxy"],
+      ]),
+    );
+    expect((await gate(at, "Deployment", "second")).stderr).to.equal("");
+    expect(await containers(at, "first")).to.deep.equal(["agent casa-proxy"]);
+  });
+
   it("webhooks that select by labels which controllers set", async () => {
     const at = "selected";
     const objectSelector = { matchExpressions: [{ key: "controller-revision-hash", operator: "DoesNotExist" }] };
