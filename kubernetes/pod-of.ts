@@ -69,14 +69,17 @@ function ownLabels({ kind, name, firstOrdinal = 0 }: PodSource): Record<string, 
   if (kind === "Job")
     return name.length > MOST_OF_LABEL ? {} : { "job-name": name, "batch.kubernetes.io/job-name": name };
   if (kind === "DaemonSet") return { "controller-revision-hash": HASH, "pod-template-generation": "1" };
+  if (kind === "Job") return short({ "job-name": name, "batch.kubernetes.io/job-name": name });
   if (kind !== "StatefulSet") return {};
-  const labels = {
+  return short({
     "apps.kubernetes.io/pod-index": `${firstOrdinal}`,
     "controller-revision-hash": `${name}-${HASH}`,
     "statefulset.kubernetes.io/pod-name": `${name}-${firstOrdinal}`,
-  };
-  return Object.fromEntries(Object.entries(labels).filter(([, value]) => value.length <= MOST_OF_LABEL));
+  });
 }
+
+const short = (labels: Record<string, string>) =>
+  Object.fromEntries(Object.entries(labels).filter(([, value]) => value.length <= MOST_OF_LABEL));
 
 function mapAt(metadata: unknown, field: string): Record<string, unknown> {
   const found = dig(metadata, field);

@@ -12,6 +12,7 @@ import { placesFor } from "../components/workload-restarts/stages";
 import { surroundingWarnings } from "../components/workload-restarts/surroundings";
 import { hasOnlyNewPods, keepsAll, partitionWarnings } from "../components/workload-restarts/replaced-pods";
 import type { InjectorAnswer } from "../components/workload-restarts/injected";
+import { laterPodWarnings } from "../components/workload-restarts/later-pods";
 import { injectionWarnings } from "../components/workload-restarts/injection-facts";
 import {
   pendingGroups,
@@ -155,6 +156,7 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
         places,
         changes: changedConfig(stable(installedObjects ?? []), stable(chart.fixed.objects), config.namespace),
       }),
+      ...laterWarnings(config, snapshot),
       ...injectionWarnings(config.mode, snapshot.injection, pendingGroups(restarts).flat()),
       ...gate.warnings,
     ],
@@ -239,6 +241,13 @@ function decideRestarts(
     keepsAll: keepsAll(one),
   }));
   return planRestarts(named, facts, stamp, recorded, { canaries, exclude, reason }, snapshot.otherWorkloads);
+}
+
+function laterWarnings({ mode, webhook }: UpgradeConfig, { injection }: Snapshot): string[] {
+  const revisions = [...injection.answers.values()].flatMap((one) =>
+    "injected" in one ? (one.injected.revision ?? []) : [],
+  );
+  return laterPodWarnings(mode, { webhooks: injection.webhooks, webhook, revisions }, injection.later);
 }
 
 function isHeldUp(answer: InjectorAnswer | undefined): boolean {

@@ -7,7 +7,7 @@ import { listCasaPolicies, listMultiAgentSystems } from "../components/workload-
 import { readSurroundings } from "../components/workload-restarts/cluster/read-surroundings";
 import { readOtherWorkloads } from "../components/workload-restarts/cluster/other-workloads";
 import type { OtherWorkload } from "../components/workload-restarts/other-kinds";
-import { readInjection } from "../components/workload-restarts/cluster/read-injection";
+import { laterSources, readInjection } from "../components/workload-restarts/cluster/read-injection";
 import { type InjectionFacts, NO_INJECTION_FACTS } from "../components/workload-restarts/injection-facts";
 import { parseRecord, recordNames } from "../components/workload-restarts/restart-record";
 import type { RecordedStamp } from "../components/workload-restarts/restarts";
@@ -197,9 +197,9 @@ async function readMasWorkloads(
   const isMas = ({ namespace, name, refersTo }: LiveWorkload) =>
     [name, refersTo?.name ?? name].some((one) => mas.has(`${namespace}/${one}`));
   const ofMas = workloads.filter((one) => one.replicas > 0 && isMas(one));
-  const [otherWorkloads, injection, surroundings] = await Promise.all([
-    readOtherWorkloads(client, named, workloads),
-    readInjection(client, { mode, webhook }, ofMas),
+  const otherWorkloads = await readOtherWorkloads(client, named, workloads);
+  const [injection, surroundings] = await Promise.all([
+    readInjection(client, { mode, webhook }, ofMas, laterSources(workloads.filter(isMas), otherWorkloads)),
     readSurroundings(client, [...new Set(ofMas.map(({ namespace }) => namespace))]),
   ]);
   return { systems, policies, workloads, unlisted, otherWorkloads, injection, surroundings };

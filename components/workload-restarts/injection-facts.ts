@@ -4,6 +4,7 @@ import { isOfIstio, type PodWebhook } from "../../kubernetes/webhooks";
 import { type WorkloadKind, workloadId } from "../../kubernetes/workload";
 import type { LiveWorkload } from "../../kubernetes/workloads";
 import { type Injected, injectedInto, type InjectionMode, type InjectorAnswer, lacks, loses } from "./injected";
+import type { LaterPods } from "./later-pods";
 import { isOfTemplate, replacedPods } from "./replaced-pods";
 
 /** What is known of the injection into MAS pods before anything is decided. */
@@ -18,6 +19,8 @@ export interface InjectionFacts {
   readonly askedAlone: ReadonlySet<string>;
   /** Mutating webhooks for pods; undefined when they may not be listed. */
   readonly webhooks?: readonly PodWebhook[];
+  /** What would become of the next pods of those that have none now. */
+  readonly later: readonly LaterPods[];
   /** Namespaces whose pods may not be listed, so that nothing is compared there. */
   readonly unlisted: readonly string[];
 }
@@ -31,7 +34,7 @@ export interface Losing {
 }
 
 export const NO_INJECTION_FACTS: InjectionFacts = {
-  ...{ answers: new Map(), lacking: new Map(), losing: new Map(), askedAlone: new Set(), unlisted: [] },
+  ...{ answers: new Map(), lacking: new Map(), losing: new Map(), askedAlone: new Set(), unlisted: [], later: [] },
 };
 
 /** For each workload whose pods lack something of what its new pods would get: how many, and what. */

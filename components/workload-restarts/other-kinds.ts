@@ -8,6 +8,8 @@ export interface OtherWorkload {
   readonly name: string;
   /** Of a kind that is known by its pods only. */
   readonly apiVersion?: string;
+  /** Pod template of a CronJob, or of a Job that is not finished. */
+  readonly template?: { readonly metadata?: object | null; readonly spec?: object };
 }
 
 /** What else a name means, for those that are no workload that is restarted. */

@@ -21,6 +21,11 @@ export interface KnownInjectors {
   revisions?: readonly string[];
 }
 
+/** What the pods are of, and what webhooks and Istio's injector go by. */
+export type UninjectedPods = Pick<LiveWorkload, "namespace" | "podLabels" | "podAnnotations" | "name" | "template"> & {
+  readonly kind: string;
+};
+
 const INJECT = "sidecar.istio.io/inject";
 const REVISION = "istio.io/rev";
 const NAMESPACE_WIDE = "istio-injection";
@@ -35,7 +40,7 @@ type Labels = Readonly<Record<string, string>>;
 export function whyNotInjected(
   mode: InjectionMode,
   { webhooks, webhook, revisions = [] }: KnownInjectors,
-  workload: Pick<LiveWorkload, "namespace" | "podLabels" | "podAnnotations" | "kind" | "name" | "template">,
+  workload: UninjectedPods,
   namespaceLabels: Labels,
 ): NotInjected {
   const { namespace, podLabels, podAnnotations, kind, name } = workload;

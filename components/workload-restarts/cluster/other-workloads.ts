@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
+import { dig, digList } from "../../../kubernetes/objects";
+import { podTemplate } from "../../../kubernetes/workload-schema";
 import { controllerOf, ownerReference } from "../../../kubernetes/owner-reference";
 import type { LiveWorkload } from "../../../kubernetes/workloads";
 import type { OtherWorkload } from "../other-kinds";
@@ -44,10 +46,22 @@ async function lookUp(client: ClusterClient, { namespace, name }: { namespace: s
   const kinds = await Promise.all(
     KINDS.map(async (type) => {
       const live = await orNothing(client.api.get(type, namespace, name), undefined);
-      return live === undefined ? [] : [{ kind: type.kind, namespace, name }];
+      if (live === undefined) return [];
+      const template = templateOf(type.kind, live);
+      return [{ kind: type.kind, namespace, name, ...(template ? { template } : {}) }];
     }),
   );
   return kinds.flat();
+}
+
+/** The template of the pods that a CronJob's next run has, or a Job that is not finished. */
+function templateOf(kind: (typeof KINDS)[number]["kind"], live: unknown): OtherWorkload["template"] {
+  const spec = kind === "CronJob" ? dig(live, "spec", "jobTemplate", "spec") : dig(live, "spec");
+  const isFinished = digList(live, "status", "conditions").some(
+    (one) => dig(one, "status") === "True" && ["Complete", "Failed"].includes(String(dig(one, "type"))),
+  );
+  if ((kind !== "CronJob" && kind !== "Job") || isFinished) return undefined;
+  return podTemplate.safeParse(dig(spec, "template")).data;
 }
 
 /** What of any kind runs pods, or has workloads of its own, under these names: its pods and they say so. */

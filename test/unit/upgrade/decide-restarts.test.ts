@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import type { InjectorAnswer } from "../../../components/workload-restarts/injected";
 import { ours, outcomeOf, revision, type Situation, stampOf, system, workload } from "./situation";
 
 const [OLD, NEW] = [stampOf("0.1.0"), stampOf("0.2.0")];
@@ -45,6 +46,20 @@ describe("restarts that the release gives no reason for", () => {
     });
     expect(outcome).to.include({ restart: "bare stamped rolling", skipped: "paused paused", stale: "paused" });
     expect(outcome.again, "of one that is only waited for nothing is changed").to.equal("bare stamped");
+  });
+
+  it("what has no pods now: told where the next ones would come without a proxy, or not at all", () => {
+    const asleep = workload("asleep", { replicas: 0 });
+    const later = (answer: InjectorAnswer) => ({ ...asleep, kind: "CronJob", answer, namespaceLabels: {} });
+    const told = (answer: InjectorAnswer) =>
+      outcomeOf({ ...DONE, injection: { later: [later(answer)] } }).warnings?.join();
+    expect(told({ injected: { containers: [] } })).to.contain(
+      "the next ones would come without a proxy: CronJob/mas/asleep",
+    );
+    expect(told({ problem: "refused", message: "why" })).to.contain(
+      "could not be created as things are: CronJob/mas/asleep (why)",
+    );
+    expect(told({ injected: { containers: [{ name: "istio-proxy", image: "p", init: false }] } })).to.equal("");
   });
 
   it("workloads that are not available before the upgrade: told and restarted last, or a refusal", () => {

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { injectionProblem } from "../../../../components/workload-restarts/cluster/injection";
-import { readInjection } from "../../../../components/workload-restarts/cluster/read-injection";
+import { readOtherWorkloads } from "../../../../components/workload-restarts/cluster/other-workloads";
+import { laterPodWarnings } from "../../../../components/workload-restarts/later-pods";
+import { laterSources, readInjection } from "../../../../components/workload-restarts/cluster/read-injection";
 import { injectionWarnings, representatives } from "../../../../components/workload-restarts/injection-facts";
 import { STAMP_ANNOTATION } from "../../../../components/workload-restarts/stamp";
 import { readWorkloads } from "../../../../kubernetes/workloads";
@@ -157,6 +159,43 @@ describe("what injectors of others do to MAS pods", function () {
     injector.image = "registry.example/casa/sidecar:1";
     expect([...later.injection.lacking.keys()]).to.deep.equal([`Deployment/${at}/b-normal`]);
     expect(later.warnings.join()).to.contain(`MAS pods of Deployment/${at}/a-skips could not be asked`);
+  });
+
+  it("what has no pods now: the review says what the next ones would lack, and changes nothing", async () => {
+    const at = "asleep";
+    await world.apply(injector.webhook(HOOK));
+    await sleep(1000);
+    const skips = annotated(at, "skips", { [LEFT_OUT]: "yes" });
+    await running(at, deployment(at, "scaled", { replicas: 0 }), patched(skips, { replicas: 0 }));
+    const cronJob = (name: string, annotations: object, more: object = {}) => ({
+      ...{ apiVersion: "batch/v1", kind: "CronJob", metadata: { namespace: at, name } },
+      spec: {
+        schedule: "0 0 1 1 *",
+        jobTemplate: {
+          spec: {
+            template: {
+              metadata: { annotations },
+              spec: { restartPolicy: "Never", containers: [{ name: "run", image: "x" }], ...more },
+            },
+          },
+        },
+      },
+    });
+    await world.apply(
+      cronJob("nightly", { [LEFT_OUT]: "yes" }),
+      cronJob("sound", {}),
+      cronJob("stranger", {}, { serviceAccountName: "nobody" }),
+    );
+    const workloads = await readWorkloads(world.client, [at]);
+    const named = ["nightly", "sound", "stranger"].map((name) => ({ namespace: at, name, group: "explicit" }));
+    const others = await readOtherWorkloads(world.client, named, workloads);
+    const { webhooks, later } = await readInjection(world.client, CILIUM, [], laterSources(workloads, others));
+    const why = "its own settings leave such pods out";
+    const [without = "", refused = "", ...rest] = laterPodWarnings("cilium", { webhooks, webhook: HOOK }, later);
+    expect(without).to.contain(`Deployment/${at}/skips`).and.to.contain(`CronJob/${at}/nightly`).and.to.contain(why);
+    expect(without).not.to.contain("scaled").and.not.to.contain("sound");
+    expect(refused).to.contain(`CronJob/${at}/stranger (`).and.to.contain("nobody");
+    expect(rest).to.deep.equal([]);
   });
 
   it("pods of a Deployment that adopted the ReplicaSet of another one", async () => {
