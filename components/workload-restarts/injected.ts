@@ -60,14 +60,22 @@ export function injectedInto(
 ): Injected {
   const status = mode === "istio" ? statusOf(pod.annotations[ISTIO_STATUS]) : undefined;
   if (mode === "istio" && !status) return NOTHING;
-  const own = new Set(containerImages(template).map(({ name }) => name));
+  const own = new Set(
+    containerImages(template).flatMap(({ name, image }) => (mode === "istio" && isFilledIn(name, image) ? [] : [name])),
+  );
   const added = new Set([...(status?.initContainers ?? []), ...(status?.containers ?? [])]);
   const containers = pod.containers
-    .filter(({ name }) => (status ? added.has(name) : !own.has(name)))
+    .filter(({ name }) => !own.has(name) && (status === undefined || added.has(name)))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const revision = status && (pod.annotations[REVISION] ?? status.revision);
   return { containers, ...(revision ? { revision } : {}) };
 }
+
+/**
+ * Whether a container of a template is Istio's all the same: a gateway's, whose image the injector sets, or one that
+ * changes the proxy's settings. A template for proxyless gRPC names the agent's own containers, too, which are not.
+ */
+const isFilledIn = (name: string, image: string) => image === "auto" || name.startsWith("istio-");
 
 function statusOf(text: string | undefined): z.infer<typeof istioStatus> | undefined {
   if (text === undefined) return undefined;

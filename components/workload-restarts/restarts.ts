@@ -166,7 +166,9 @@ export function planRestarts(
     const current = why === undefined && runsUnder(facts, recorded) === desiredStamp;
     // What was restarted before somebody set a partition stays restarted.
     const obstacle = whyNot(current ? { ...facts, keepsAll: false } : facts, settings.exclude);
-    if (obstacle) {
+    // Nothing changes for one that needs no restart, whatever would stand in its way; of old pods it is told.
+    const isMoot = current && facts.allNew === true && (obstacle?.code === "paused" || obstacle?.code === "on-delete");
+    if (obstacle && !isMoot) {
       plan.skipped.push({ workload: id, why: obstacle });
       // Scaled up while the upgrade runs, it may have pods that are older than the configuration.
       const mayBeOld = keepsOldPods(obstacle.code) || obstacle.code === "no-replicas";
@@ -184,7 +186,7 @@ export function planRestarts(
       // Once restarted it counts as done whether it became available or not: nothing was lost by the restart.
       const wasBroken = current && facts.brokenBefore === desiredStamp;
       const brokenBefore = wasBroken || (!current && (facts.available < facts.replicas || facts.failing === true));
-      const done = current && (facts.rolledOut || wasBroken);
+      const done = current && (facts.rolledOut || wasBroken || isMoot);
       const target: RestartTarget = {
         ...{ kind, namespace, name, done },
         ...(current && !done && facts.allNew ? { waits: true as const } : {}),

@@ -27,7 +27,7 @@ describe("what Istio's injector says of MAS pods", function () {
     await installIstioCrds(world.cluster, world.tools);
     // Started before there is an injector.
     await world.apply(
-      ...["wide", "by-pod", "unserved", "ambient", "off"].map((name) => ({
+      ...["wide", "by-pod", "unserved", "ambient", "off", "templates"].map((name) => ({
         ...namespace(name),
         metadata: { name, labels: LABELS[name] ?? {} },
       })),
@@ -38,7 +38,16 @@ describe("what Istio's injector says of MAS pods", function () {
       deployment("unserved", "agent", OPTIONS),
       deployment("ambient", "agent", OPTIONS),
       deployment("off", "agent", OPTIONS),
+      deployment("templates", "grpc", OPTIONS),
+      deployment("templates", "gateway", OPTIONS),
     );
+    await patchTemplate("templates", "grpc", { annotations: { "inject.istio.io/templates": "grpc-agent" } });
+    await patchTemplate("templates", "gateway", { annotations: { "inject.istio.io/templates": "gateway" } });
+    const proxy = [
+      { op: "replace", path: "/spec/template/spec/containers", value: [{ name: "istio-proxy", image: "auto" }] },
+    ];
+    const patch = JSON.stringify(proxy);
+    await world.kubectl("patch", "deployment", "gateway", "-n", "templates", "--type=json", "-p", patch);
     await labelPods("wide", "opted-out", { "sidecar.istio.io/inject": "false" });
     await labelPods("by-pod", "agent", { "sidecar.istio.io/inject": "true" });
     for (const name of Object.keys(LABELS)) await available(name);
@@ -48,6 +57,7 @@ describe("what Istio's injector says of MAS pods", function () {
 
   const LABELS: Record<string, Record<string, string>> = {
     wide: { "istio-injection": "enabled" },
+    templates: { "istio-injection": "enabled" },
     "by-pod": {},
     unserved: { "istio.io/rev": "1-99" },
     ambient: { "istio.io/dataplane-mode": "ambient" },
@@ -110,6 +120,17 @@ describe("what Istio's injector says of MAS pods", function () {
       expect(gate.exitCode, name).to.equal(0);
     }
     expect((await read("wide", "by-pod")).injection.lacking.size).to.equal(0);
+  });
+
+  it("templates of another kind: proxyless gRPC, whose template names the agent's own container, and a gateway", async () => {
+    const proxy = "1 of 1 pods: has no container istio-proxy";
+    expect(Object.fromEntries((await read("templates")).injection.lacking)).to.deep.equal({
+      "Deployment/templates/gateway": proxy,
+      "Deployment/templates/grpc": proxy,
+    });
+    for (const name of ["grpc", "gateway"]) expect((await restart("templates", name, "s1")).stderr, name).to.equal("");
+    expect((await read("templates")).injection.lacking.size).to.equal(0);
+    expect(await factsOf("templates")).to.deep.include({ labelled: true });
   });
 
   it("a set-up by pod label is in order; others are told for what they are, with a fix that is right", async () => {

@@ -40,6 +40,13 @@ describe("what was injected into a pod", () => {
     ]);
   });
 
+  it("istio: containers of the template that its injector only changes are the agent's, unless it fills them in", () => {
+    const pod = { annotations: status("istio-proxy", "agent"), containers };
+    expect(injectedInto("istio", pod, TEMPLATE).containers).to.deep.equal([container("istio-proxy")]);
+    const gateway = { containers: [...TEMPLATE.containers, { name: "istio-proxy", image: "auto" }] };
+    expect(injectedInto("istio", pod, gateway).containers).to.deep.equal([container("istio-proxy")]);
+  });
+
   it("reads the API server's answer; the revision is the annotation's", () => {
     const answer = {
       metadata: { annotations: { ...status("istio-proxy"), "istio.io/rev": "canary" } },

@@ -137,6 +137,20 @@ describe("planRestarts", () => {
     ]);
   });
 
+  it("of one that needs no restart nothing is told because it is paused or OnDelete, unless pods of it are old", () => {
+    const obstacles = [{ paused: true }, { updateStrategy: "OnDelete" }];
+    for (const obstacle of obstacles) {
+      const skip = (extra: object) =>
+        planRestarts([named("a")], [facts("a", { ...obstacle, ...extra })], "old", old, none).skipped[0]?.why.code;
+      expect(skip({ allNew: true })).to.equal("unchanged");
+      expect(skip({ allNew: false })).to.be.oneOf(["paused", "on-delete"]);
+      const stamped = facts("a", { ...obstacle, stamp: "old", allNew: true, rolledOut: false });
+      const plan = planRestarts([named("a")], [stamped], "old", old, none);
+      expect(plan.skipped).to.deep.equal([]);
+      expect(plan.groups[0]?.targets[0]?.done).to.equal(true);
+    }
+  });
+
   it("restarts a workload that was paused during an earlier upgrade once it is resumed", () => {
     const recorded = { stamp: "new", stale: ["Deployment/mas/a"] };
     const plan = planRestarts([named("a"), named("b")], [facts("a"), facts("b")], "new", recorded, none);
