@@ -8,6 +8,12 @@ export interface ImageReference {
   readonly digest?: string;
 }
 
+/** Whether two references are of one image, wherever it is taken from: a mirror has another path before the name. */
+export function isSameImage(a: string, b: string): boolean {
+  const [one, other] = [parseImage(a), parseImage(b)];
+  return one.name === other.name && one.tag === other.tag && one.digest === other.digest;
+}
+
 /** Reads an image reference. */
 export function parseImage(image: string): ImageReference {
   const [path = "", digest] = image.split("@");

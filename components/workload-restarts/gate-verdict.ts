@@ -1,7 +1,7 @@
 import type { RunningPod } from "../../kubernetes/running-pods";
 import type { LiveWorkload } from "../../kubernetes/workloads";
 import { progressOf } from "../../kubernetes/workloads";
-import { injectedInto, type InjectionMode, type InjectorAnswer, lacks } from "./injected";
+import { injectedInto, type InjectionMode, type InjectorAnswer, podLacks } from "./injected";
 import { isOfTemplate, keptByPartition, replacedPods } from "./replaced-pods";
 import {
   AGAIN_ANNOTATION,
@@ -88,7 +88,7 @@ export function judgePods(
     return { state: "waiting", why: `the injector does not answer, so its pods cannot be compared: ${answer.message}` };
   }
   for (const pod of own.filter((one) => isOfTemplate(live, one))) {
-    const what = lacks(injectedInto(mode, pod, live.template.spec), answer.injected);
+    const what = podLacks(mode, pod, live.template.spec, answer);
     if (what !== undefined) return { state: "failed", why: `pod ${pod.name} ${what}`, mayPass: true };
   }
   return { state: "done" };

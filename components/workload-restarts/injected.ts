@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type ContainerImage, containerImages } from "../../kubernetes/container-images";
+import { isSameImage } from "../../kubernetes/image";
 import { dig, isMap } from "../../kubernetes/objects";
 import { isOfIstio, type PodWebhook } from "../../kubernetes/webhooks";
 import type { PodProblem } from "../../kubernetes/try-pod";
@@ -17,7 +18,9 @@ export interface Injected {
 }
 
 /** What the injector says about a pod of a workload, or why it says nothing. */
-export type InjectorAnswer = { readonly injected: Injected } | PodProblem;
+export type InjectorAnswer =
+  /** `containers`: all of the pod as it would be. */
+  { readonly injected: Injected; readonly containers?: readonly ContainerImage[] } | PodProblem;
 
 /** The annotation in which Istio's injector says what it added. */
 const ISTIO_STATUS = "sidecar.istio.io/status";
@@ -101,7 +104,11 @@ export function injectedIntoAnswer(mode: InjectionMode, answer: unknown, templat
  * What a running pod lacks of what the injector puts into a new one, in words; undefined when it lacks nothing. A pod
  * that has what the injector would leave out by now lacks nothing: a restart would only take it away.
  */
-export function lacks(has: Injected, wanted: Injected): string | undefined {
+export function lacks(
+  has: Injected,
+  wanted: Injected,
+  isSame: (a: string, b: string) => boolean = (a, b) => a === b,
+): string | undefined {
   if (wanted.containers.length === 0) return undefined;
   const found = new Map(has.containers.map((one) => [one.name, one]));
   const missing = wanted.containers
@@ -112,7 +119,7 @@ export function lacks(has: Injected, wanted: Injected): string | undefined {
   for (const { name, image, init } of wanted.containers) {
     const now = found.get(name);
     if (now === undefined) continue;
-    if (now.image !== image) other(`of ${now.image}, the injector's is ${image}`, name);
+    if (!isSame(now.image, image)) other(`of ${now.image}, the injector's is ${image}`, name);
     if (now.init !== init) other(`as ${placeText(now.init)}, the injector's is ${placeText(init)}`, name);
   }
   // First, because a preview shows the beginning of it only.
@@ -123,6 +130,30 @@ export function lacks(has: Injected, wanted: Injected): string | undefined {
   const images = [...others].map(([change, names]) => `has ${names.join(" and ")} ${change}`);
   const all = [...missing, ...revision, ...images];
   return all.length === 0 ? undefined : all.join(", ");
+}
+
+/** The same of a pod beside the API server's answer for one of its template. */
+export function podLacks(
+  mode: InjectionMode,
+  pod: { annotations: Readonly<Record<string, string>>; containers: readonly ContainerImage[] },
+  template: unknown,
+  answer: Exclude<InjectorAnswer, PodProblem>,
+): string | undefined {
+  const isSame = isMirrored(pod.containers, answer.containers ?? [], template) ? isSameImage : undefined;
+  return lacks(injectedInto(mode, pod, template), answer.injected, isSame);
+}
+
+/**
+ * Whether a webhook that takes images from a mirror was at work for one of both and not for the other: it is new, or
+ * leaves alone what is only tried. The agent's own containers show it, which no injector changes.
+ */
+function isMirrored(has: readonly ContainerImage[], tried: readonly ContainerImage[], template: unknown): boolean {
+  const own = new Set(containerImages(template).map(({ name }) => name));
+  const next = new Map(tried.map(({ name, image }) => [name, image]));
+  return has.some(({ name, image }) => {
+    const other = next.get(name);
+    return own.has(name) && other !== undefined && other !== image && isSameImage(other, image);
+  });
 }
 
 /** A sidecar among the init containers is a native one. */

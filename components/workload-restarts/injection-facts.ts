@@ -1,9 +1,10 @@
 import { listed } from "../../shared/listed";
 import type { RunningPod } from "../../kubernetes/running-pods";
+import type { PodProblem } from "../../kubernetes/try-pod";
 import { isOfIstio, type PodWebhook } from "../../kubernetes/webhooks";
 import { type WorkloadKind, workloadId } from "../../kubernetes/workload";
 import type { LiveWorkload } from "../../kubernetes/workloads";
-import { type Injected, injectedInto, type InjectionMode, type InjectorAnswer, lacks, loses } from "./injected";
+import { injectedInto, type InjectionMode, type InjectorAnswer, loses, podLacks } from "./injected";
 import type { LaterPods } from "./later-pods";
 import { isOfTemplate, replacedPods } from "./replaced-pods";
 
@@ -45,8 +46,8 @@ export function lackingPods(
   pods: readonly RunningPod[],
 ): Map<string, string> {
   const found = new Map<string, string>();
-  for (const { workload, own, wanted } of compared(workloads, answers, pods)) {
-    const lacking = own.flatMap((pod) => lacks(injectedInto(mode, pod, workload.template.spec), wanted) ?? []);
+  for (const { workload, own, answer } of compared(workloads, answers, pods)) {
+    const lacking = own.flatMap((pod) => podLacks(mode, pod, workload.template.spec, answer) ?? []);
     const [what] = [...new Set(lacking)].sort();
     if (what !== undefined) found.set(workloadId(workload), `${lacking.length} of ${own.length} pods: ${what}`);
   }
@@ -65,7 +66,8 @@ export function losingPods(
   isAskedAbout: (workload: LiveWorkload) => boolean,
 ): Map<string, Losing> {
   const found = new Map<string, Losing>();
-  for (const { workload, own, wanted } of compared(workloads, answers, pods)) {
+  for (const { workload, own, answer } of compared(workloads, answers, pods)) {
+    const wanted = answer.injected;
     if (mode === "istio" && wanted.containers.length > 0) continue;
     const lost = own.flatMap((pod) => loses(injectedInto(mode, pod, workload.template.spec), wanted));
     const names = [...new Set(lost)].sort();
@@ -79,7 +81,7 @@ function compared(
   workloads: readonly LiveWorkload[],
   answers: ReadonlyMap<string, InjectorAnswer>,
   pods: readonly RunningPod[],
-): { workload: LiveWorkload; own: RunningPod[]; wanted: Injected }[] {
+): { workload: LiveWorkload; own: RunningPod[]; answer: Exclude<InjectorAnswer, PodProblem> }[] {
   const byWorkload = new Map<string, RunningPod[]>();
   for (const pod of pods) {
     if (pod.workload !== undefined) byWorkload.set(pod.workload, [...(byWorkload.get(pod.workload) ?? []), pod]);
@@ -88,7 +90,7 @@ function compared(
     const answer = answers.get(workloadId(workload));
     if (!answer || !("injected" in answer)) return [];
     const own = replacedPods(workload, byWorkload.get(workloadId(workload)) ?? []);
-    return [{ workload, own: own.filter((pod) => isOfTemplate(workload, pod)), wanted: answer.injected }];
+    return [{ workload, own: own.filter((pod) => isOfTemplate(workload, pod)), answer }];
   });
 }
 

@@ -1,3 +1,4 @@
+import { containerImages } from "../../../kubernetes/container-images";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { dig, digList } from "../../../kubernetes/objects";
 import type { PodSource } from "../../../kubernetes/pod-of";
@@ -16,7 +17,9 @@ export async function askInjector(
   workload: PodSource,
 ): Promise<InjectorAnswer> {
   const answer = await tryPod(client, workload);
-  return "problem" in answer ? answer : { injected: injectedIntoAnswer(mode, answer.pod, workload.template.spec) };
+  if ("problem" in answer) return answer;
+  const injected = injectedIntoAnswer(mode, answer.pod, workload.template.spec);
+  return { injected, containers: containerImages(dig(answer.pod, "spec")) };
 }
 
 /** So many workloads are asked about by themselves; of more than that many, alike ones share an answer at first. */

@@ -5,7 +5,7 @@ import { dig, digList } from "../../../kubernetes/objects";
 import { type RunningPod, runningPods } from "../../../kubernetes/running-pods";
 import type { WorkloadKind } from "../../../kubernetes/workload";
 import { readWorkload, workloadFacts } from "../../../kubernetes/workloads";
-import { injectedInto, type InjectionMode, lacks } from "../injected";
+import { type InjectionMode, podLacks } from "../injected";
 import { askInjector } from "./injector";
 
 /** An object that the injected configuration comes from. */
@@ -37,7 +37,7 @@ export async function newSince(
     if (changed === undefined || pods.length < live.replicas || !pods.every(isNew)) return undefined;
     const answer = await askInjector(client, mode, live);
     if (!("injected" in answer)) return undefined;
-    const complete = pods.every((pod) => !lacks(injectedInto(mode, pod, live.template.spec), answer.injected));
+    const complete = pods.every((pod) => !podLacks(mode, pod, live.template.spec, answer));
     return complete ? new Date(changed + 1000).toISOString().replace(".000Z", "Z") : undefined;
   } catch (error) {
     if (error instanceof ApiError || error instanceof UnreachableError) return undefined;

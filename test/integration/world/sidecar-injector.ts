@@ -9,9 +9,10 @@ import { z } from "zod";
 const review = z.looseObject({
   request: z.looseObject({
     uid: z.string(),
+    dryRun: z.boolean().nullish(),
     object: z.looseObject({
       metadata: z.looseObject({ annotations: z.record(z.string(), z.string()).optional() }),
-      spec: z.looseObject({ containers: z.array(z.looseObject({ name: z.string() })) }),
+      spec: z.looseObject({ containers: z.array(z.looseObject({ name: z.string(), image: z.string() })) }),
     }),
   }),
 });
@@ -22,6 +23,11 @@ export const LEFT_OUT = "mesh.example/skip";
 export class SidecarInjector {
   /** What it injects; another one from the next pod on. */
   image = "registry.example/casa/sidecar:1";
+
+  /** Where images are taken from instead, as a registry's mirror has it; undefined: from where they are. */
+  mirror: string | undefined;
+  /** What is only tried is left as it is. */
+  mirrorsInDryRun = true;
 
   private port = 0;
 
@@ -40,12 +46,17 @@ export class SidecarInjector {
     ]);
     const server = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (request, response) => {
       void text(request).then((body) => {
-        const { uid, object } = review.parse(JSON.parse(body)).request;
+        const { uid, object, dryRun } = review.parse(JSON.parse(body)).request;
         // Asked again about a pod that it has changed already, when something else changed that afterwards.
         const there = object.spec.containers.some((one) => one.name === container);
         const leftOut = object.metadata.annotations?.[LEFT_OUT] !== undefined;
-        const value = { name: container, image: injector.image };
-        const operations = there || leftOut ? [] : [{ op: "add", path: "/spec/containers/-", value }];
+        const mirror = dryRun && !injector.mirrorsInDryRun ? undefined : injector.mirror;
+        const from = (image: string) => (mirror ? image.replace(/^[^/]+(?=\/)/, mirror) : image);
+        const value = { name: container, image: from(injector.image) };
+        const moved = object.spec.containers.map(({ image }, i) => {
+          return { op: "replace", path: `/spec/containers/${i}/image`, value: from(image) };
+        });
+        const operations = [...moved, ...(there || leftOut ? [] : [{ op: "add", path: "/spec/containers/-", value }])];
         const patch = Buffer.from(JSON.stringify(operations)).toString("base64");
         const answer = { uid, allowed: true, patchType: "JSONPatch", patch };
         response.setHeader("content-type", "application/json");

@@ -216,6 +216,26 @@ describe("what injectors of others do to MAS pods", function () {
     expect(await containers(at, "first")).to.deep.equal(["agent casa-proxy"]);
   });
 
+  it("a mirror of registries: an image from another place is the same image, another version is not", async () => {
+    const at = "mirrored";
+    await world.apply(injector.webhook(HOOK));
+    injector.mirror = "mirror.example";
+    await sleep(1000);
+    await running(at, deployment(at, "agent", OPTIONS));
+    expect((await look(at)).injection.lacking.size).to.equal(0);
+    expect((await gate(at, "Deployment", "agent")).stderr).to.equal("");
+    // It leaves alone what is only tried, or has been set up since.
+    injector.mirrorsInDryRun = false;
+    expect((await look(at)).injection.lacking.size).to.equal(0);
+    expect((await gate(at, "Deployment", "agent")).stderr).to.equal("");
+    injector.image = "registry.example/casa/sidecar:2";
+    expect((await look(at)).injection.lacking.get(`Deployment/${at}/agent`)).to.contain(
+      "has casa-proxy of mirror.example/casa/sidecar:1, the injector's is registry.example/casa/sidecar:2",
+    );
+    injector.image = "registry.example/casa/sidecar:1";
+    [injector.mirror, injector.mirrorsInDryRun] = [undefined, true];
+  });
+
   it("webhooks that select by labels which controllers set", async () => {
     const at = "selected";
     const objectSelector = { matchExpressions: [{ key: "controller-revision-hash", operator: "DoesNotExist" }] };

@@ -5,6 +5,7 @@ import {
   type InjectorAnswer,
   lacks,
   loses,
+  podLacks,
 } from "../../../../components/workload-restarts/injected";
 import {
   injectionWarnings,
@@ -65,6 +66,22 @@ describe("what was injected into a pod", () => {
       "has istio-proxy as a container, the injector's is an init container",
     );
     expect(loses({ containers: [now, container("a")] }, { containers: [next] })).to.deep.equal(["a"]);
+  });
+
+  it("an image from a mirror is the same image, where the agent's own image shows that there is one", () => {
+    const running = (agent: string, proxy: string) => ({
+      annotations: status("istio-proxy"),
+      containers: [container("agent", agent), container("istio-proxy", proxy)],
+    });
+    const wanted = { containers: [container("istio-proxy", "docker.io/istio/proxyv2:1.27")], revision: "r1" };
+    const answer = { injected: wanted, containers: running("docker.io/team/agent:1", "x").containers };
+    const told = (agent: string, proxy: string) => podLacks("istio", running(agent, proxy), TEMPLATE, answer);
+    const proxy = "mirror.local/hub/istio/proxyv2:1.27";
+    expect(told("mirror.local/hub/team/agent:1", proxy)).to.equal(undefined);
+    expect(told("docker.io/team/agent:1", proxy), "another build of the proxy").to.contain("the injector's is");
+    expect(told("mirror.local/hub/team/agent:1", "mirror.local/hub/istio/proxyv2:1.26")).to.contain(
+      "the injector's is",
+    );
   });
 
   it("a pod with more than the injector adds lacks nothing", () => {
