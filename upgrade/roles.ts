@@ -71,7 +71,7 @@ function masReads(at: string): Permission[] {
     ...permissions(LOOK, "apps", APPS, at),
     ...permissions(LOOK, "", ["pods"], at),
     ...permissions(["list"], "", ["resourcequotas", "events"], at),
-    ...permissions(["list"], "batch", ["jobs", "cronjobs"], at),
+    ...permissions(["get", "list"], "batch", ["jobs", "cronjobs"], at),
     ...permissions(["list"], "policy", ["poddisruptionbudgets"], at),
     ...permissions(["list"], "autoscaling", ["horizontalpodautoscalers"], at),
     ...permissions(LOOK, "argoproj.io", ["rollouts"], at),
