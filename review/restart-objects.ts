@@ -1,7 +1,7 @@
 import type { ClusterClient } from "../kubernetes/connect";
 import { dryRunPatch } from "../kubernetes/dry-run";
 import { sample } from "../kubernetes/sample";
-import type { LiveWorkload } from "../kubernetes/workloads";
+import { type LiveWorkload, readWorkload } from "../kubernetes/workloads";
 import type { KubeObject } from "../kubernetes/objects";
 import { restartPatch, rolloutPatch } from "../components/workload-restarts/restart-patch";
 import type { ObjectChange } from "./report/schema";
@@ -76,7 +76,9 @@ async function tryRestart(client: ClusterClient, target: RestartTarget, stamp: s
   const { kind, namespace, name } = target;
   const object: KubeObject = { apiVersion: apiVersionOf(kind), kind, metadata: { namespace, name } };
   const body = patchOf(target, stamp, target.moment ?? new Date().toISOString());
-  return (await dryRunPatch(client, object, namespace, { body })).check;
+  const { check } = await dryRunPatch(client, object, namespace, { body });
+  const isGone = check.result === "rejected" && (await readWorkload(client, target)) === undefined;
+  return isGone ? { result: "unchecked", message: "it was deleted while the review was made" } : check;
 }
 
 function notAsked(total: number): ObjectCheck {

@@ -138,6 +138,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
       args.maxConcurrent,
     );
     const ended: pulumi.Output<Ended>[] = [];
+    const rest = inParts(done);
     const items = stages.flat().map(async (item, i) => {
       const after = [...start, ...(await turns.of(i))];
       const gate =
@@ -147,7 +148,7 @@ export class WorkloadRestarts extends pulumi.ComponentResource {
       turns.endsWith(i, gate);
       return gate ?? [];
     });
-    const gates = Promise.all(items).then((all) => inParts(done).then((rest) => [...all.flat(), ...rest]));
+    const gates = Promise.all([...items, rest]).then((all) => all.flat());
     return { gates, ended: pulumi.output(gates).apply(() => pulumi.all(ended)) };
   }
 

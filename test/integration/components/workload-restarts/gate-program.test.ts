@@ -12,6 +12,7 @@ import { surroundingWarnings } from "../../../../components/workload-restarts/su
 import { planRestarts } from "../../../../components/workload-restarts/restarts";
 import { nameWorkloads } from "../../../../components/workload-restarts/targets";
 import { readWorkloads } from "../../../../kubernetes/workloads";
+import { restartChanges } from "../../../../review/restart-objects";
 import { BROKEN_ANNOTATION, STAMP_ANNOTATION } from "../../../../components/workload-restarts/stamp";
 import { BEHAVIOR, READY_AFTER, deployment, namespace, statefulSet } from "../../../fixtures/mas";
 import { ClusterFixture, refusal } from "../../world/cluster-fixture";
@@ -110,6 +111,11 @@ describe("a restarted workload on the cluster", function () {
     const going = await restart(at, "Deployment", "replaced");
     await world.kubectl("delete", "namespace", at, "--wait=false");
     expect(await going()).to.include({ exitCode: 0 });
+    // Nor does one that goes while the review is made refuse the upgrade.
+    const targets = [{ kind: "Deployment" as const, namespace: NAMESPACE, name: "gone", done: false }];
+    const plan = { groups: [{ name: "all", targets }], skipped: [], stale: [] };
+    const [change] = await restartChanges(world.client, plan, [], "new");
+    expect(change?.check).to.include({ result: "unchecked" });
   });
 
   it("an image that cannot be pulled fails in seconds", async () => {
