@@ -33,7 +33,7 @@ import {
   templateMarks,
 } from "../components/workload-restarts/stamp";
 import { nameWorkloads } from "../components/workload-restarts/targets";
-import { sidecarDeploymentOf, type UpgradeConfig } from "../config/config";
+import type { UpgradeConfig } from "../config/config";
 import type { LoadedConfig } from "../config/config-load";
 import {
   type Crd,
@@ -60,6 +60,7 @@ import {
   versionBefore,
   writesRevision,
 } from "./release-state";
+import { stampRulesOf } from "./injected-configuration";
 import { refuseNumberTags } from "./number-tags";
 import type { Snapshot } from "./snapshot";
 import { unlistedWarnings } from "../components/workload-restarts/unlisted";
@@ -112,11 +113,7 @@ export function decide(loaded: LoadedConfig, snapshot: Snapshot): Decisions {
   refuseUnfitRelease(installed, config);
   refuseNumberTags(chart.rendered, values);
   const crds = decideCrds(config, snapshot);
-  const stampRules: StampRules = {
-    namespace: config.namespace,
-    sidecarDeployment: sidecarDeploymentOf(config),
-    inputs: config.restarts.inputs,
-  };
+  const stampRules = stampRulesOf(config);
   // Of what is the same in every run: else a chart that renders its revision would restart everything each time.
   const stamp = configStamp(chart.fixed.objects, chart.fixed.unstable, stampRules);
   const installedObjects = installed && objectsOf(installed.latest);

@@ -11,16 +11,14 @@ import type { WorkloadRestartsArgs } from "../components/workload-restarts/compo
 import type { InjectionCheck } from "../components/workload-restarts/cluster/injection";
 import { refusedPods } from "../components/workload-restarts/cluster/refused-pods";
 import { LookAgain } from "../components/workload-restarts/cluster/look-again";
-import { type ConfigurationRef, newSince } from "../components/workload-restarts/cluster/new-since";
+import { newSince } from "../components/workload-restarts/cluster/new-since";
 import { representatives } from "../components/workload-restarts/injection-facts";
 import { recordNames } from "../components/workload-restarts/restart-record";
 import { pendingGroups, type RecordedStamp } from "../components/workload-restarts/restarts";
-import { stampObjects } from "../components/workload-restarts/stamp";
 import { placesFor } from "../components/workload-restarts/stages";
 import { HookWatch } from "../diagnosis/hook-watch";
 import type { GateDecision } from "../components/migration-gate/decide";
 import type { LoadedConfig } from "../config/config-load";
-import type { LoadedChart } from "../helm/chart";
 import { parseDescription } from "../history/recorded-texts";
 import type { ClusterClient } from "../kubernetes/connect";
 import { clusterTime } from "../kubernetes/cluster-time";
@@ -32,6 +30,7 @@ import { refuseUnlessReviewed, writeReport } from "../review/handover";
 import type { Review } from "../review/report/schema";
 import { summarize } from "../review/report/summary";
 import type { ClusterAccess } from "../shared/shell";
+import { configurationOf } from "./injected-configuration";
 import { lastLook } from "./last-look";
 import { decide, type Decisions } from "./decide";
 import * as preflight from "./preflight";
@@ -279,16 +278,9 @@ function restartsArgs(
     injection: { ...injectionCheck(config, decisions, injection), timeoutSeconds: config.timeouts.injection },
     now: () => clusterTime(client, config.namespace),
     lookAgain: (target, namedBy) => again.at(target, namedBy),
-    newSince: (target) => newSince(client, config.mode, target, configurationOf(config.namespace, chart, decisions)),
+    newSince: (target) => newSince(client, config.mode, target, configurationOf(config, chart)),
     record,
   };
-}
-
-/** What the injected configuration comes from. */
-function configurationOf(namespace: string, chart: LoadedChart, { stampRules }: Decisions): ConfigurationRef[] {
-  return stampObjects(chart.rendered, stampRules).map(({ apiVersion, kind, metadata }) => ({
-    ...{ apiVersion, kind, namespace: metadata.namespace ?? namespace, name: metadata.name ?? "" },
-  }));
 }
 
 /** What must be ready before the first restart. */

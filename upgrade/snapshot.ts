@@ -9,6 +9,7 @@ import { readOtherWorkloads } from "../components/workload-restarts/cluster/othe
 import type { OtherWorkload } from "../components/workload-restarts/other-kinds";
 import { laterSources, readInjection } from "../components/workload-restarts/cluster/read-injection";
 import { type InjectionFacts, NO_INJECTION_FACTS } from "../components/workload-restarts/injection-facts";
+import { withoutRenewed } from "../components/workload-restarts/cluster/renewed";
 import { parseRecord, recordNames } from "../components/workload-restarts/restart-record";
 import type { RecordedStamp } from "../components/workload-restarts/restarts";
 import {
@@ -26,6 +27,7 @@ import type { ClusterClient } from "../kubernetes/connect";
 import { type LiveCrd, readLiveCrds } from "../kubernetes/crds";
 import { type LiveWorkload, readWorkloads, type UnlistedWorkloads } from "../kubernetes/workloads";
 import type { KubeObject } from "../kubernetes/objects";
+import { configurationOf } from "./injected-configuration";
 import { refuseLostRecords } from "./lost-records";
 import { readStackState } from "../shared/stack-state";
 import { crdResources } from "./crd-resources";
@@ -124,7 +126,8 @@ export async function readSnapshot(
   return {
     stack,
     cluster: { context: config.context, id: client.uid ?? "unknown", version: client.gitVersion },
-    ...{ installed, chart, migrationEntries, liveCrds, crdResources: resources, records, ...named, earlierGate },
+    ...{ installed, chart, migrationEntries, liveCrds, crdResources: resources, ...named, earlierGate },
+    records: await withoutRenewedOnes(client, config, chart, records, named.workloads),
   };
 }
 
@@ -160,6 +163,20 @@ export function renderInput(
   installed: ReleaseState | undefined,
 ): RenderInput {
   return { release, namespace, values, client, isUpgrade: installed !== undefined };
+}
+
+async function withoutRenewedOnes(
+  client: ClusterClient,
+  config: UpgradeConfig,
+  chart: LoadedChart,
+  records: RestartRecords,
+  workloads: readonly LiveWorkload[],
+): Promise<RestartRecords> {
+  const { after } = records;
+  // One that missed a restart for a reason of the user's has no configuration to be younger than.
+  if (!after || after.stale.length === 0 || after.reason !== undefined) return records;
+  const since = configurationOf(config, chart);
+  return { ...records, after: await withoutRenewed(client, config.mode, after, workloads, since) };
 }
 
 const configMap = z.looseObject({ data: z.unknown() });

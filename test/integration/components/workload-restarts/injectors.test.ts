@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { injectionProblem } from "../../../../components/workload-restarts/cluster/injection";
 import { readOtherWorkloads } from "../../../../components/workload-restarts/cluster/other-workloads";
 import { laterPodWarnings } from "../../../../components/workload-restarts/later-pods";
+import { withoutRenewed } from "../../../../components/workload-restarts/cluster/renewed";
 import { laterSources, readInjection } from "../../../../components/workload-restarts/cluster/read-injection";
 import { injectionWarnings, representatives } from "../../../../components/workload-restarts/injection-facts";
 import { STAMP_ANNOTATION } from "../../../../components/workload-restarts/stamp";
@@ -196,6 +197,28 @@ describe("what injectors of others do to MAS pods", function () {
     expect(without).not.to.contain("scaled").and.not.to.contain("sound");
     expect(refused).to.contain(`CronJob/${at}/stranger (`).and.to.contain("nobody");
     expect(rest).to.deep.equal([]);
+  });
+
+  it("pods that somebody replaced by hand since the configuration changed are not told to be old", async () => {
+    const at = "by-hand";
+    const onDelete = patched(statefulSet(at, "ordered", OPTIONS), { updateStrategy: { type: "OnDelete" } });
+    await world.apply(namespace(at), onDelete);
+    await world.kubectl("wait", "pod/ordered-0", "-n", at, "--for=condition=Ready", "--timeout=30s");
+    // It counts by whole seconds.
+    await sleep(1100);
+    const configMap = { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: at, name: "filters" } };
+    await world.apply({ ...configMap, data: { filter: "new" } });
+    await sleep(1100);
+    const refs = [{ apiVersion: "v1", kind: "ConfigMap", namespace: at, name: "filters" }];
+    const record = { stamp: "s", stale: [`StatefulSet/${at}/ordered`, "Deployment/gone/gone"] };
+    const stale = async () => {
+      const workloads = await readWorkloads(world.client, [at]);
+      return (await withoutRenewed(world.client, "cilium", record, workloads, refs)).stale;
+    };
+    expect(await stale()).to.deep.equal(record.stale);
+    // There is no kubectl rollout status for it.
+    await world.kubectl("delete", "pod", "ordered-0", "-n", at);
+    await eventually(async () => expect(await stale()).to.deep.equal(["Deployment/gone/gone"]));
   });
 
   it("pods of a Deployment that adopted the ReplicaSet of another one", async () => {
