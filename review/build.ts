@@ -89,7 +89,7 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
   const replaced = replacedWorkloads(rolls);
   const [contents, waits, absent, needed, late, unseen] = await Promise.all([
     deletedContents(client, objects, hooks),
-    input.newRevision ? vainWaits(client, objects, release.namespace) : [],
+    input.newRevision ? vainWaits(client, objects, replaced, release.namespace) : [],
     input.newRevision ? podsThatDoNotCome(client, objects, hooks, replaced, release.namespace) : [],
     input.newRevision ? missingReferences(client, objects, hooks, replaced, release.namespace) : [],
     input.newRevision ? slowRolls(client, objects, replaced, release.namespace, config.timeouts.release) : [],

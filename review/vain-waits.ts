@@ -1,7 +1,8 @@
 import { waitsFor } from "../diagnosis/other-waits";
 import type { ClusterClient } from "../kubernetes/connect";
 import { dig, groupKind, type KubeObject } from "../kubernetes/objects";
-import { POD_SPECS } from "../kubernetes/pod-templates";
+import { POD_SPECS, podWorkload } from "../kubernetes/pod-templates";
+import { rolloutOf } from "../kubernetes/rollout";
 import { claimNames } from "../kubernetes/references";
 import { noneIfForbidden } from "./pods";
 import type { ReleaseObject } from "./release-objects";
@@ -11,14 +12,21 @@ const CLASS = { apiVersion: "storage.k8s.io/v1", kind: "StorageClass" };
 /**
  * What helm would wait for until its time limit, as far as it can be seen before: the upgrade then counts as failed
  * although every object was taken.
+ *
+ * @param replaced ids of the workloads whose pods are replaced.
  */
 export async function vainWaits(
   client: ClusterClient,
   objects: readonly ReleaseObject[],
+  replaced: ReadonlySet<string>,
   namespace: string,
 ): Promise<string[]> {
   const after = objects.flatMap((object) => object.after ?? []);
-  return [...(await unboundClaims(client, objects, after, namespace)), ...withoutAddress(objects)];
+  return [
+    ...(await unboundClaims(client, objects, after, namespace)),
+    ...withoutAddress(objects),
+    ...notRolledOut(objects, replaced, namespace),
+  ];
 }
 
 /** Claims that are bound with their first pod, and that no pod of the release mounts. */
@@ -67,5 +75,22 @@ function withoutAddress(objects: readonly ReleaseObject[]): string[] {
       `helm waits until Service ${after.metadata.name ?? ""} has a load balancer's address, and it has none now: the upgrade would ` +
         "end at timeouts.release. See why (kubectl describe service), or choose type ClusterIP or NodePort in the values",
     ];
+  });
+}
+
+/** Workloads that are not available now: helm waits for all of the release, and the upgrade may not mend them. */
+function notRolledOut(objects: readonly ReleaseObject[], replaced: ReadonlySet<string>, namespace: string): string[] {
+  return objects.flatMap(({ live, after }) => {
+    const workload = podWorkload(after, namespace);
+    if (!live || !workload || workload.replicas === 0 || workload.strategy.paused) return [];
+    if (workload.strategy.type === "OnDelete") return [];
+    const { complete, progress, failures } = rolloutOf(workload.kind, live);
+    if (complete || podWorkload(live, namespace)?.replicas === 0) return [];
+    const state = [`${workload.id} is not available now (${progress})`, ...failures].join("; ");
+    return replaced.has(workload.id)
+      ? [`${state}: unless its new pods are, helm waits for them until timeouts.release`]
+      : [
+          `${state}, and this upgrade does not replace its pods: unless they become so by themselves, helm waits until timeouts.release`,
+        ];
   });
 }

@@ -248,4 +248,26 @@ export const POD_CASES: readonly Case[] = [
     helm: WAITED,
     helmWaits: true,
   },
+  {
+    name: "a Deployment that is not available, and that the upgrade does not mend",
+    before: template(
+      join(
+        configMap("a", "a: b"),
+        deployment("ill", { template: ", annotations: {sandbox.casa-upgrade.dev/behavior: never-ready}" }),
+      ),
+    ),
+    byHand: [["wait", "--for=jsonpath={.status.unavailableReplicas}=1", "deployment/ill", "--timeout=30s"]],
+    after: template(
+      join(
+        configMap("a", "a: c"),
+        deployment("ill", { template: ", annotations: {sandbox.casa-upgrade.dev/behavior: never-ready}" }),
+      ),
+    ),
+    review: ({ warnings }) =>
+      expect(warnings.join()).to.match(
+        /Deployment\/\S*ill is not available now .*this upgrade does not replace its pods/,
+      ),
+    helm: WAITED,
+    helmWaits: true,
+  },
 ];
