@@ -4,6 +4,7 @@ import { dig, groupKind, type KubeObject } from "../kubernetes/objects";
 import { POD_SPECS, podWorkload } from "../kubernetes/pod-templates";
 import { rolloutOf } from "../kubernetes/rollout";
 import { claimNames } from "../kubernetes/references";
+import { withoutNode } from "./no-node";
 import { noneIfForbidden } from "./pods";
 import type { ReleaseObject } from "./release-objects";
 
@@ -24,6 +25,7 @@ export async function vainWaits(
   const after = objects.flatMap((object) => object.after ?? []);
   return [
     ...(await unboundClaims(client, objects, after, namespace)),
+    ...(await withoutNode(client, objects, namespace)),
     ...withoutAddress(objects),
     ...notRolledOut(objects, replaced, namespace),
   ];

@@ -270,4 +270,23 @@ export const POD_CASES: readonly Case[] = [
     helm: WAITED,
     helmWaits: true,
   },
+  {
+    name: "pods that ask for a node which is not there, beside others that find one",
+    before: template(deployment("asks")),
+    after: template(
+      join(
+        deployment("asks", { pod: "nodeSelector: {disk: fast}, " }),
+        deployment("finds", { pod: "nodeSelector: {kubernetes.io/os: linux}, " }),
+      ),
+    ),
+    review: ({ warnings }) => {
+      const told = warnings.filter((one) => one.includes("ask for a node"));
+      expect(told).to.have.length(1);
+      expect(told[0]).to.match(
+        /Deployment\/\S*asks ask for a node with disk=fast, .*kubectl label node <node> disk=fast/,
+      );
+    },
+    helm: WAITED,
+    helmWaits: true,
+  },
 ];
