@@ -57,7 +57,8 @@ export const backup = z.looseObject({
   }),
 });
 
-export const claims = z.array(z.looseObject({ namespace: text, name: text, why: text }));
+/** `fix` where it is another than helm's annotation on the claim. */
+export const claims = z.array(z.looseObject({ namespace: text, name: text, why: text, fix: text.optional() }));
 /** Absent before 0.3.0. */
 export const contents = z.array(z.looseObject({ kind: text, name: text, why: text, fix: text })).default([]);
 export const databases = z.array(

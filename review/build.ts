@@ -63,12 +63,11 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
     reviewRestarts(input),
   ]);
   const names = { release: release.name, sidecarDeployment: sidecarDeploymentOf(config) };
-  const [{ rolls, images, claims, databases, keycloak, stale, sorting, liveClaims }, templatedCrds] = await Promise.all(
-    [
-      releaseRolls(client, [...objects, ...hooks.flatMap(replacedByHook)], release.namespace, names),
-      reviewTemplatedCrds(client, objects, input.crds),
-    ],
-  );
+  const [ofPods, templatedCrds] = await Promise.all([
+    releaseRolls(client, [...objects, ...hooks.flatMap(replacedByHook)], release.namespace, names),
+    reviewTemplatedCrds(client, objects, input.crds),
+  ]);
+  const { rolls, images, claims, databases, keycloak, unknown, stale, sorting, liveClaims } = ofPods;
   const records = recordChanges({
     ...input.records,
     release,
@@ -143,6 +142,7 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
       ...absent,
       ...needed,
       ...late,
+      ...unknown,
       ...stale,
       ...sorting,
       ...slowRestarts(slow, config.timeouts.restart),

@@ -3,6 +3,7 @@ import { ApiError } from "../kubernetes/api";
 import { dig, type KubeObject } from "../kubernetes/objects";
 import type { Review } from "./report/schema";
 import { askRunningServers } from "../components/database-backup/cluster/running-servers";
+import { claimsOfOwners } from "./owned-claims";
 import { deletedClaims } from "./rolls/claims";
 import { databaseFindings } from "./rolls/databases";
 import { otherDatabaseFindings } from "./rolls/other-databases";
@@ -19,7 +20,7 @@ const VOLUME = { apiVersion: "v1", kind: "PersistentVolume" };
 
 /**
  * What the changes of the release mean for its pods, images and volumes; `stale` says who keeps an old configuration,
- * `sorting` which database may sort in another way.
+ * `sorting` which database may sort in another way, `unknown` what could not be asked of claims.
  */
 export async function releaseRolls(
   client: ClusterClient,
@@ -28,6 +29,7 @@ export async function releaseRolls(
   names: ComponentNames,
 ): Promise<
   Pick<Review, "rolls" | "images" | "claims" | "databases" | "keycloak"> & {
+    unknown: string[];
     stale: string[];
     sorting: string[];
     liveClaims: KubeObject[];
@@ -39,11 +41,14 @@ export async function releaseRolls(
   const predicted = objects.flatMap(({ after }) => after ?? []);
   const liveClaims = await listIfAllowed(client, CLAIM, namespace);
   const { rolls, stale, services } = planRolls(pairs, { namespace, predicted, liveClaims });
-  const storage = { namespace, predicted, claims: liveClaims };
+  const { owned, unknown } = await claimsOfOwners(client, pairs, liveClaims, namespace);
+  const storage = { namespace, predicted, claims: liveClaims, owned };
   const lost = deletedClaims(pairs, { ...storage, volumes: [] }).map(({ name }) => name);
   const volumes = await readVolumes(
     client,
-    liveClaims.filter(({ metadata }) => lost.includes(metadata.name ?? "")),
+    [...new Set([...liveClaims, ...owned.map(({ claim }) => claim)])].filter(({ metadata }) =>
+      lost.includes(metadata.name ?? ""),
+    ),
   );
   const touched = pairs.flatMap(({ before }) => before ?? []);
   return {
@@ -59,6 +64,7 @@ export async function releaseRolls(
       ...otherDatabaseFindings(pairs, { namespace, replaced: replacedWorkloads(rolls), predicted }),
     ],
     keycloak: keycloakFindings(pairs, namespace, names),
+    unknown,
     stale: [...stale.flatMap(staleText), ...services],
     sorting: sortedByOthers(pairs, namespace, replacedWorkloads(rolls)),
     liveClaims,

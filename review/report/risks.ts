@@ -95,15 +95,15 @@ function dataLoss({ claims }: RiskSections): Risk[] {
   const things = claims.map(
     ({ namespace, name, size, why }) => `${namespace}/${name}${size ? ` (${size})` : ""}: ${why}`,
   );
-  const example = claims[0] ? `--namespace ${claims[0].namespace} annotate pvc ${claims[0].name}` : "";
+  const plain = claims.find(({ fix }) => fix === undefined);
+  const keep = `kubectl --namespace ${plain?.namespace ?? ""} annotate pvc ${plain?.name ?? ""} helm.sh/resource-policy=keep`;
+  const fixes = [...(plain ? [`have the claim kept: ${keep}`] : []), ...claims.flatMap(({ fix }) => fix ?? [])];
   return risk(
     "high",
     "data-loss",
     `${count(claims.length, "volume claim")} will be deleted`,
     things,
-    "keep persistence on in the values; or back the data up, and have the claim kept: " +
-      `kubectl ${example} helm.sh/resource-policy=keep (claims that a StatefulSet deletes: set its ` +
-      "persistentVolumeClaimRetentionPolicy to Retain)",
+    `keep persistence on in the values; or back the data up, and ${[...new Set(fixes)].join("; ")}`,
   );
 }
 

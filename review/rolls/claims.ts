@@ -1,4 +1,4 @@
-import { dig, digList, type KubeObject } from "../../kubernetes/objects";
+import { dig, digList, groupOf, type KubeObject } from "../../kubernetes/objects";
 import type { DeletedClaim } from "../report/schema";
 import { claimNames } from "../../kubernetes/references";
 import { type ObjectPair, type PodWorkload, podWorkload, textOf } from "../../kubernetes/pod-templates";
@@ -13,23 +13,28 @@ export interface ClaimFacts {
   claims: readonly KubeObject[];
   /** Live PersistentVolumes behind them, as far as they may be read. */
   volumes: readonly KubeObject[];
+  /** Claims that go with their owners. */
+  owned?: readonly ClaimLoss[];
 }
 
-interface Loss {
+/** A claim that goes, and why. */
+export interface ClaimLoss {
   claim: KubeObject;
   because: string;
+  /** What keeps it, where helm's annotation on the claim does not. */
+  fix?: string;
 }
 
 /**
  * The claims that go with the upgrade, and what becomes of the data: those that helm deletes because the chart does not
- * have them any more, and those that a StatefulSet lets go when it is deleted or scaled down and its
- * `persistentVolumeClaimRetentionPolicy` says so. A claim that helm is told to keep (`helm.sh/resource-policy: keep`)
- * stays.
+ * have them any more, those that a StatefulSet lets go when it is deleted or scaled down and its
+ * `persistentVolumeClaimRetentionPolicy` says so, and those whose owner goes. A claim that helm is told
+ * to keep (`helm.sh/resource-policy: keep`) stays.
  */
 export function deletedClaims(pairs: readonly ObjectPair[], facts: ClaimFacts): DeletedClaim[] {
-  const losses = [...byHelm(pairs), ...byStatefulSets(pairs, facts)];
+  const losses = [...byHelm(pairs), ...byStatefulSets(pairs, facts), ...(facts.owned ?? [])];
   const seen = new Set<string>();
-  return losses.flatMap(({ claim, because }) => {
+  return losses.flatMap(({ claim, because, fix }) => {
     const namespace = claim.metadata.namespace ?? facts.namespace;
     const name = claim.metadata.name ?? "";
     if (seen.has(`${namespace}/${name}`)) return [];
@@ -46,6 +51,7 @@ export function deletedClaims(pairs: readonly ObjectPair[], facts: ClaimFacts): 
         ...(size === undefined ? {} : { size }),
         ...(reclaimPolicy === undefined ? {} : { reclaimPolicy }),
         why: [because, fateOf(volume, reclaimPolicy), ...users(namespace, name, pairs, facts)].join("; "),
+        ...(fix === undefined ? {} : { fix }),
       },
     ];
   });
@@ -55,7 +61,7 @@ function isClaim(object: KubeObject): boolean {
   return object.apiVersion === "v1" && object.kind === "PersistentVolumeClaim";
 }
 
-function byHelm(pairs: readonly ObjectPair[]): Loss[] {
+function byHelm(pairs: readonly ObjectPair[]): ClaimLoss[] {
   return pairs.flatMap(({ before, after }) => {
     if (!before || after || !isClaim(before)) return [];
     // helm looks at the live object's annotation, too, and leaves it.
@@ -73,7 +79,7 @@ function byHelm(pairs: readonly ObjectPair[]): Loss[] {
  * Claims of volumeClaimTemplates are named `<template>-<set>-<ordinal>`; no chart lists them, and helm never deletes
  * them.
  */
-function byStatefulSets(pairs: readonly ObjectPair[], { namespace, claims }: ClaimFacts): Loss[] {
+function byStatefulSets(pairs: readonly ObjectPair[], { namespace, claims }: ClaimFacts): ClaimLoss[] {
   return pairs.flatMap(({ before, after }) => {
     const old = podWorkload(before, namespace);
     if (!before || old?.kind !== "StatefulSet") return [];
@@ -98,8 +104,21 @@ function byStatefulSets(pairs: readonly ObjectPair[], { namespace, claims }: Cla
     );
     return claims
       .filter(({ metadata: { name, namespace: at } }) => (at ?? namespace) === old.namespace && names.has(name ?? ""))
-      .map((claim) => ({ claim, because }));
+      .map((claim) => ({ claim, because, fix: now ? SCALED : keepLine(before, namespace) }));
   });
+}
+
+const SCALED =
+  "leave the number of replicas as it is in the values, or set the StatefulSet's persistentVolumeClaimRetentionPolicy.whenScaled to Retain";
+
+/** What has helm leave an object that the chart has no more; its kind with the group, which no short name hides. */
+export function keepLine({ apiVersion, kind, metadata }: KubeObject, namespace: string): string {
+  const type = [kind.toLowerCase(), ...(apiVersion.includes("/") ? [groupOf(apiVersion)] : [])].join(".");
+  const at = `--namespace ${metadata.namespace ?? namespace}`;
+  return (
+    `keep ${kind} ${metadata.name ?? ""} in the chart, under the same name, or have helm leave it: ` +
+    `kubectl ${at} annotate ${type} ${metadata.name ?? ""} helm.sh/resource-policy=keep`
+  );
 }
 
 function reclaimPolicyOf(volume: string, volumes: readonly KubeObject[]): string | undefined {

@@ -12,6 +12,7 @@ import { imageMajor, majorOf, repositoryOf, upgradesData } from "../../component
 import { type ObjectPair, podWorkload, type PodWorkload } from "../../kubernetes/pod-templates";
 import type { DatabaseFinding } from "../report/schema";
 import { imageProblem } from "./images";
+import { operatedGone } from "./operated";
 
 /** What {@link databaseFindings} needs beside the objects that change. */
 export interface DatabaseFacts {
@@ -36,7 +37,7 @@ export function databaseFindings(pairs: readonly ObjectPair[], facts: DatabaseFa
   const created = pairs.flatMap((pair) => (pair.before ? [] : (serverOf(pair.after, facts.namespace) ?? [])));
   return pairs.flatMap((pair) => {
     const before = serverOf(pair.before, facts.namespace);
-    if (!before) return [];
+    if (!before) return operatedGone(pair, pairs, facts.namespace);
     const after = serverOf(pair.after, facts.namespace);
     return after ? kept(before, after, facts) : gone(before, created, facts);
   });
