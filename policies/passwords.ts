@@ -14,9 +14,7 @@ export const passwordsStrong = policyOf({
       .passwords.filter(({ problem }) => problem !== null)
       .map(({ where, problem }) => ({
         what: `${where} is ${problem === "default" ? "a default that everybody knows" : "shorter than 12 characters"}`,
-        fix:
-          "change it in the database or in Keycloak first (the chart only rewrites the Secret), then: pulumi config set " +
-          `--secret --path ${where.startsWith("values ") ? `secretValues.${where.slice(7)}` : "secretValues.<key>"}`,
+        fix: `change it in the database or in Keycloak first (the chart only rewrites the Secret), then: ${secretLine(where)}`,
       })),
   release: (release) =>
     release.leaves().flatMap(({ path, value }): Finding[] => {
@@ -45,11 +43,34 @@ export const secretsEncrypted = policyOf({
       .map(({ where }) => ({
         what: `${where} is set in plain text`,
         fix:
-          `remove it from the values, and: pulumi config set --secret --path secretValues.${where.replace("values ", "")} ` +
-          "(it asks for the value); change the password, since it was readable",
+          `${isInList(where) ? "" : "remove it from the values, and: "}${secretLine(where)} ` +
+          "(it asks for the value; several lines are read from a file: < FILE); change the password, since it was readable",
       })),
   cannot: "which values of a Release are secret: policies get them all in clear",
 });
 
 const PASSWORD = /(pass(word|wd)?|token|api[-_]?key)$/i;
 const DEFAULTS = /^(administrator|postgresql|changeme.*)$/i;
+
+/** Where a value is in a list, by its path. */
+const IN_LIST = /\[\d+\]/;
+const isInList = (where: string) => IN_LIST.test(where);
+
+/**
+ * Stores a value encrypted. A list in secretValues would take the place of the whole list in the values, so what is in
+ * one is encrypted where it is.
+ */
+function secretLine(where: string): string {
+  const set = "pulumi config set --secret --path";
+  if (!where.startsWith("values ")) return `${set} secretValues.<key>`;
+  const path = where.slice("values ".length);
+  const behind = (key: string) => quoted(`${key}${path.startsWith("[") ? "" : "."}${path}`);
+  if (!isInList(where)) return `${set} ${behind("secretValues")}`;
+  const list = path.slice(0, path.search(IN_LIST));
+  return `move the list ${list} as a whole from the value file to the stack's values, if it is not there, and: ${set} ${behind("values")}`;
+}
+
+/** As a shell takes it. */
+function quoted(word: string): string {
+  return /^[\w.-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -1,6 +1,8 @@
 import { isSecret, normalizeSecret } from "../../kubernetes/redact";
 import { isMap, type KubeObject } from "../../kubernetes/objects";
 import { mergeValues } from "../../config/values";
+import { keyText } from "../../config/config-commands";
+import { holdsPrivateKey, leaves, settingsIn } from "./secret-texts";
 import type { PasswordFact } from "./schema";
 
 type Tree = Readonly<Record<string, unknown>>;
@@ -26,8 +28,12 @@ const REFERENCE_KEY = /^(existing|use|create|enable)|(secret|key|token)[-_]?(nam
 /** Keys that name a Secret, as the controllers and charts that read them call them. */
 const SECRET_KEY = /(pull|tls|password|credentials?|cert(ificate)?|ca|auth)[-_]?secret$/i;
 const OBJECT_NAME = /^([a-z0-9]([-a-z0-9]*[a-z0-9])?\/)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
-/** What something else puts a password in place of: Kubernetes, helm, vals, Vault's injector, Argo CD's plugin. */
-const PLACEHOLDER = /^(\$\([^)]*\)|\$\{[^}]*\}|\{\{.*\}\}|<path:.*>|vault:.*|ref\+.*)$/s;
+/**
+ * What something else puts a password in place of (Kubernetes, a shell, helm, vals, Vault, Argo CD's plugin),
+ * what is encrypted already, and the stars that an export has instead.
+ */
+const PLACEHOLDER =
+  /^(\$\([^)]*\)|\$\{[^}]*\}|\$[A-Z_][A-Z0-9_]*|\{\{.*\}\}|<[\w :./#-]*>|vault:.*|(secret)?ref\+.*|op:\/\/.*|ENC[[(].*|\{cipher\}.*|\*+)$/s;
 /** A file that a password is in. */
 const FILE = /^\/[\w.-]+(\/[\w.-]+)+$/;
 /** Passwords that everybody tries first. */
@@ -47,13 +53,20 @@ const WITH_PASSWORD = /^[a-z][a-z0-9+.-]*:\/\/[^/\s:@]*:[^@\s/]+@/i;
 export function passwordFacts({ defaults, values, secretPart, rendered }: ValueSources): PasswordFact[] {
   const secretNames = new Set(rendered.filter(isSecret).map(({ metadata }) => metadata.name));
   const seen = new Set<string>();
-  const ofValues = leaves(mergeValues(defaults, values)).flatMap(({ path, value }): PasswordFact[] => {
+  const ofValues = leaves(mergeValues(defaults, values)).flatMap(({ path, key, value }): PasswordFact[] => {
     const text = String(value);
-    if (!isPassword(path.at(-1) ?? "", text) || secretNames.has(text)) return [];
-    seen.add(text);
+    if (secretNames.has(text)) return [];
     const origin = at(secretPart, path) !== undefined ? "secret" : at(values, path) !== undefined ? "config" : "chart";
     const isDefault = String(at(defaults, path)) === text;
-    return [{ where: `values ${path.join(".")}`, origin, problem: weakness(text, isDefault) }];
+    const where = `values ${pathText(path)}`;
+    if (isPassword(key, text)) {
+      seen.add(text);
+      return [{ where, origin, problem: weakness(text, isDefault) }];
+    }
+    // What is in a chart's own texts is an example, or known to everybody; what is encrypted is so as a whole.
+    if (origin !== "config" || isDefault) return [];
+    const [found] = hiddenIn(text).sort((a, b) => RANK.indexOf(a) - RANK.indexOf(b));
+    return found === undefined ? [] : [{ where, origin, problem: found }];
   });
   const ofTemplates = rendered.filter(isSecret).flatMap((secret): PasswordFact[] => {
     const { data } = normalizeSecret(secret);
@@ -66,6 +79,22 @@ export function passwordFacts({ defaults, values, secretPart, rendered }: ValueS
     });
   });
   return [...ofValues, ...ofTemplates];
+}
+
+/** Of several in one text the one that says most: what everybody knows comes last. */
+const RANK: PasswordFact["problem"][] = ["short", null, "default"];
+
+/** What a text that is no password itself holds: for each what is wrong with it. */
+function hiddenIn(text: string): PasswordFact["problem"][] {
+  if (holdsPrivateKey(text)) return [null];
+  return settingsIn(text)
+    .filter(({ key, value }) => isPassword(key, value) || holdsPrivateKey(value))
+    .map(({ value }) => weakness(value, false));
+}
+
+/** As `pulumi config set --path` takes it behind `values` or `secretValues`. */
+function pathText(path: readonly (string | number)[]): string {
+  return keyText(["values", ...path]).replace(/^values\.?/, "");
 }
 
 /** Whether a key of this name with this text holds a password in itself. */
@@ -96,14 +125,7 @@ function decodeURIComponentOr(text: string): string {
   }
 }
 
-/** Texts and numbers at the ends of a tree; booleans and nulls are no passwords. */
-function leaves(tree: unknown, path: string[] = []): { path: string[]; value: string | number }[] {
-  if (typeof tree === "string" || typeof tree === "number") return [{ path, value: tree }];
-  if (typeof tree !== "object" || tree === null) return [];
-  return Object.entries(tree).flatMap(([key, below]) => leaves(below, [...path, key]));
-}
-
-function at(tree: unknown, path: readonly string[]): unknown {
+function at(tree: unknown, path: readonly (string | number)[]): unknown {
   return path.reduce<unknown>(
     (below, key) => (typeof below === "object" && below !== null ? (below as Tree)[key] : undefined),
     tree,

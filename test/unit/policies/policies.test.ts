@@ -256,6 +256,14 @@ describe("the rules", () => {
     expect(check("secrets-encrypted", of("config", null))[0]).to.contain("plain text");
     expect(check("secrets-encrypted", of("config", "default"))).to.deep.equal([]); // everybody knows it anyway
     expect(check("secrets-encrypted", of("secret", null))).to.deep.equal([]);
+    const fix = (where: string) =>
+      check("secrets-encrypted", runtime({ passwords: [{ where, origin: "config", problem: null }] })).join();
+    // A list of secretValues would replace the whole list of the values.
+    expect(fix("values users[0].password"))
+      .to.contain("pulumi config set --secret --path 'values.users[0].password'")
+      .and.to.contain("move the list users");
+    expect(fix('values tls["tls.key"]')).to.contain("--secret --path 'secretValues.tls[\"tls.key\"]'");
+    expect(fix('values ["a.b"].password')).to.contain("--path 'secretValues[\"a.b\"].password'");
   });
 
   it("versions and values", () => {
