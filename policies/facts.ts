@@ -15,11 +15,14 @@ export const workload = z.looseObject({
   workload: text,
   component: z.enum(["keycloak", "postgres", "auth-service", "sidecar", "other"]),
   replicas: z.number(),
+  /** Absent before 0.3.0, as `unavailable`. */
+  most: z.number().optional(),
+  unavailable: z.number().optional(),
   rolls: z.boolean(),
   strategy: text,
   exclusiveClaims: z.array(text),
   budget: text.nullable(),
-  clustering: z.looseObject({ clustered: z.boolean(), why: text }).nullable(),
+  clustering: z.looseObject({ clustered: z.boolean(), unknown: z.boolean().optional(), why: text }).nullable(),
   images,
 });
 /** Everything that runs pods, Jobs and helm hooks included. */

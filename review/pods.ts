@@ -63,7 +63,12 @@ export async function releaseRolls(
       }),
       ...otherDatabaseFindings(pairs, { namespace, replaced: replacedWorkloads(rolls), predicted }),
     ],
-    keycloak: keycloakFindings(pairs, namespace, names),
+    keycloak: keycloakFindings(
+      pairs,
+      namespace,
+      names,
+      objects.flatMap(({ live }) => live ?? []),
+    ),
     unknown,
     stale: [...stale.flatMap(staleText), ...services],
     sorting: sortedByOthers(pairs, namespace, replacedWorkloads(rolls)),

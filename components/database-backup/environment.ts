@@ -33,34 +33,52 @@ export function configElsewhere(objects: readonly KubeObject[], namespace: strin
  */
 export function variablesOf(object: KubeObject, namespace: string, config: readonly KubeObject[]): [string, string][] {
   if (isConfig(object)) return Object.entries(entriesOf(object));
-  const at = object.metadata.namespace ?? namespace;
+  const find = finder(config, object.metadata.namespace ?? namespace, namespace);
+  const entries: Entries = (kind, name) => find(kind, name) ?? {};
   return containersOf(podSpecOf(object))
     .filter(({ fields }) => !isPostgresServer(fields))
-    .flatMap(({ fields }) => [...containerEnvironment(fields, at, config)]);
+    .flatMap(({ fields }) => [...environmentOf(fields, entries)]);
+}
+
+/** Where a pod is, and the ConfigMaps and Secrets that it may take variables from. */
+export interface PodSurroundings {
+  /** The pod's namespace. */
+  at: string;
+  /** Of objects that name none. */
+  namespace: string;
+  config: readonly KubeObject[];
 }
 
 /**
- * A container's environment, as the kubelet makes it.
- *
- * @param namespace of its pod.
- * @param config where the ConfigMaps and Secrets are looked for.
+ * The environment of one container, and the ConfigMaps and Secrets that more of it comes from and that are not among
+ * the given ones, in words.
  */
 export function containerEnvironment(
   container: Record<string, unknown>,
-  namespace: string,
-  config: readonly KubeObject[],
-): Map<string, string> {
-  const entries = (kind: string, name: unknown) => {
+  { at, namespace, config }: PodSurroundings,
+): { variables: ReadonlyMap<string, string>; unread: string[] } {
+  const find = finder(config, at, namespace);
+  const unread = new Set<string>();
+  const entries: Entries = (kind, name) => {
+    const found = find(kind, name);
+    if (!found && typeof name === "string") unread.add(`${kind} ${name}`);
+    return found ?? {};
+  };
+  return { variables: environmentOf(container, entries), unread: [...unread] };
+}
+
+/** Looks for the entries of a ConfigMap or Secret. */
+function finder(config: readonly KubeObject[], at: string, namespace: string) {
+  return (kind: string, name: unknown) => {
     const found = config.find(
       (one) =>
         one.kind === kind &&
         isConfig(one) &&
         one.metadata.name === name &&
-        (one.metadata.namespace ?? namespace) === namespace,
+        (one.metadata.namespace ?? namespace) === at,
     );
-    return found ? entriesOf(found) : {};
+    return found && entriesOf(found);
   };
-  return environmentOf(container, entries);
 }
 
 type Entries = (kind: string, name: unknown) => Record<string, string>;

@@ -89,7 +89,10 @@ export function otherServers({ template, namespace }: PodWorkload, config: reado
   return containersOf(template["spec"])
     .filter(({ init, fields }) => !init && !isPostgresServer(fields))
     .flatMap(({ fields }) =>
-      storesOf(fields, containerEnvironment(fields, namespace, config)).map((store) => ({ container: fields, store })),
+      storesOf(fields, containerEnvironment(fields, { at: namespace, namespace, config }).variables).map((store) => ({
+        container: fields,
+        store,
+      })),
     );
 }
 

@@ -19,12 +19,12 @@ export function budgetOf(
   return found?.metadata.name ?? null;
 }
 
-/** The fewest pods that an autoscaler of the release may leave the workload; undefined without one. */
-export function autoscalerMinimum(
+/** The fewest and the most pods that an autoscaler of the release may leave the workload; undefined without one. */
+export function autoscalerLimits(
   { kind, namespace, name }: PodWorkload,
   objects: readonly KubeObject[],
   defaultNamespace: string,
-): number | undefined {
+): { fewest: number; most: number } | undefined {
   const found = objects.find(
     (object) =>
       object.kind === "HorizontalPodAutoscaler" &&
@@ -33,8 +33,9 @@ export function autoscalerMinimum(
       dig(object, "spec", "scaleTargetRef", "name") === name,
   );
   if (!found) return undefined;
-  const least = dig(found, "spec", "minReplicas");
-  return typeof least === "number" ? least : 1;
+  const [least, most] = [dig(found, "spec", "minReplicas"), dig(found, "spec", "maxReplicas")];
+  const fewest = typeof least === "number" ? least : 1;
+  return { fewest, most: typeof most === "number" ? Math.max(most, fewest) : fewest };
 }
 
 /** False for a budget that lets all pods go at once: `minAvailable: 0`, or `maxUnavailable` of all. */

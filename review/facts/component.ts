@@ -2,6 +2,7 @@ import { dig } from "../../kubernetes/objects";
 import { isPostgresServer } from "../../components/database-backup/postgres-server";
 import { parseImage } from "../../kubernetes/image";
 import { containersOf, type PodWorkload, textOf } from "../../kubernetes/pod-templates";
+import { keycloakServer } from "./keycloak-server";
 import type { Component } from "./schema";
 
 /** What names the parts of a runtime. */
@@ -12,10 +13,6 @@ export interface ComponentNames {
   sidecarDeployment: string;
 }
 
-const KEYCLOAK = /keycloak|(^|-)rhbk|(^|-)sso\d/;
-/** Image names that are something else than the Keycloak they have in their name. */
-const NO_KEYCLOAK = /exporter|operator|backup|config-cli|gatekeeper/;
-
 /**
  * Which part of the runtime a workload is. Keycloak and PostgreSQL are told by what they run, because charts name them
  * as they like; the auth service and the sidecar by the names the CASA chart gives them, else by label.
@@ -24,10 +21,8 @@ export function componentOf(workload: PodWorkload, names: ComponentNames): Compo
   if (workload.kind === "Deployment" && workload.name === names.sidecarDeployment) return "sidecar";
   const containers = containersOf(workload.template["spec"]).filter(({ init }) => !init);
   const images = containers.map(({ fields }) => parseImage(textOf(fields["image"]) ?? "").name.toLowerCase());
-  const servers = containers.map(({ fields }) => isPostgresServer(fields));
-  const isKeycloak = (image: string, i: number) => KEYCLOAK.test(image) && !NO_KEYCLOAK.test(image) && !servers[i];
-  if (images.some(isKeycloak)) return "keycloak";
-  if (servers.includes(true)) return "postgres";
+  if (keycloakServer(workload.template["spec"])) return "keycloak";
+  if (containers.some(({ fields }) => isPostgresServer(fields))) return "postgres";
   const label = textOf(dig(workload.template, "metadata", "labels", "app.kubernetes.io/component"));
   const known = [label, workload.name.replace(new RegExp(`^${names.release}-`), ""), ...images];
   return known.includes("auth-service") ? "auth-service" : "other";

@@ -23,12 +23,30 @@ const workloadSchema = z.strictObject({
     .int()
     .min(0)
     .meta({ description: "pods after the upgrade; with an autoscaler, the fewest it may go down to" }),
+  most: z
+    .number()
+    .int()
+    .min(0)
+    .optional()
+    .meta({
+      description: "pods after the upgrade; with an autoscaler, the most it may go up to; absent in reviews of 0.2.0",
+    }),
+  unavailable: z
+    .number()
+    .int()
+    .min(0)
+    .optional()
+    .meta({ description: "pods that its strategy lets be missing at once; absent in reviews of 0.2.0" }),
   rolls: z.boolean().meta({ description: "its pods are replaced by this upgrade" }),
   strategy: text.meta({ description: "RollingUpdate, Recreate, OnDelete" }),
   exclusiveClaims: z.array(text).meta({ description: "claims it mounts that one node only can (ReadWriteOnce)" }),
   budget: text.nullable().meta({ description: "the PodDisruptionBudget that keeps at least one pod; null: none" }),
   clustering: z
-    .strictObject({ clustered: z.boolean(), why: text })
+    .strictObject({
+      clustered: z.boolean(),
+      unknown: z.literal(true).optional().meta({ description: "it counts as no cluster, and cannot be told" }),
+      why: text,
+    })
     .nullable()
     .meta({ description: "Keycloak only: whether several replicas share their sessions" }),
   images: z.array(imageSchema),

@@ -1,4 +1,5 @@
 import { dataPlaces, serverTemplate } from "../../components/database-backup/data-directory";
+import { strategyOf } from "../../kubernetes/strategy";
 import type { Redactor } from "../../kubernetes/redact";
 import { dig, digList, groupKind, type KubeObject } from "../../kubernetes/objects";
 import { workloadId } from "../../kubernetes/workload";
@@ -6,7 +7,7 @@ import { imageProblem } from "../rolls/images";
 import { POD_SPECS } from "../../kubernetes/pod-templates";
 import { claimNames } from "../../kubernetes/references";
 import { containersOf, podWorkload, type PodWorkload, textOf } from "../../kubernetes/pod-templates";
-import { autoscalerMinimum, budgetOf } from "./budgets";
+import { autoscalerLimits, budgetOf } from "./budgets";
 import { keycloakClustering } from "./clustering";
 import { parseImage } from "../../kubernetes/image";
 import { type ComponentNames, componentOf } from "./component";
@@ -40,16 +41,22 @@ function factsOf(workload: PodWorkload, object: KubeObject, input: WorkloadInput
   const spec = workload.template["spec"];
   const around = [...input.objects, ...input.beside];
   const component = componentOf(workload, names);
+  const scaled = autoscalerLimits(workload, around, namespace);
+  const replicas = scaled?.fewest ?? workload.replicas;
+  const { unavailable } = strategyOf(workload.kind, object["spec"], replicas);
+  const surroundings = { at: workload.namespace, namespace, config: input.objects };
   return {
     workload: workload.id,
     component,
-    replicas: autoscalerMinimum(workload, around, namespace) ?? workload.replicas,
+    replicas,
+    most: scaled?.most ?? replicas,
+    unavailable,
     rolls: input.replaced.has(workload.id),
     strategy: workload.strategy.type,
     exclusiveClaims:
       component === "postgres" ? sharedData(workload, object, input) : exclusiveClaims(workload, object, input),
     budget: budgetOf(workload, around, namespace),
-    clustering: component === "keycloak" ? keycloakClustering(spec) : null,
+    clustering: component === "keycloak" ? keycloakClustering(spec, surroundings) : null,
     images: imagesOf(spec, redactor),
   };
 }

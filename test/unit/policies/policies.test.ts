@@ -158,6 +158,12 @@ describe("the rules", () => {
     expect(
       check("keycloak-clustered", keycloak({ replicas: 2, clustering: { clustered: true, why: "" } })),
     ).to.deep.equal([]);
+    // An autoscaler may add the second one.
+    expect(check("keycloak-clustered", keycloak({ most: 3, clustering }))[0]).to.contain("up to 3 replicas");
+    const unknown = { clustered: false, unknown: true as const, why: "ConfigMap x is not read" };
+    expect(check("keycloak-clustered", keycloak({ replicas: 2, clustering: unknown }))[0])
+      .to.contain("cannot be told: ConfigMap x")
+      .and.not.to.contain("form no cluster");
   });
 
   it("PostgreSQL: RollingUpdate on a ReadWriteOnce claim, and no backup", () => {
@@ -243,27 +249,6 @@ describe("the rules", () => {
     expect(check("image-registries", job, { registries: ["other.io"] })[0]).to.contain("Job/casa-runtime/migrate");
     expect(check("image-registries", of({}), { registries: ["r.io/team"] })).to.deep.equal([]);
     expect(check("image-registries", of({}), { registries: ["r.io/tea"] })).to.have.length(1);
-  });
-
-  it("passwords: weak ones advise, readable ones refuse", () => {
-    const of = (origin: "chart" | "config" | "secret", problem: "default" | "short" | null) =>
-      runtime({ passwords: [{ where: "values postgresAuth.password", origin, problem }] });
-    expect(check("passwords-strong", of("chart", "default"))[0]).to.contain(
-      "--path secretValues.postgresAuth.password",
-    );
-    expect(check("passwords-strong", of("secret", "short"))[0]).to.contain("shorter than 12");
-    expect(check("passwords-strong", of("secret", null))).to.deep.equal([]);
-    expect(check("secrets-encrypted", of("config", null))[0]).to.contain("plain text");
-    expect(check("secrets-encrypted", of("config", "default"))).to.deep.equal([]); // everybody knows it anyway
-    expect(check("secrets-encrypted", of("secret", null))).to.deep.equal([]);
-    const fix = (where: string) =>
-      check("secrets-encrypted", runtime({ passwords: [{ where, origin: "config", problem: null }] })).join();
-    // A list of secretValues would replace the whole list of the values.
-    expect(fix("values users[0].password"))
-      .to.contain("pulumi config set --secret --path 'values.users[0].password'")
-      .and.to.contain("move the list users");
-    expect(fix('values tls["tls.key"]')).to.contain("--secret --path 'secretValues.tls[\"tls.key\"]'");
-    expect(fix('values ["a.b"].password')).to.contain("--path 'secretValues[\"a.b\"].password'");
   });
 
   it("versions and values", () => {

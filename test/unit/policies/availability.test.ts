@@ -1,0 +1,41 @@
+import { expect } from "chai";
+import type { ResourceValidationPolicy } from "@pulumi/policy";
+import { keycloakHighlyAvailable } from "../../../policies/keycloak";
+import { REVIEW_TYPE } from "../../../policies/rule";
+import { judge } from "../../../policies/testing";
+import type { RuntimeFacts, RuntimeWorkload } from "../../../review/facts/schema";
+import { reviewArgs } from "../../../upgrade/upgrade-review";
+import { reviewOf } from "../../fixtures/review";
+
+/** What a policy says of a runtime with these facts. */
+function check(policy: ResourceValidationPolicy, facts: Partial<RuntimeFacts>): string[] {
+  const props: Record<string, unknown> = { ...reviewArgs(reviewOf({ runtime: { ...reviewOf().runtime, ...facts } })) };
+  return judge(policy, { type: REVIEW_TYPE, name: "casa-review", props }).messages;
+}
+
+function workload(over: Partial<RuntimeWorkload>): RuntimeWorkload {
+  return {
+    workload: "Deployment/casa-runtime/casa-x",
+    component: "other",
+    replicas: 1,
+    rolls: true,
+    strategy: "RollingUpdate",
+    exclusiveClaims: [],
+    budget: null,
+    clustering: null,
+    images: [],
+    ...over,
+  };
+}
+
+describe("the rules about what is replaced", () => {
+  it("Keycloak: replicas that are all replaced at once are as one", () => {
+    const keycloak = (over: Partial<RuntimeWorkload>) =>
+      check(keycloakHighlyAvailable, { workloads: [workload({ component: "keycloak", replicas: 3, ...over })] });
+    expect(keycloak({ strategy: "Recreate", unavailable: 3 })[0]).to.contain("all of its 3 replicas at once");
+    expect(keycloak({ unavailable: 3 })[0]).to.contain("maxUnavailable allows 3");
+    expect(keycloak({ unavailable: 1 })).to.deep.equal([]);
+    expect(keycloak({ strategy: "OnDelete", unavailable: 3 })).to.deep.equal([]);
+    expect(keycloak({ strategy: "Recreate", rolls: false })).to.deep.equal([]);
+  });
+});
