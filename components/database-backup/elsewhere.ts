@@ -57,10 +57,15 @@ export function operatorDatabases(objects: readonly KubeObject[], namespace: str
 }
 
 /** Variables that name the host of a database, and those that hold a URL of one. */
-const HOST = /^(?:KC_DB_URL_HOST|PGHOST|(?:\w+_)?(?:POSTGRES|POSTGRESQL|PG|DB|DATABASE)_(?:HOST|HOSTNAME|ADDR))$/;
+const HOST = /^(?:(?:KC_)?DB_URL_HOST|PGHOST|(?:\w+_)?(?:POSTGRES|POSTGRESQL|PG|DB|DATABASE)_(?:HOST|HOSTNAME|ADDR))$/;
 const NAMED = /^PGHOST$|(?:^|_)(?:POSTGRES|POSTGRESQL|PG)_/;
 const PORT = 5432;
-const URL = /^(?:jdbc:)?(?:postgres|postgresql|cockroachdb)(?:\+\w+)?:\/\/(?:[^@/\s]*@)?([\w.-]+)(?=[:/?,]|$)/i;
+/** Drivers stand before it: `jdbc:`, `r2dbc:pool:`, `jdbc:aws-wrapper:`; or behind: `+asyncpg`. */
+const URL =
+  /^(?:[a-z][\w-]*:){0,3}(?:postgres|postgresql|pgsql|cockroachdb)(?:\+\w+)?:\/\/(?:[^@/\s]*@)?([\w.-]+)(?=[:/?,]|$)/i;
+/** As libpq and Npgsql write it: `host=db dbname=auth`, `Host=db;Port=5432;Username=casa`. */
+const SETTINGS = /(?:^|[\s;])host=([\w.-]+)(?=[\s;,:]|$)/i;
+const OF_POSTGRES = /(?:^|[\s;])(?:dbname=|port=5432(?!\d)|username=)/i;
 /** A proxy beside the program, or a socket: what is behind it cannot be told. */
 const LOCAL = /^(?:localhost|127\.|\/|$)/;
 
@@ -164,7 +169,8 @@ function hostsOf(
   const { kind, metadata } = object;
   const user = workloadId({ kind, namespace: metadata.namespace ?? namespace, name: metadata.name ?? "" });
   return variablesOf(object, namespace, config).flatMap(([name, value]) => {
-    const [, inUrl] = URL.exec(value) ?? [];
+    const settings = OF_POSTGRES.test(value) ? SETTINGS.exec(value)?.[1] : undefined;
+    const inUrl = URL.exec(value.trim())?.[1] ?? settings;
     const host = inUrl ?? (HOST.test(name) && !value.includes("$(") ? value.replace(/:\d+$/, "") : undefined);
     return host === undefined ? [] : [{ user, host, isNamed: inUrl !== undefined || NAMED.test(name) }];
   });

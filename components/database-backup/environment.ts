@@ -26,8 +26,8 @@ export function configElsewhere(objects: readonly KubeObject[], namespace: strin
 }
 
 /**
- * What containers that are no database server themselves have in their environment, as the kubelet makes it, and the
- * entries of ConfigMaps and Secrets.
+ * What containers that are no database server themselves have in their environment and arguments, as the kubelet makes
+ * it, and the entries of ConfigMaps and Secrets. An argument has the name of the variable that would say the same.
  *
  * @param config where the ConfigMaps and Secrets are looked for.
  */
@@ -37,7 +37,10 @@ export function variablesOf(object: KubeObject, namespace: string, config: reado
   const entries: Entries = (kind, name) => find(kind, name) ?? {};
   return containersOf(podSpecOf(object))
     .filter(({ fields }) => !isPostgresServer(fields))
-    .flatMap(({ fields }) => [...environmentOf(fields, entries)]);
+    .flatMap(({ fields }) => {
+      const variables = environmentOf(fields, entries);
+      return [...variables, ...argumentsOf(fields, variables)];
+    });
 }
 
 /** Where a pod is, and the ConfigMaps and Secrets that it may take variables from. */
@@ -104,6 +107,17 @@ function environmentOf(container: Record<string, unknown>, entries: Entries): Ma
     all.set(name, value ?? expanded(textOf(dig(variable, "value")) ?? "", all));
   }
   return all;
+}
+
+function argumentsOf(container: Record<string, unknown>, variables: ReadonlyMap<string, string>): [string, string][] {
+  const words = [...digList(container, "command"), ...digList(container, "args")].flatMap((word) =>
+    expanded(textOf(word) ?? "", variables).split(/\s+/),
+  );
+  return words.flatMap((word, i): [string, string][] => {
+    const [, flag, value] = /^--?([A-Za-z][\w.-]*)(?:=(.*))?$/s.exec(word) ?? [];
+    if (flag === undefined) return [["", word]];
+    return [[flag.replaceAll(/[.-]/g, "_").toUpperCase(), value ?? words[i + 1] ?? ""]];
+  });
 }
 
 /** `$(NAME)` is the variable's value, unless there is none or another dollar is before it. */

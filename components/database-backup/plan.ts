@@ -121,7 +121,7 @@ export async function planBackup(input: BackupInput): Promise<BackupPlan> {
         : []),
     ],
     servers: known.length,
-    missing: enabled ? [...all.missing, ...elsewhere.missing] : [],
+    missing: [...all.missing, ...elsewhere.missing],
   };
 }
 
@@ -188,7 +188,9 @@ export function backupFact(plan: BackupPlan, { needed }: Pick<BackupFact, "neede
         ? "backups are switched off (backup.enabled)"
         : "no database was found to back up (backup.databases names them)";
   const missing = plan.missing.map((one) => ({ ...one }));
-  return { planned: willRun, needed: needed || (releaseWillChange && servers > 0), why, missing };
+  // Those that nobody named would not be backed up by switching backups on, but somebody has to do it.
+  const isNeeded = needed || (releaseWillChange && (servers > 0 || (!enabled && missing.length > 0)));
+  return { planned: willRun, needed: isNeeded, why, missing };
 }
 
 /** One line for the end of a preview; undefined when no backup is made. */

@@ -23,14 +23,9 @@ const workloadSchema = z.strictObject({
     .int()
     .min(0)
     .meta({ description: "pods after the upgrade; with an autoscaler, the fewest it may go down to" }),
-  most: z
-    .number()
-    .int()
-    .min(0)
-    .optional()
-    .meta({
-      description: "pods after the upgrade; with an autoscaler, the most it may go up to; absent in reviews of 0.2.0",
-    }),
+  most: z.number().int().min(0).optional().meta({
+    description: "pods after the upgrade; with an autoscaler, the most it may go up to; absent in reviews of 0.2.0",
+  }),
   unavailable: z
     .number()
     .int()

@@ -224,6 +224,36 @@ describe("databases elsewhere", () => {
     expect(told(made("postgres://u@$(LATER)/auth"), login)).to.deep.equal([]);
   });
 
+  it("are told by the addresses of all drivers, and by arguments", () => {
+    const urls = [
+      "jdbc:aws-wrapper:postgresql://db.example.com:5432/auth",
+      "r2dbc:postgresql://u:p@db.example.com/auth",
+      "r2dbc:pool:postgresql://db.example.com/auth",
+      "postgresql+asyncpg://u:p@db.example.com/auth",
+      "host=db.example.com port=5432 user=u dbname=auth",
+      "Host=db.example.com;Port=5432;Database=auth;Username=u",
+    ];
+    for (const URL of urls) expect(hosts(app({ URL })), URL).to.deep.equal(["db.example.com"]);
+    for (const URL of ["jdbc:mysql://db.example.com/auth", "Server=db.example.com;Database=a;Uid=u", "host=x"]) {
+      expect(hosts(app({ URL })), URL).to.deep.equal([]);
+    }
+    const started = (...args: string[]) => {
+      const made = app({ DB: "db.example.com" });
+      const spec = {
+        containers: [{ name: "a", image: "casa/auth:1", args, env: [{ name: "DB", value: "db.example.com" }] }],
+      };
+      return hosts({ ...made, spec: { template: { spec } } });
+    };
+    const found = ["db.example.com"];
+    expect(started("start", "--db=postgres", "--db-url=jdbc:postgresql://db.example.com/kc")).to.deep.equal(found);
+    expect(started("start", "--db-url-host=db.example.com")).to.deep.equal(found);
+    expect(started("--database-url", "postgres://u@db.example.com/auth")).to.deep.equal(found);
+    expect(started("serve", "postgres://u@$(DB)/auth")).to.deep.equal(found);
+    expect(started("--db.host=db.example.com:5432")).to.deep.equal(found);
+    expect(started("sh", "-c", "exec app --db-host db.example.com")).to.deep.equal(found);
+    expect(started("--host=db.example.com", "--log=postgres")).to.deep.equal([]);
+  });
+
   it("are not the release's own servers, what is beside the program, and other hosts", () => {
     const server = app({}, "postgres:15");
     const own = [service("casa-postgres", { selector: { app: "auth" } }), server];

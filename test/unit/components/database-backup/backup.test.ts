@@ -181,5 +181,9 @@ describe("database backups: decisions", () => {
     expect(fact({ enabled: false, willRun: false, servers: 1 }, false)).to.include({ needed: true });
     const missing = [{ what: "database x", fix: "name it" }];
     expect(fact({ missing }).missing).to.deep.equal(missing);
+    // A server outside counts, too, when backups are off.
+    const off = { enabled: false, willRun: false, databases: [], missing };
+    expect(fact(off, false)).to.deep.include({ planned: false, needed: true, missing });
+    expect(fact({ ...off, releaseWillChange: false }, false)).to.include({ needed: false });
   });
 });
