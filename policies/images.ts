@@ -76,8 +76,8 @@ function runnersOf(runtime: unknown) {
   return [...workloads, ...jobs];
 }
 
-/** The usual words; casa-upgrade itself knows more of them. */
-const MOVING = /^(latest|stable|main|master|edge|nightly|dev|head|v?\d{1,3})$/i;
+/** No number at all, or a major version alone; casa-upgrade itself knows more. */
+const MOVING = /^(?:[a-z][a-z._-]*|v?\d{1,3}|pg-?\d{1,2})$/i;
 
 function tags(release: Release): Leaf[] {
   return release.leaves().filter(({ path }) => path.at(-1) === "tag" || path.at(-1) === "imageTag");

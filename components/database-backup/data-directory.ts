@@ -2,7 +2,7 @@ import { posix } from "node:path";
 import { dig, digList, type KubeObject } from "../../kubernetes/objects";
 import { containersOf, type PodWorkload, textOf } from "../../kubernetes/pod-templates";
 import { isPostgresServer } from "./postgres-server";
-import { defaultDataDirectory, hasKnownDefault, repositoryOf } from "./server-image";
+import { defaultDataDirectory, hasKnownDefault, repositoryOf, upgradesData } from "./server-image";
 
 /** What holds a server's data directory. */
 export interface DataPlace {
@@ -20,6 +20,8 @@ export interface DataPlace {
 /** A database server of a pod template, as far as it decides where its data is. */
 export interface ServerTemplate {
   image: string;
+  /** It brings the data of an older major into its own form. */
+  upgrades: boolean;
   /** As far as the template says; undefined: the image's default. */
   directory: string | undefined;
   /** Where a directory is. The mount point of the running server's data tells volumes that the template does not. */
@@ -48,6 +50,7 @@ export function serverTemplate(workload: PodWorkload, object: KubeObject): Serve
   if (!server) return undefined;
   return {
     image: textOf(server.fields["image"]) ?? "",
+    upgrades: upgradesData(server.fields),
     directory: directoryOf(server.fields),
     placeOf: (directory, mountPoint) => placeOf({ directory, mountPoint }, server.fields, workload, object),
     claimMounts: mountsOf(server.fields)

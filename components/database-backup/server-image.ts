@@ -1,4 +1,6 @@
 import { parseImage } from "../../kubernetes/image";
+import { dig, digList } from "../../kubernetes/objects";
+import { textOf } from "../../kubernetes/pod-templates";
 
 /** The major version in a version of PostgreSQL: "15.8" is 15, "9.6.24" is 9.6; undefined for anything else. */
 export function majorOf(version: string | undefined): string | undefined {
@@ -9,9 +11,11 @@ export function majorOf(version: string | undefined): string | undefined {
 }
 
 /** Image names that hold the major themselves: `postgresql-15-c9s`, `spilo-15`. */
-const IN_NAME = /(?:^|-)(?:postgres|postgresql|spilo|pg)-?(\d{1,2})(?=-|$)/;
+const IN_NAME = /(?:^|-)(?:postgres|postgresql|spilo|spilo-cdp|pg)-?(\d{1,2})(?=-|$)/;
 /** The version of these is that of an extension; PostgreSQL's is in `pg15`, if anywhere. */
-const OF_EXTENSION = /timescale|pgvector/;
+const OF_EXTENSION = /timescale|pgvector|pgvecto|citus|paradedb|orioledb|pgroonga/;
+/** PGroonga's tags have PostgreSQL's major behind the system: `4.0.1-debian-17`. */
+const PGROONGA = /(?:debian|alpine)-(\d{1,2})(?!\d)/;
 /** What stands before the version in the tags of some. */
 const PREFIX = /^(?:v|ubi\d+-|centos\d+-|rhel\d+-|debian-|alpine-|postgres(?:ql)?-?)/;
 /** Bring the data into the form of their own major when they start. */
@@ -28,14 +32,18 @@ export function imageMajor(image: string): string | undefined {
   if (tagged !== undefined) return majorOf(tagged);
   const named = IN_NAME.exec(name.toLowerCase())?.[1];
   if (named !== undefined) return majorOf(named);
+  if (/pgroonga/i.test(name)) return majorOf(PGROONGA.exec(lower)?.[1]);
   if (OF_EXTENSION.test(name.toLowerCase())) return undefined;
   const version = lower.replace(PREFIX, "");
   return /^\d{1,2}(?![\da-z])/.test(version) ? majorOf(version) : undefined;
 }
 
-/** Whether an image upgrades the data of an older major by itself. */
-export function upgradesData(image: string): boolean {
-  return UPGRADES_DATA.test(image.toLowerCase());
+/** Whether a server upgrades the data of an older major by itself, or because it is told to. */
+export function upgradesData(container: Record<string, unknown>): boolean {
+  const image = textOf(container["image"]) ?? "";
+  const told = digList(container, "env").find((variable) => dig(variable, "name") === "POSTGRESQL_UPGRADE");
+  // Of the images of Red Hat and sclorg.
+  return UPGRADES_DATA.test(image.toLowerCase()) || ["copy", "hardlink"].includes(textOf(dig(told, "value")) ?? "");
 }
 
 /** Releases of Debian by the names that tags use. */
@@ -51,8 +59,9 @@ export function systemOf(image: string): string | undefined {
   if (/(?:^|-)alpine/.test(tag)) return "Alpine";
   const debian = DEBIAN.exec(tag)?.[1];
   if (debian !== undefined) return `Debian ${debian}`;
-  const [, system, release = ""] = NUMBERED.exec(tag) ?? [];
-  if (system !== undefined) return `${system} ${release}`;
+  const [, system, number = ""] = NUMBERED.exec(tag) ?? [];
+  const release = /pgroonga/.test(name) ? "" : number;
+  if (system !== undefined) return `${system} ${release}`.trim();
   return name === "postgres" && /^\d+(\.\d+)*$/.test(tag) ? "Debian" : undefined;
 }
 

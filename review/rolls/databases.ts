@@ -8,7 +8,7 @@ import {
   type ServerTemplate,
   serverTemplate,
 } from "../../components/database-backup/data-directory";
-import { imageMajor, majorOf, repositoryOf, upgradesData } from "../../components/database-backup/server-image";
+import { imageMajor, majorOf, repositoryOf } from "../../components/database-backup/server-image";
 import { type ObjectPair, podWorkload, type PodWorkload } from "../../kubernetes/pod-templates";
 import type { DatabaseFinding } from "../report/schema";
 import { imageProblem } from "./images";
@@ -108,11 +108,12 @@ function majorFinding(
   version: string | undefined,
 ): Omit<DatabaseFinding, "workload">[] {
   const { image } = after.template;
-  if (upgradesData(image)) return [];
   const old = before.template.image;
   const running = majorOf(version) ?? imageMajor(old);
   const next = majorAfter(old, image, majorOf(version));
   if (running !== undefined && running === next) return [];
+  // It goes up by itself, and never back.
+  if (after.template.upgrades && !(Number(next) < Number(running))) return [];
   // The same digest is the same server, whatever it is, and so is the same tag unless it is one that moves.
   if (old === image && (image.includes("@") || imageProblem(image) === undefined)) return [];
   const what = version ?? running;

@@ -15,6 +15,11 @@ const MOVING_WORDS = new Set(
 /** Of these a full version in front makes no fixed build: `1.2.3-SNAPSHOT` is built again and again. */
 const MOVING_BUILDS = new Set(["latest", "nightly", "dev", "devel", "snapshot"]);
 
+/** A release of the system that an image is made on says nothing of what is in it. */
+const SYSTEM = /(?:alpine|debian|ubuntu|ubi|centos|rhel|photon)-?\d[\d.]*/gi;
+/** What extensions of PostgreSQL call its major, with nothing but the system behind it. */
+const PG_MAJOR = /^pg-?\d{1,2}(?:-(?:[a-z]+|(?:alpine|debian|ubi)-?[\d.]+))*$/i;
+
 /**
  * The images that do not say which bytes will run: a pod that starts later, or on another node, may run others than the
  * ones that were reviewed, and when the template does not change, the upgrade brings no newer ones either.
@@ -46,8 +51,9 @@ export function imageFindings(
 /**
  * Why an image reference may mean other bytes tomorrow; undefined for a digest and for a tag of one build.
  *
- * Moving are: no tag, a tag with one of the usual words in it unless it also has a full version or a commit, and a
- * major version alone (`15`, `v1`, `15-alpine`). Two numbers (`15.8`) pass: for half of all projects, PostgreSQL among
+ * Moving are: no tag, a tag with one of the usual words in it unless it also has a full version or a commit, a tag
+ * without any number but that of its system (`alpine3.20`, `bookworm`), and a major version alone (`15`, `v1`,
+ * `15-alpine`, `pg17`). Two numbers (`15.8`) pass: for half of all projects, PostgreSQL among
  * them, that is the full version. A number of four digits or more is a date or a build.
  */
 export function imageProblem(image: string): ImageFinding["problem"] | undefined {
@@ -61,7 +67,8 @@ export function imageProblem(image: string): ImageFinding["problem"] | undefined
     ? MOVING_BUILDS.has(words.at(-1) ?? "")
     : !isBuild && words.some((word) => MOVING_WORDS.has(word));
   const isMajor = /^v?\d{1,3}(-[a-z][\w.]*)*$/i.test(tag) && !isBuild;
-  return moving || isMajor ? "moving-tag" : undefined;
+  const isVersionless = !/\d/.test(tag.replaceAll(SYSTEM, ""));
+  return moving || isMajor || isVersionless || PG_MAJOR.test(tag) ? "moving-tag" : undefined;
 }
 
 /** What the API server fills in: Always for `latest`, said or meant. */

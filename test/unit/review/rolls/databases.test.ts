@@ -182,6 +182,20 @@ describe("the data of database servers", () => {
     expect(problems(to("postgres:latest"), to("postgres:17.2"), { version: "15.4" })).to.deep.equal(["major"]);
     expect(problems(to("postgres:latest"), to("postgres:15.9"), { version: "15.4" })).to.deep.equal([]);
     expect(problems(onClaim(), to("pgautoupgrade/pgautoupgrade:17-alpine"), { version: "15.4" })).to.deep.equal([]);
+    // It goes up, and not back.
+    const auto = { ...onClaim(), image: "pgautoupgrade/pgautoupgrade:17-alpine" };
+    const back = { ...onClaim(), image: "pgautoupgrade/pgautoupgrade:16-alpine" };
+    expect(problems(auto, back, { version: "17.4" })).to.deep.equal(["major"]);
+    const red = (major: number, env = {}): Made => {
+      const mounts = [{ name: "data", mountPath: "/var/lib/pgsql/data" }];
+      return { ...onClaim(), mounts, env, image: `quay.io/sclorg/postgresql-${major}-c9s:latest` };
+    };
+    expect(problems(red(15), red(16), { version: "15.4" })).to.deep.equal(["major"]);
+    expect(problems(red(15), red(16, { POSTGRESQL_UPGRADE: "copy" }), { version: "15.4" })).to.deep.equal([]);
+    expect(problems(red(16), red(15, { POSTGRESQL_UPGRADE: "copy" }), { version: "16.4" })).to.deep.equal(["major"]);
+    // Citus counts by itself.
+    const citus = (tag: string): Made => ({ ...onClaim(), image: `citusdata/citus:${tag}` });
+    expect(problems(citus("12.1"), citus("13.0"), { version: "16.2" })).to.deep.equal(["major-unknown"]);
   });
 
   it("of which the new image does not say its major is named, unless it is the very same image", () => {
