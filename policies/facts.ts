@@ -42,7 +42,8 @@ export const passwords = z.looseObject({
     }),
   ),
 });
-export const failClosed = z.looseObject({ failClosed: z.array(text) });
+/** `failOpen`: absent before 0.3.0. */
+export const failClosed = z.looseObject({ failClosed: z.array(text), failOpen: z.array(text).default([]) });
 export const namespaces = z.looseObject({
   namespaces: z.array(
     z.looseObject({
@@ -60,8 +61,10 @@ export const backup = z.looseObject({
   }),
 });
 
-/** `fix` where it is another than helm's annotation on the claim. */
-export const claims = z.array(z.looseObject({ namespace: text, name: text, why: text, fix: text.optional() }));
+/** `fix` where it is another than helm's annotation on the claim, `empty` where no data goes with it. */
+export const claims = z.array(
+  z.looseObject({ namespace: text, name: text, why: text, empty: z.boolean().optional(), fix: text.optional() }),
+);
 /** Absent before 0.3.0. */
 export const contents = z.array(z.looseObject({ kind: text, name: text, why: text, fix: text })).default([]);
 export const databases = z.array(

@@ -46,16 +46,21 @@ export const restartsGentle = policyOf({
 /** Every call between agents asks the sidecar first. */
 export const sidecarHighlyAvailable = policyOf({
   name: "sidecar-highly-available",
-  description: "A sidecar whose silence denies all MAS traffic needs 2 replicas and a PodDisruptionBudget.",
+  description:
+    "A sidecar whose silence denies all MAS traffic, or lets it pass unasked, needs 2 replicas and a PodDisruptionBudget.",
   enforcementLevel: "advisory",
   acknowledge: true,
-  why: "while the sidecar does not answer, every request between agents is denied",
+  why: "while the sidecar does not answer, every request between agents is denied, or passes without being authorized",
   properties: {
     budget: { type: "boolean", default: true, description: "a PodDisruptionBudget is needed as well" },
   },
   review: ({ runtime }, { budget }: { budget: boolean }) => {
-    const closed = failClosed.parse(runtime).failClosed;
-    if (closed.length === 0) return [];
+    const { failClosed: closed, failOpen: open } = failClosed.parse(runtime);
+    if (closed.length + open.length === 0) return [];
+    const silence = [
+      ...(closed.length > 0 ? [`${closed.join(", ")} denies what it does not answer`] : []),
+      ...(open.length > 0 ? [`${open.join(", ")} lets pass, without anybody being told, what it does not answer`] : []),
+    ].join(", and ");
     return workloads
       .parse(runtime)
       .workloads.filter(({ component }) => component === "sidecar")
@@ -64,7 +69,7 @@ export const sidecarHighlyAvailable = policyOf({
         if (lacks === undefined) return [];
         return [
           {
-            what: `${one.workload} (sidecar) has ${lacks} while ${closed.join(", ")} denies what it does not answer`,
+            what: `${one.workload} (sidecar) has ${lacks} while ${silence}`,
             fix: "pulumi config set --path values.sidecar.replicaCount 2, and give it a PodDisruptionBudget",
           },
         ];

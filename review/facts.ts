@@ -1,7 +1,7 @@
 import type { ClusterClient } from "../kubernetes/connect";
 import { sidecarDeploymentOf } from "../config/config";
 import type { Redactor } from "../kubernetes/redact";
-import { failClosed } from "./facts/fail-closed";
+import { failClosed, failOpen } from "./facts/fail-closed";
 import { namespaceFacts } from "./facts/namespaces";
 import { passwordFacts } from "./facts/passwords";
 import type { RuntimeFacts } from "./facts/schema";
@@ -53,6 +53,7 @@ export async function runtimeFacts(input: ReviewInput, state: RuntimeState, reda
       rendered: chart.rendered,
     }),
     failClosed: failClosed(objects),
+    failOpen: failOpen(objects),
     namespaces: namespaceFacts({
       mode: config.mode,
       webhook: config.webhook,

@@ -87,6 +87,10 @@ export const runtimeSchema = z.strictObject({
     .meta({ description: "Jobs, CronJobs and Pods of the release, those of helm hooks included" }),
   passwords: z.array(passwordSchema),
   failClosed: z.array(text).meta({ description: "objects that deny MAS traffic when the sidecar does not answer" }),
+  failOpen: z.array(text).optional().meta({
+    description:
+      "objects that let MAS traffic pass unasked when the sidecar does not answer; absent in reviews of 0.2.0",
+  }),
   namespaces: z.array(namespaceSchema),
   backup: backupFactSchema,
 });

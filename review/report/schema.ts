@@ -90,6 +90,7 @@ const claimSchema = z.strictObject({
   size: text.optional(),
   reclaimPolicy: text.optional().meta({ description: "of its volume: Delete loses the data at once" }),
   why: text,
+  empty: z.literal(true).optional().meta({ description: "it never got a volume, so no data goes with it" }),
   fix: text.optional().meta({ description: "what keeps it, where helm's annotation on the claim does not" }),
 });
 

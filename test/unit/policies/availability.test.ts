@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { keycloakHighlyAvailable } from "../../../policies/keycloak";
+import { sidecarHighlyAvailable } from "../../../policies/restarts";
 import { REVIEW_TYPE } from "../../../policies/rule";
 import { judge } from "../../../policies/testing";
 import type { RuntimeFacts, RuntimeWorkload } from "../../../review/facts/schema";
@@ -37,5 +38,15 @@ describe("the rules about what is replaced", () => {
     expect(keycloak({ unavailable: 1 })).to.deep.equal([]);
     expect(keycloak({ strategy: "OnDelete", unavailable: 3 })).to.deep.equal([]);
     expect(keycloak({ strategy: "Recreate", rolls: false })).to.deep.equal([]);
+  });
+
+  it("the sidecar matters where its silence lets pass, too; a review of before does not say so", () => {
+    const one = [workload({ component: "sidecar" })];
+    expect(check(sidecarHighlyAvailable, { workloads: one, failOpen: ["EnvoyFilter f"] })[0]).to.contain(
+      "EnvoyFilter f lets pass, without anybody being told, what it does not answer",
+    );
+    expect(check(sidecarHighlyAvailable, { workloads: one })).to.deep.equal([]);
+    const two = [workload({ component: "sidecar", replicas: 2, budget: "b" })];
+    expect(check(sidecarHighlyAvailable, { workloads: two, failOpen: ["EnvoyFilter f"] })).to.deep.equal([]);
   });
 });

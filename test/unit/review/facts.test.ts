@@ -3,7 +3,6 @@ import { expect } from "chai";
 import { Redactor } from "../../../kubernetes/redact";
 import { budgetOf } from "../../../review/facts/budgets";
 import { componentOf } from "../../../review/facts/component";
-import { failClosed } from "../../../review/facts/fail-closed";
 import { NO_INJECTION_FACTS } from "../../../components/workload-restarts/injection-facts";
 import { namespaceFacts } from "../../../review/facts/namespaces";
 import { jobFacts, workloadFacts } from "../../../review/facts/workloads";
@@ -83,32 +82,6 @@ describe("facts of the runtime", () => {
       expect(selects(rule("DoesNotExist"), { a: "" })).to.equal(false);
       expect(selects(rule("Gt", ["1"]), { a: "2" })).to.equal(false);
     });
-  });
-
-  it("what denies traffic when nobody answers", () => {
-    const filter = (config: object): KubeObject => ({
-      apiVersion: "networking.istio.io/v1alpha3",
-      kind: "EnvoyFilter",
-      metadata: { name: "f" },
-      spec: { configPatches: [{ patch: { value: { typed_config: config } } }] },
-    });
-    const type = "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz";
-    expect(failClosed([filter({ "@type": type, failure_mode_allow: false })])).to.deep.equal(["EnvoyFilter f"]);
-    expect(failClosed([filter({ "@type": type })])).to.deep.equal(["EnvoyFilter f"]);
-    expect(failClosed([filter({ "@type": type, failure_mode_allow: true })])).to.deep.equal([]);
-    expect(failClosed([filter({ "@type": "other" })])).to.deep.equal([]);
-    const plugin = (spec: object): KubeObject => ({
-      apiVersion: "x/v1",
-      kind: "WasmPlugin",
-      metadata: { name: "p" },
-      spec,
-    });
-    expect(failClosed([plugin({}), plugin({ failStrategy: "FAIL_OPEN" })])).to.deep.equal(["WasmPlugin p"]);
-    const webhook = (failurePolicy?: string): KubeObject => ({
-      ...{ apiVersion: "x/v1", kind: "MutatingWebhookConfiguration", metadata: { name: "w" } },
-      webhooks: [{ failurePolicy }],
-    });
-    expect(failClosed([webhook(), webhook("Ignore")])).to.deep.equal(["MutatingWebhookConfiguration w"]);
   });
 
   it("namespaces: labels of both modes, and those that could not be read", () => {
