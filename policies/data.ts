@@ -11,13 +11,16 @@ export const dataKept = policyOf({
   acknowledge: true,
   why: "with the claim the volume goes, and with the volume the data; a rollback brings back an empty one",
   review: (review) => [
-    ...claims.parse(review["claims"]).map(({ namespace, name, why, fix }) => ({
-      what: `PersistentVolumeClaim ${namespace}/${name} is deleted: ${why}`,
-      fix:
-        fix ??
-        "leave persistence on in the values, or have it kept: " +
-          `kubectl --namespace ${namespace} annotate pvc ${name} helm.sh/resource-policy=keep`,
-    })),
+    ...claims
+      .parse(review["claims"])
+      .filter(({ empty }) => empty !== true)
+      .map(({ namespace, name, why, fix }) => ({
+        what: `PersistentVolumeClaim ${namespace}/${name} is deleted: ${why}`,
+        fix:
+          fix ??
+          "leave persistence on in the values, or have it kept: " +
+            `kubectl --namespace ${namespace} annotate pvc ${name} helm.sh/resource-policy=keep`,
+      })),
     ...contents.parse(review["contents"]).map(({ kind, name, why, fix }) => ({
       what: `${kind} ${name} is deleted with all that is in it: ${why}`,
       fix,

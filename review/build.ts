@@ -15,7 +15,7 @@ import { estimateRestarts, type RestartFacts } from "../components/workload-rest
 import { pendingGroups, type RestartPlan } from "../components/workload-restarts/restarts";
 import { placesFor } from "../components/workload-restarts/stages";
 import { workloadId } from "../kubernetes/workload";
-import { replacedWorkloads } from "./rolls/rolls";
+import { replacedWorkloads, withPods } from "./rolls/rolls";
 import { rankRisks } from "./report/risks";
 import type { ObjectChange, Refusal, Review } from "./report/schema";
 import type { RestartReview } from "../components/workload-restarts/restart-review";
@@ -98,7 +98,11 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
   const predicted = objects.flatMap(({ after }) => after ?? []);
   const state = {
     objects: input.newRevision ? predicted : chart.rendered,
-    replaced,
+    replaced: withPods(
+      replaced,
+      objects.flatMap(({ live }) => live ?? []),
+      release.namespace,
+    ),
     claims: liveClaims,
     autoscalers,
   };

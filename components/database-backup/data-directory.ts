@@ -20,6 +20,8 @@ export interface DataPlace {
 /** A database server of a pod template, as far as it decides where its data is. */
 export interface ServerTemplate {
   image: string;
+  /** Its data is a copy of another server's, which it gets anew when it is lost. */
+  isReplica: boolean;
   /** It brings the data of an older major into its own form. */
   upgrades: boolean;
   /** As far as the template says; undefined: the image's default. */
@@ -50,6 +52,7 @@ export function serverTemplate(workload: PodWorkload, object: KubeObject): Serve
   if (!server) return undefined;
   return {
     image: textOf(server.fields["image"]) ?? "",
+    isReplica: isReplica(server.fields),
     upgrades: upgradesData(server.fields),
     directory: directoryOf(server.fields),
     placeOf: (directory, mountPoint) => placeOf({ directory, mountPoint }, server.fields, workload, object),
@@ -57,6 +60,16 @@ export function serverTemplate(workload: PodWorkload, object: KubeObject): Serve
       .filter(({ name }) => volumeOf(name, workload, object).kind === "claim")
       .map(({ path }) => path),
   };
+}
+
+/** Variables by which an image makes a server that only follows another one; Bitnami's first. */
+const REPLICATION = /^(?:POSTGRES|POSTGRESQL)_REPLICATION_MODE$|^PG_MODE$|^POSTGRES_ROLE$/;
+
+function isReplica(container: Record<string, unknown>): boolean {
+  return digList(container, "env").some((variable) => {
+    const [name, value] = [textOf(dig(variable, "name")) ?? "", textOf(dig(variable, "value")) ?? ""];
+    return REPLICATION.test(name) && /^(?:slave|replica|standby)$/i.test(value);
+  });
 }
 
 /**

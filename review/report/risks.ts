@@ -91,7 +91,8 @@ function refused({ refusals, objects }: RiskSections): Risk[] {
   return risk("high", "refused", title, things, "repair what is named; the fix of each is with the refusals");
 }
 
-function dataLoss({ claims }: RiskSections): Risk[] {
+function dataLoss(sections: RiskSections): Risk[] {
+  const claims = sections.claims.filter(({ empty }) => empty !== true);
   const things = claims.map(
     ({ namespace, name, size, why }) => `${namespace}/${name}${size ? ` (${size})` : ""}: ${why}`,
   );

@@ -50,7 +50,13 @@ export function deletedClaims(pairs: readonly ObjectPair[], facts: ClaimFacts): 
         name,
         ...(size === undefined ? {} : { size }),
         ...(reclaimPolicy === undefined ? {} : { reclaimPolicy }),
-        why: [because, fateOf(volume, reclaimPolicy), ...users(namespace, name, pairs, facts)].join("; "),
+        why: [
+          because,
+          ...deletedAlready(claim),
+          fateOf(volume, reclaimPolicy),
+          ...users(namespace, name, pairs, facts),
+        ].join("; "),
+        ...(volume === undefined ? { empty: true as const } : {}),
         ...(fix === undefined ? {} : { fix }),
       },
     ];
@@ -124,6 +130,11 @@ export function keepLine({ apiVersion, kind, metadata }: KubeObject, namespace: 
 function reclaimPolicyOf(volume: string, volumes: readonly KubeObject[]): string | undefined {
   const found = volumes.find(({ metadata }) => metadata.name === volume);
   return textOf(dig(found, "spec", "persistentVolumeReclaimPolicy"));
+}
+
+function deletedAlready(claim: KubeObject): string[] {
+  const at = textOf(claim.metadata["deletionTimestamp"]);
+  return at === undefined ? [] : [`somebody deleted it at ${at}, and it waits for its last pod to go`];
 }
 
 function fateOf(volume: string | undefined, reclaimPolicy: string | undefined): string {

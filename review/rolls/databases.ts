@@ -60,6 +60,9 @@ function kept(before: Server, after: Server, facts: DatabaseFacts): DatabaseFind
   const finding = (problem: DatabaseFinding["problem"], text: string, fix: string) => [
     { workload: id, problem, text, fix },
   ];
+  // What a replica loses it gets anew from its primary.
+  const isCopy = before.template.isReplica && after.template.isReplica;
+  if (isCopy && (goesWithPod(places.before) || !isSamePlace(places.before, places.after))) return [];
   if (!isSamePlace(places.before, places.after)) {
     const to = `${from} and will be in ${placeText(places.after)}, so the new server begins with an empty database`;
     return finding("moved", `${to}; ${fate(places.before)}`, howToMove(places.after, running?.name));
@@ -78,6 +81,7 @@ function kept(before: Server, after: Server, facts: DatabaseFacts): DatabaseFind
 
 /** A server that the upgrade deletes, unless a new one goes on with its data. */
 function gone(before: Server, created: readonly Server[], facts: DatabaseFacts): DatabaseFinding[] {
+  if (before.template.isReplica) return [];
   const { id } = before.workload;
   const running = facts.running.get(id);
   const place = dataPlaces(before.template, before.template, running).before;

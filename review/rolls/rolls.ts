@@ -1,5 +1,5 @@
 import type { KubeObject } from "../../kubernetes/objects";
-import { digList } from "../../kubernetes/objects";
+import { dig, digList } from "../../kubernetes/objects";
 import type { Roll } from "../report/schema";
 import { type DowntimeFacts, downtimeOfScaling, expectedDowntime } from "./downtime";
 import { hasOldPods, releaseReason, templateDifferences, templateReasons } from "./reasons";
@@ -77,6 +77,21 @@ function withOutage(downtime: Roll["downtime"], why: string | undefined): Roll["
 export function replacedWorkloads(rolls: readonly Roll[]): Set<string> {
   const replacing = rolls.filter(({ reasons }) => reasons.some(({ kind }) => kind !== "replicas"));
   return new Set(replacing.map(({ workload }) => workload));
+}
+
+/** Those of the workloads that have pods now: what is scaled to 0 has none to replace, and none that holds a volume. */
+export function withPods(
+  replaced: ReadonlySet<string>,
+  live: readonly KubeObject[],
+  namespace: string,
+): ReadonlySet<string> {
+  const down = live.flatMap((object) => {
+    const workload = podWorkload(object, namespace);
+    // The last ones may still be going.
+    const pods = dig(object, "status", "replicas") ?? 0;
+    return workload?.replicas === 0 && pods === 0 ? [workload.id] : [];
+  });
+  return new Set([...replaced].filter((id) => !down.includes(id)));
 }
 
 function downtimeFacts({ namespace, predicted, liveClaims, nodes }: RollOptions): DowntimeFacts {

@@ -42,6 +42,15 @@ describe("the rules about data and versions", () => {
     expect(check("data-kept", {})).to.deep.equal([]);
   });
 
+  it("claims: each with what keeps it, but for those that never got a volume", () => {
+    const claim = { namespace: "casa", name: "data", why: "helm deletes it" };
+    expect(check("data-kept", { claims: [claim] }).join()).to.contain("annotate pvc data helm.sh/resource-policy=keep");
+    expect(check("data-kept", { claims: [{ ...claim, fix: "keep its owner" }] }).join())
+      .to.contain("Fix: keep its owner")
+      .and.not.to.contain("annotate pvc");
+    expect(check("data-kept", { claims: [{ ...claim, empty: true }] })).to.deep.equal([]);
+  });
+
   it("databases: data that is lost, moved or left behind, and another major, are each refused by their own policy", () => {
     const of = (problem: Review["databases"][number]["problem"]) => ({
       databases: [

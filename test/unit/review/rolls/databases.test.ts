@@ -111,6 +111,20 @@ describe("the data of database servers", () => {
     expect(problems(onClaim(), { ...onClaim(), image: "postgres:15.9" }, { mountPoint: DATA })).to.deep.equal([]);
   });
 
+  it("of a replica is a copy, which is made anew; of a primary it is not", () => {
+    const mode = (value: string): Made => ({ env: { POSTGRESQL_REPLICATION_MODE: value } });
+    const replica: Made = { ...mode("slave"), image: "bitnami/postgresql:15.8.0" };
+    expect(problems(replica, { ...replica, image: "bitnami/postgresql:15.9.0" })).to.deep.equal([]);
+    expect(problems(replica, { ...replica, replicas: 0 })).to.deep.equal([]);
+    expect(problems(replica, undefined)).to.deep.equal([]);
+    expect(problems(replica, { ...replica, ...mode("master") })).to.deep.equal(["lost"]);
+    const primary: Made = { ...replica, ...mode("master") };
+    expect(problems(primary, { ...primary, image: "bitnami/postgresql:15.9.0" })).to.deep.equal(["lost"]);
+    // A volume that it keeps has to fit.
+    const kept = { ...onClaim(), ...mode("slave") };
+    expect(problems(kept, { ...kept, image: "postgres:17.2" })).to.deep.equal(["major"]);
+  });
+
   it("on a claim is kept", () => {
     expect(problems(onClaim(), { ...onClaim(), image: "postgres:15.9" })).to.deep.equal([]);
     const set: Made = { kind: "StatefulSet", volumes: [], templates: ["data"] };

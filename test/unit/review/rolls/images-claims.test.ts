@@ -102,6 +102,10 @@ describe("deletedClaims", () => {
     const unbound = deletedClaims([pair(claim("data", ["ReadWriteOnce"]), undefined)], facts);
     expect(unbound[0]?.why).to.contain("no data goes with it");
     expect(unbound[0]).not.to.have.property("reclaimPolicy");
+    expect(unbound[0]).to.include({ empty: true });
+    expect(deletedClaims([pair(data, undefined)], facts)[0]).not.to.have.property("empty");
+    const going = { ...data, metadata: { ...data.metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } };
+    expect(deletedClaims([pair(going, undefined)], facts)[0]?.why).to.contain("somebody deleted it at 2026-01-01");
     const kept = { ...data, metadata: { ...data.metadata, annotations: { "helm.sh/resource-policy": "keep" } } };
     expect(deletedClaims([pair(kept, undefined), pair(data, data), pair(undefined, data)], facts)).to.deep.equal([]);
   });

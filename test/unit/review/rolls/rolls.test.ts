@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { replacedWorkloads } from "../../../../review/rolls/rolls";
+import { replacedWorkloads, withPods } from "../../../../review/rolls/rolls";
 import { staleText } from "../../../../review/rolls/stale";
 import type { ObjectPair } from "../../../../kubernetes/pod-templates";
 import { LABELS, newImage, object, pair, plan, roll, type Shape, workload } from "./rolls-world";
@@ -196,5 +196,16 @@ describe("planRolls: workloads that keep the old configuration", () => {
     expect(gone[0]).to.contain("which is deleted").and.contain("does not come up");
     const optional = { container: { envFrom: [{ configMapRef: { name: "conf", optional: true } }] } };
     expect(stale(optional, [pair(config({ a: "1" }), undefined)]).flatMap(staleText)[0]).not.to.contain("come up");
+  });
+});
+
+describe("withPods", () => {
+  it("leaves out what is scaled to 0 and whose last pod is gone", () => {
+    const id = "Deployment/casa/web";
+    const left = (live: ReturnType<typeof workload>) => [...withPods(new Set([id]), [live], "casa")];
+    expect(left(workload("Deployment", { replicas: 0 }))).to.deep.equal([]);
+    expect(left(workload("Deployment", { replicas: 0, status: { replicas: 0 } }))).to.deep.equal([]);
+    expect(left(workload("Deployment", { replicas: 0, status: { replicas: 1 } }))).to.deep.equal([id]);
+    expect(left(workload("Deployment"))).to.deep.equal([id]);
   });
 });
