@@ -1,21 +1,37 @@
 import { parseImage } from "../../kubernetes/image";
 import { isPostgresServer } from "../../components/database-backup/postgres-server";
+import { dig, digList } from "../../kubernetes/objects";
 import { containersOf, type PodContainer, textOf } from "../../kubernetes/pod-templates";
 
 const KEYCLOAK = /keycloak|(^|-)rhbk|(^|-)sso\d/;
 /** Image names that are something else than the Keycloak they have in their name. */
-const NO_KEYCLOAK = /exporter|operator|backup|config-cli|gatekeeper/;
+const NO_KEYCLOAK = /exporter|operator|backup|config-cli|gatekeeper|proxy/;
+/** Settings of the server; its clients are told its address, realm and client. */
+const SETTING =
+  /^KC_(?:DB|DB_\w+|HOSTNAME|HOSTNAME_\w+|CACHE|CACHE_\w+|HTTPS?_\w+|PROXY|PROXY_HEADERS|HEALTH_ENABLED|METRICS_ENABLED|FEATURES|BOOTSTRAP_ADMIN_\w+)$/;
+/** One of these is among them. */
+const TELLING = /^KC_(?:DB|DB_URL\w*|DB_USERNAME|HOSTNAME|CACHE|CACHE_STACK|BOOTSTRAP_ADMIN_USERNAME)$/;
+const PROGRAM = /(?:^|\/)kc\.sh$/;
 
 /** The container of a pod that runs Keycloak; undefined where none does. */
 export function keycloakServer(podSpec: unknown): PodContainer | undefined {
-  return containersOf(podSpec).find(({ init, fields }) => {
-    const name = imageName(fields);
-    return !init && KEYCLOAK.test(name) && !NO_KEYCLOAK.test(name) && !isPostgresServer(fields);
-  });
+  return containersOf(podSpec).find(({ init, fields }) => !init && isKeycloak(fields));
 }
 
-const imageName = (container: Record<string, unknown>) =>
-  parseImage(textOf(container["image"]) ?? "").name.toLowerCase();
+/** By the image's name; an image of one's own by its command and the settings that only the server has. */
+function isKeycloak(container: Record<string, unknown>): boolean {
+  const name = parseImage(textOf(container["image"]) ?? "").name.toLowerCase();
+  if (NO_KEYCLOAK.test(name) || isPostgresServer(container)) return false;
+  if (KEYCLOAK.test(name)) return true;
+  const words = [...digList(container, "command"), ...digList(container, "args")].flatMap((word) =>
+    (textOf(word) ?? "").split(/\s+/),
+  );
+  const names = digList(container, "env").flatMap((variable) => textOf(dig(variable, "name")) ?? []);
+  const settings = new Set(names.filter((variable) => SETTING.test(variable)));
+  const starts = words.includes("start") || words.includes("start-dev");
+  if (starts && (words.some((word) => PROGRAM.test(word)) || settings.size > 0)) return true;
+  return settings.size > 1 && names.some((variable) => TELLING.test(variable));
+}
 
 /** A version of Keycloak; the minor is unknown where a tag has the major alone. */
 export interface KeycloakVersion {

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import type { KubeObject } from "../../../kubernetes/objects";
 import { keycloakClustering } from "../../../review/facts/clustering";
+import { keycloakServer } from "../../../review/facts/keycloak-server";
 
 const NAMESPACE = "casa-runtime";
 
@@ -83,5 +84,34 @@ describe("Keycloak's clustering as charts and other images set it up", () => {
     const bitnami = { KEYCLOAK_JGROUPS_DISCOVERY_PROTOCOL: "kubernetes.KUBE_PING", KEYCLOAK_CACHE_OWNERS_COUNT: "3" };
     expect(of("bitnami/keycloak:16.1.1-debian-10-r0", env(bitnami))).to.equal(true);
     expect(of("jboss/keycloak:latest", env({}))).to.equal(false);
+  });
+});
+
+describe("a Keycloak of an image of one's own", () => {
+  const env = (...names: string[]) => names.map((name) => ({ name, value: "x" }));
+  const is = (container: object, image = "registry.example/team/our-iam:3") =>
+    keycloakServer(runs(image, container)) !== undefined;
+
+  it("is told by its command and the settings that only the server has", () => {
+    const servers = [
+      { args: ["start", "--optimized"], env: env("KC_DB") },
+      { command: ["/opt/keycloak/bin/kc.sh"], args: ["start"] },
+      { command: ["sh", "-c", "exec /opt/keycloak/bin/kc.sh start-dev"] },
+      { env: env("KC_DB", "KC_DB_URL_HOST", "KC_HOSTNAME", "KC_PROXY_HEADERS") },
+      { env: env("KC_BOOTSTRAP_ADMIN_USERNAME", "KC_HTTP_ENABLED") },
+    ];
+    for (const container of servers) expect(is(container), JSON.stringify(container)).to.equal(true);
+  });
+  it("is not whoever uses one, or is started by the same word", () => {
+    const others = [
+      { args: ["start"] },
+      { args: ["start"], env: env("KC_URL", "KC_REALM", "KC_CLIENT_ID") },
+      { env: env("KEYCLOAK_URL", "KEYCLOAK_USER", "KEYCLOAK_PASSWORD") },
+      { env: env("KC_DB_URL_HOST", "PGPASSWORD") },
+      { env: env("POSTGRES_PASSWORD", "PGDATA") },
+      { command: ["kc.sh", "export"] },
+    ];
+    for (const container of others) expect(is(container), JSON.stringify(container)).to.equal(false);
+    expect(is({ env: env("KC_DB", "KC_HOSTNAME") }, "quay.io/keycloak/keycloak-operator:26")).to.equal(false);
   });
 });
