@@ -1,37 +1,12 @@
 import { stripVTControlCharacters } from "node:util";
-import { isMap } from "../../kubernetes/objects";
+import { ABOUT, CANNOT_GO_ON, verdictOf } from "./log-words";
 
-/** Lines that are about a schema migration. */
-const ABOUT = /migrat|alembic|flyway|liquibase|prisma/i;
-/**
- * What tools say when they cannot go on, without a word of what it is about: the last line of `alembic`, and
- * golang-migrate, Flyway, Liquibase, Prisma. A report that Flyway cannot write is no failed migration.
- */
-const CANNOT_GO_ON =
-  /^FAILED: \S|\bDirty database version \d|\bFlyway\w*Exception: (?!Unable to write )|\bliquibase\.exception\.\w+|Could not acquire change log lock|^Error: P[13]\d{3}\b/;
 const TRACEBACK = /Traceback \(most recent call last\):/;
 /** Files that no migration of the service's own is in. */
 const OF_LIBRARY = /(site|dist)-packages|\/lib\/python[\d.]+\/|"<|\/(sqlalchemy|alembic)\//;
 /** What SQLAlchemy and PostgreSQL add below the error; `[parameters: …]` is left out, it holds data of users. */
 const DETAIL = /^\s*(DETAIL|HINT|CONTEXT|LINE \d+):|^\[SQL:/;
 const FRAME = /^\s+File "/;
-const FAILED = /\b(error|critical|fatal|severe|failed|failure|aborted)\b/i;
-/** Words with "error" in them that say nothing went wrong. */
-const HARMLESS =
-  /\b(no|0|without) (errors?|failures?|failed|aborted)\b|\b(errors?|failures?|failed|aborted)"?\s*[=:]\s*(0\b|null\b|none\b|false\b|"?<?nil\b>?|""|''|\[\]|\{\})/gi;
-/** What of a log line in JSON says how something went; other fields are data. */
-const SAYS = new Set(
-  (
-    "level levelname severity lvl logger name module component message msg event text " +
-    "error err exception exc_info exc stack stack_trace traceback"
-  ).split(" "),
-);
-/** A tool's own report of a step names it in the author's words: "add error codes" is no error. */
-const STEP =
-  /Running (upgrade|downgrade|stamp|changeset)|Migrating schema .* to version (?!.*\bfailed!)|Applying migration|: migrat(ing|ed)\b|^(INFO.*)?Changeset .*ran successfully/i;
-/** A later attempt began, or an attempt ended well: what failed before it was overcome. */
-const ATTEMPT =
-  /Context impl|Will assume (non-)?transactional DDL|Running upgrade|Running migrations|Migrating schema|no migration necessary|(successfully|update has been successful|no (pending )?migrations to).*|(migrations?|alembic)\b.*\b(complete[d]?|done|finished|succeeded|successful(ly)?|applied|up[- ]to[- ]date)\b/i;
 /** A step of alembic: from which revision to which. */
 const ALEMBIC_STEP = /Running upgrade (.*?) -> ([^,]+)/;
 
@@ -82,10 +57,9 @@ export function migrationAttempt(text: string): MigrationAttempt {
       if (block.some((at) => ABOUT.test(lines[at] ?? ""))) failure = lines[block.at(-1) ?? i];
     } else if (CANNOT_GO_ON.test(line)) failure = line;
     else if (!isFrame(lines, i)) {
-      const said = saidBy(line);
-      if (!ABOUT.test(said)) continue;
-      if (!STEP.test(said) && FAILED.test(said.replace(HARMLESS, ""))) failure = line;
-      else if (ATTEMPT.test(said)) failure = undefined;
+      const verdict = verdictOf(line);
+      if (verdict === "failed") failure = line;
+      else if (verdict === "well") failure = undefined;
     }
   }
   return { ...(failure === undefined ? {} : { failure: failure.trim() }), steps };
@@ -120,26 +94,6 @@ function linesOf(text: string): string[] {
       line.replace(/^╭─+ (Traceback \(most recent call last\)) ─+╮.*/, "$1:").replace(/^[│╰](.*?)│?$/, " $1"),
     )
     .map((line) => line.trimEnd());
-}
-
-/** What a line says: of one in JSON the fields that tell how something went, where they hold something. */
-function saidBy(line: string): string {
-  if (!line.startsWith("{")) return line;
-  let fields: unknown;
-  try {
-    fields = JSON.parse(line);
-  } catch {
-    return line;
-  }
-  if (!isMap(fields)) return line;
-  return (
-    Object.entries(fields)
-      // Some loggers of Node.js give levels as numbers, errors from 50 on.
-      .map(([name, value]) => [name, name === "level" && Number(value) >= 50 ? "error" : value] as const)
-      .filter(([name, value]) => SAYS.has(name.toLowerCase()) && typeof value === "string" && value !== "")
-      .map(([name, value]) => (/^(error|err|exception)$/i.test(name) ? `error: ${String(value)}` : String(value)))
-      .join(" ")
-  );
 }
 
 /** The last traceback: its last frame that is no library's, the error and the details below it. */
