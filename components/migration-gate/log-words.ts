@@ -38,6 +38,8 @@ const LEVEL =
 /** A later attempt began, or an attempt ended well: what failed before it was overcome. */
 const ATTEMPT =
   /Context impl|Will assume (non-)?transactional DDL|Running upgrade|Running migrations|Migrating schema|Applying migration|no migration necessary|(successfully|update has been successful|no (pending )?migrations to).*|(migrations?|alembic)\b.*\b(complete[d]?|done|finished|succeeded|successful(ly)?|applied|up[- ]to[- ]date)\b/i;
+/** What was not done, was undone, or is something else than a migration: it takes nothing back. */
+const NO_SUCCESS = /\b(not|cannot|never|unable|rollback|roll(ed|ing)? back|revert\w*|connect\w*|load\w*)\b|n't\b/i;
 /** golang-migrate gives it as an error. */
 const NOTHING_TO_DO = /[:="] ?no change"?$/;
 const UP_TO_DATE = /\b(database|schema)( \w+){0,3} (?<!\bnot )up[- ]to[- ]date\b/i;
@@ -61,7 +63,7 @@ export function verdictOf(line: string): "failed" | "well" | undefined {
     const words = said.replace(PATH, "").replace(HARMLESS, "");
     if ((isInformation(said) ? STATED : FAILED).test(words)) return "failed";
   }
-  return ATTEMPT.test(said) ? "well" : undefined;
+  return ATTEMPT.test(said) && !NO_SUCCESS.test(said) ? "well" : undefined;
 }
 
 function isInformation(said: string): boolean {
