@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
-import { ABOUT, CANNOT_GO_ON, verdictOf } from "./log-words";
+import { ABOUT, BEGUN, CANNOT_GO_ON, ERROR_OF_STEP, isThrown, verdictOf } from "./log-words";
 
 const TRACEBACK = /Traceback \(most recent call last\):/;
 /** Files that no migration of the service's own is in. */
@@ -7,6 +7,16 @@ const OF_LIBRARY = /(site|dist)-packages|\/lib\/python[\d.]+\/|"<|\/(sqlalchemy|
 /** What SQLAlchemy and PostgreSQL add below the error; `[parameters: …]` is left out, it holds data of users. */
 const DETAIL = /^\s*(DETAIL|HINT|CONTEXT|LINE \d+):|^\[SQL:/;
 const FRAME = /^\s+File "/;
+/** Frames of Java, .NET, Node.js and Elixir, and what stands between those of one stack. */
+const STACK_FRAME = /^\s+(at \S|\([\w ]+ [\d.]+\) \S+:\d+: )/;
+const CAUSE = /^\s*(Caused by:|Suppressed:|\.\.\. \d+ |--- End of )/;
+/** Whoever was called by one of these was migrating. */
+const OF_TOOL =
+  /flyway|liquibase|umzug|node-pg-migrate|EntityFrameworkCore\.Migrations|ecto\/migrat|(typeorm|knex|kysely|drizzle-orm|mikro-orm)\/.*migrat/i;
+/** The time that whoever runs a program puts in front of each of its lines. */
+const STAMP = /^\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:?\d\d)?\]? /;
+/** What no logger writes: with a time in front, all lines have one. */
+const UNLOGGED = /^(Traceback \(most|FAILED: |\s+(File "|at \S))/;
 /** A step of alembic: from which revision to which. */
 const ALEMBIC_STEP = /Running upgrade (.*?) -> ([^,]+)/;
 
@@ -48,14 +58,21 @@ export function migrationAttempt(text: string): MigrationAttempt {
   const lines = linesOf(text);
   let failure: string | undefined;
   let steps: string[] = [];
+  let above = "";
   for (const [i, line] of lines.entries()) {
+    if (STACK_FRAME.test(line)) {
+      if (OF_TOOL.test(line) && isThrown(above)) failure = above;
+      continue;
+    }
+    const before = above;
+    if (line.trim() !== "" && !CAUSE.test(line)) above = line;
     const [, from, to = ""] = ALEMBIC_STEP.exec(line) ?? [];
     if (from !== undefined) steps.push(`${from} -> ${to.trim()}`);
     else if (/\bContext impl\b/.test(line)) steps = [];
     if (TRACEBACK.test(line)) {
       const block = tracebackAt(lines, i);
       if (block.some((at) => ABOUT.test(lines[at] ?? ""))) failure = lines[block.at(-1) ?? i];
-    } else if (CANNOT_GO_ON.test(line)) failure = line;
+    } else if (CANNOT_GO_ON.test(line) || (BEGUN.test(before) && ERROR_OF_STEP.test(line))) failure = line;
     else if (!isFrame(lines, i)) {
       const verdict = verdictOf(line);
       if (verdict === "failed") failure = line;
@@ -73,22 +90,35 @@ export function migrationFailure(text: string): string | undefined {
 /** What is said where two replicas of alembic made its own table at the same time. */
 const SAME_TABLE = /pg_type_typname_nsp_index|"?alembic_version\w*"? already exists/;
 
+/** What knex and Liquibase say where another replica migrates. */
+const LOCKED = /Can't take lock to run migrations|Could not acquire change log lock/;
+
 /**
  * Another replica that did, without failing, what this one failed at: alembic takes no lock, so of replicas that start
- * together one migrates and the others find its steps done.
+ * together one migrates and the others find its steps done; the others of a tool with a lock may give up at it.
  */
-export function wasDoneBy<T extends MigrationAttempt>(failed: MigrationAttempt, others: readonly T[]): T | undefined {
+export function wasDoneBy<T extends MigrationAttempt & { readonly pod?: string }>(
+  failed: T,
+  others: readonly T[],
+): T | undefined {
+  if (LOCKED.test(failed.failure ?? "")) {
+    // A lock that nobody holds any more stops every pod.
+    const stopped = new Set(others.filter(({ failure }) => failure !== undefined).map(({ pod }) => pod));
+    return others.find(({ pod }) => pod !== undefined && !stopped.has(pod));
+  }
   const well = others.filter(({ failure, steps }) => failure === undefined && steps.length > 0);
   const last = failed.steps.at(-1);
   if (last !== undefined) return well.find(({ steps }) => steps.includes(last));
   return SAME_TABLE.test(failed.failure ?? "") ? well.find(({ steps }) => steps[0]?.startsWith(" -> ")) : undefined;
 }
 
-/** The lines of a log, without the colours and frames that some programs put around them. */
+/** The lines of a log, without the colours, frames and times that some programs put around them. */
 function linesOf(text: string): string[] {
   const grouped = text.includes("Exception Group Traceback");
-  return stripVTControlCharacters(text)
-    .split("\n")
+  const raw = stripVTControlCharacters(text).split("\n");
+  const stamped = raw.some((line) => STAMP.test(line) && UNLOGGED.test(line.replace(STAMP, "")));
+  return raw
+    .map((line) => (stamped ? line.replace(STAMP, "") : line))
     .map((line) => (grouped ? line.replace(/^[\s|+]+/, (gutter) => gutter.replace(/[|+]/g, " ")) : line))
     .map((line) =>
       line.replace(/^╭─+ (Traceback \(most recent call last\)) ─+╮.*/, "$1:").replace(/^[│╰](.*?)│?$/, " $1"),

@@ -1,28 +1,42 @@
-import { isMap } from "../../kubernetes/objects";
+import { saidBy } from "./log-json";
 
 /** Lines that are about a schema migration; what Prisma's client says of an application's queries is none. */
 export const ABOUT =
   /(?<!im)migrat|alembic|flyway|liquibase|prisma(?!Client|\/client|:(?:query|info|warn|error)|\.\w)/i;
-/**
- * What tools say when they cannot go on, without a word of what it is about: the last line of `alembic`, and
- * golang-migrate, Flyway, Liquibase, Prisma. A report that Flyway cannot write is no failed migration.
- */
-export const CANNOT_GO_ON =
-  /^FAILED: \S|\bDirty database version \d|\bFlyway\w*Exception: (?!Unable to write )|\bliquibase\.exception\.\w+|Could not acquire change log lock|^Error: P[13]\d{3}\b/;
-const FAILED = /\b(error|critical|fatal|severe|failed|failure|aborted)\b/i;
+/** What tools say when they cannot go on, without a word of what it is about. */
+export const CANNOT_GO_ON = anyOf("", [
+  // The last line of `alembic`.
+  /^FAILED: \S/,
+  // golang-migrate, Flyway (a report that it cannot write is no failed migration), Liquibase, Prisma
+  /\bDirty database version \d/,
+  /\bFlyway\w*Exception: (?!Unable to write )/,
+  /\bliquibase\.exception\.\w+|Could not acquire change log lock/,
+  /^Error: P[13]\d{3}\b/,
+  // diesel, node-pg-migrate, Rails, Django, Laravel
+  /^Failed to run \d{4}-\d\d-\d\d-\d{6}_/,
+  /^> Rolling back attempted migration/,
+  /\bPendingMigrationError\b/,
+  /^CommandError: Conflicting migrations detected/,
+  /^\s*\d{4}_\d\d_\d\d_\d{6}_\w+ \.+.* FAIL$/,
+  // Keycloak; Hibernate, which makes some constraints anew at each start
+  /\bFailed to update database\b/,
+  /\bError executing DDL "(create table|alter table (?!.*\b(add|drop) constraint\b))/,
+]);
+/** sequelize-cli and dbmate name a step and then, in a line of its own, the error. */
+export const BEGUN = /^== .*: migrating =+$|^Appl(ying|ied): \S+\.sql\b/;
+export const ERROR_OF_STEP = /^error: \S/i;
+const FAILED = anyOf("i", [
+  /\b(error|err|eror|critical|crit|fatal|ftl|severe|panic|exception|failed|failure|aborted)\b/,
+  /\b(could ?n[o']t|cannot|can't|unable to)( [\w.-]+){1,4} migrat/,
+]);
 /** Words with "error" in them that say nothing went wrong: nothing did, or it is said what would be done then. */
-const HARMLESS = new RegExp(
-  [
-    /\b(no|0|zero|none|without)( (a|an|any|critical|fatal))* (errors?|failures?|failed|aborted|critical|fatal)\b/,
-    /\b(errors?|failures?|failed|aborted)( count)?"?\s*[=:]?\s*(0\b|null\b|none\b|false\b|"?<?nil\b>?|""|''|\[\]|\{\})/,
-    /\b(on|upon|if|when|after)( \w+)? (errors?|failures?|failed|aborted)\b/,
-    /\bfail(ed|s|ing)?[- ]?over\b/,
-    /\b(error|failure)[- ](handl|polic|report|cod|mod|strateg|overrid|pag|log\b)\w*/,
-  ]
-    .map(({ source }) => source)
-    .join("|"),
-  "gi",
-);
+const HARMLESS = anyOf("gi", [
+  /\b(no|0|zero|none|without)( (a|an|any|critical|fatal))* (errors?|exceptions?|failures?|failed|aborted|critical|fatal)\b/,
+  /\b(err|errors?|exceptions?|failures?|failed|aborted)( count)?"?\s*[=:]?\s*(0\b|null\b|none\b|false\b|"?<?nil\b>?|""|''|\[\]|\{\})/,
+  /\b(on|upon|if|when|after)( \w+)? (errors?|exceptions?|failures?|failed|aborted)\b/,
+  /\bfail(ed|s|ing)?[- ]?over\b/,
+  /\b(error|exception|failure)[- ](handl|polic|report|cod|mod|strateg|overrid|pag|log\b)\w*/,
+]);
 /** Requests and paths are names, whatever words are in them. */
 const REQUEST = /"?\b(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) \S+( HTTP\/[\d.]+"? \d{3}( [A-Z][\w ]*)?)?/g;
 const PATH = /(?<![\w:/])[\w.@~-]*(\/[\w.@~-]+)+\/?/g;
@@ -31,10 +45,12 @@ const STEP =
   /Running (upgrade|downgrade|stamp|changeset)|Migrating schema .* to version (?!.*\bfailed!)|Applying migration|: migrat(ing|ed)\b|Changeset .*ran successfully|^Applied \d+\/migrate |^(executing )?query: /i;
 /** What a line that calls itself information says of the migration itself, and not of something beside it. */
 const STATED =
-  /\b(migrations?|migrate|alembic|flyway|liquibase)( ["'#]?[\w.-]+["']?){0,4} (failed|aborted)\b|\b(failed|error)( [\w.-]+){0,4} migrat|\b(error|failure)"?\s*[=:]\s*\S/i;
+  /\b(migrations?|migrate|alembic|flyway|liquibase)( ["'#]?[\w.-]+["']?){0,4} (failed|aborted)\b|\b(failed|error)( [\w.-]+){0,4} migrat|\b(could ?n[o']t|cannot|unable to)( [\w.-]+){1,4} migrat|\b(err|error|failure|exception)"?\s*[=:]\s*\S/i;
 /** The first level in a line; small letters count where a level has its own place. */
 const LEVEL =
   /\b(?:(TRACE|DEBUG|DBG|INFO|INF|NOTICE)|WARN|WARNING|WRN|ERROR|ERR|FATAL|FTL|SEVERE|CRITICAL)\b|(?:^|\[|\b(?:level|lvl|severity)="?)(?:(trace|debug|dbug|info|notice)\b|(?:warn|error|fail|crit|fatal)\w*)/;
+/** How Kubernetes' own logger marks errors. */
+const KLOG = /^[EF]\d{4} (?=\d\d:\d\d:\d\d\.\d+ )/;
 /** A later attempt began, or an attempt ended well: what failed before it was overcome. */
 const ATTEMPT =
   /Context impl|Will assume (non-)?transactional DDL|Running upgrade|Running migrations|Migrating schema|Applying migration|no migration necessary|(successfully|update has been successful|no (pending )?migrations to).*|(migrations?|alembic)\b.*\b(complete[d]?|done|finished|succeeded|successful(ly)?|applied|up[- ]to[- ]date)\b/i;
@@ -44,19 +60,9 @@ const NO_SUCCESS = /\b(not|cannot|never|unable|rollback|roll(ed|ing)? back|rever
 const NOTHING_TO_DO = /[:="] ?no change"?$/;
 const UP_TO_DATE = /\b(database|schema)( \w+){0,3} (?<!\bnot )up[- ]to[- ]date\b/i;
 
-/** What of a log line in JSON says how something went; other fields are data. */
-const SAYS = new Set(
-  (
-    "level levelname severity lvl logger name module component message msg event text " +
-    "error err exception exc_info exc stack stack_trace traceback"
-  ).split(" "),
-);
-
-const LEVEL_FIELD = /^(level|levelname|severity|lvl)$/i;
-
 /** How a line says that the migration went: that it failed, or that it goes on or went well. */
 export function verdictOf(line: string): "failed" | "well" | undefined {
-  const said = saidBy(line).replace(REQUEST, "");
+  const said = saidBy(line).replace(KLOG, "ERROR ").replace(REQUEST, "");
   if (!ABOUT.test(said)) return UP_TO_DATE.test(said) ? "well" : undefined;
   if (NOTHING_TO_DO.test(said)) return "well";
   if (!STEP.test(said)) {
@@ -71,23 +77,14 @@ function isInformation(said: string): boolean {
   return upper !== undefined || lower !== undefined;
 }
 
-/** What a line says: of one in JSON the fields that tell how something went, where they hold something. */
-function saidBy(line: string): string {
-  if (!line.startsWith("{")) return line;
-  let fields: unknown;
-  try {
-    fields = JSON.parse(line);
-  } catch {
-    return line;
-  }
-  if (!isMap(fields)) return line;
-  return (
-    Object.entries(fields)
-      // Some loggers of Node.js give levels as numbers, errors from 50 on.
-      .map(([name, value]) => [name, name === "level" && Number(value) >= 50 ? "error" : value] as const)
-      .filter(([name, value]) => SAYS.has(name.toLowerCase()) && typeof value === "string" && value !== "")
-      .map(([name, value]) => [name, LEVEL_FIELD.test(name) ? String(value).toUpperCase() : value] as const)
-      .map(([name, value]) => (/^(error|err|exception)$/i.test(name) ? `error: ${String(value)}` : String(value)))
-      .join(" ")
-  );
+/** A line above a stack that says what was thrown. */
+const THROWN = /\w*(Error|Exception)\b|\b(error|failed|panic|fatal)\b/i;
+
+/** The line above a stack: what was thrown, unless it calls itself information. */
+export function isThrown(line: string): boolean {
+  return THROWN.test(line) && !isInformation(line);
+}
+
+function anyOf(flags: string, patterns: readonly RegExp[]): RegExp {
+  return new RegExp(patterns.map(({ source }) => source).join("|"), flags);
 }

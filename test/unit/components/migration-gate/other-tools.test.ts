@@ -135,4 +135,13 @@ describe("replicas of alembic that start together", () => {
     const first = migrationAttempt(`${CONTEXT}\nINFO  [alembic.runtime.migration] Running upgrade  -> a1, first`);
     expect(wasDoneBy(migrationAttempt(text), [first])).to.equal(first);
   });
+
+  it("one that gave up at the lock of another has not failed; all of them have", () => {
+    const pod = (name: string, text: string) => ({ pod: name, ...migrationAttempt(text) });
+    const locked = "Can't take lock to run migrations: Migration table is already locked";
+    const all = [pod("a", locked), pod("a", "INFO sidecar"), pod("b", "Batch 1 run: 3 migrations")] as const;
+    expect(wasDoneBy(all[0], all)?.pod).to.equal("b");
+    const stale = [pod("a", locked), pod("a", "INFO sidecar"), pod("b", locked)] as const;
+    expect(wasDoneBy(stale[0], stale)).to.equal(undefined);
+  });
 });
