@@ -1,4 +1,5 @@
-import { migrationAttempt, type MigrationAttempt, wasDoneBy } from "../log-lines";
+import { type ContainerLog, judgeLogs } from "../judge-logs";
+import { migrationAttempt } from "../log-lines";
 import { judgeRevision, withSeen } from "../revision";
 import type { GateJob, GateReport, GateSettings } from "../settings";
 import { readRelease } from "../../../helm/release";
@@ -7,7 +8,6 @@ import { databaseNamedOtherwise } from "../target";
 import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { LOG_LIMITS, readLog } from "../../../diagnosis/diagnose";
-import { oneLine } from "../../../diagnosis/explanation";
 import { type LivePod, podSchema, readyPods } from "../../../kubernetes/pods";
 import type { KubectlAccess } from "../../../kubernetes/kubectl";
 import { probePod } from "./probe";
@@ -39,7 +39,7 @@ export async function checkMigration(
   const { namespace } = settings.deployment;
   const select = { labelSelector: rolledOut.podSelector };
   const pods = readyPods(await client.list({ apiVersion: "v1", kind: "Pod" }, namespace, podSchema, select));
-  const logs = settings.checkLogs ? judgeLogs(await readAttempts(client, namespace, pods)) : { note: "" };
+  const logs = settings.checkLogs ? judgeLogs(await readLogs(client, namespace, pods)) : { note: "" };
   if ("problem" in logs) return logs;
   const probed = await probeAll(access, namespace, pods, settings.probe);
   if (typeof probed !== "string") return probed;
@@ -91,41 +91,22 @@ async function jobsProblem(client: ClusterClient, { jobs }: GateSettings): Promi
   return undefined;
 }
 
-/** What the log of one container says. */
-type PodAttempt = MigrationAttempt & { readonly pod: string };
-
-/** What the logs say of the migration; those that may not be read say nothing. */
-async function readAttempts(client: ClusterClient, namespace: string, pods: readonly LivePod[]): Promise<PodAttempt[]> {
+/** What the logs say of the migration. */
+async function readLogs(client: ClusterClient, namespace: string, pods: readonly LivePod[]): Promise<ContainerLog[]> {
   const containers = pods.flatMap(({ metadata: { name: pod }, status }) =>
     [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])].map(({ name }) => ({ pod, name })),
   );
   return Promise.all(
     containers.map(async ({ pod, name }) => {
-      const log = { namespace, pod, container: name, ...LOG_LIMITS.long };
-      const text = await readLog(client, log).catch((error: unknown) => {
-        if (error instanceof ApiError) return "";
+      try {
+        const text = await readLog(client, { namespace, pod, container: name, ...LOG_LIMITS.long });
+        return { pod, ...migrationAttempt(text) };
+      } catch (error) {
+        if (error instanceof ApiError) return { pod, unread: error.message };
         throw error;
-      });
-      return { pod, ...migrationAttempt(text) };
+      }
     }),
   );
-}
-
-/**
- * Pods may be ready because a port is open while their log says that the migration failed. Of replicas that start
- * together one migrates, and the others may fail at what it does; that is said.
- */
-function judgeLogs(attempts: readonly PodAttempt[]): GateProblem | { note: string } {
-  const notes: string[] = [];
-  for (const attempt of attempts) {
-    const { pod, failure } = attempt;
-    if (failure === undefined) continue;
-    const by = wasDoneBy(attempt, attempts);
-    const said = `the migration failed: ${oneLine(failure)}`;
-    if (!by) return { problem: `pod ${pod} is ready, but its log says that ${said}`, final: true };
-    notes.push(`pod ${pod} says that ${said}; pod ${by.pod} did the same at the same time, and it went well`);
-  }
-  return { note: notes.join("; ") };
 }
 
 async function probeAll(
