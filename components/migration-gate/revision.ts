@@ -4,7 +4,12 @@ import { IS_ALEMBIC } from "../database-backup/cluster/scripts";
 /** What was found out about the schema revision of the auth service's database. */
 export type SchemaReading =
   /** The table is there; its rows are the revisions (alembic's heads), none when nothing was ever migrated. */
-  | { readonly state: "read"; readonly revisions: readonly string[] }
+  | {
+      readonly state: "read";
+      readonly revisions: readonly string[];
+      /** Where it is another database than the one that the server's container names. */
+      readonly database?: string;
+    }
   /** There is no table `alembic_version`. */
   | { readonly state: "absent" }
   | { readonly state: "not checked"; readonly why: string };
@@ -62,14 +67,49 @@ PGUSER="$user"
 PGDATABASE="\${database:-$user}"
 export PGPASSWORD PGOPTIONS PGCONNECT_TIMEOUT PGUSER PGDATABASE
 ${FIND_PORT.trim()}
-exec psql -X -q -A -t -w -v ON_ERROR_STOP=1 <<'SQL'
+ask() { psql -X -q -A -t -w -v ON_ERROR_STOP=1 "$@"; }
+look() {
+  ask <<'SQL'
 ${sql}
 SQL
+}
+answer="$(look)" || exit $?
+printf '%s\n' "$answer"
 `;
 
-/** Reads what {@link REVISION_SQL} printed. */
+/**
+ * {@link psqlScript} for the revisions. The service's database may be another one than the server's container names:
+ * one that the service or a script of the image made. So where that one has no table, the others are looked through.
+ */
+export const REVISION_SCRIPT = `${psqlScript(REVISION_SQL).trimEnd()}
+case "$answer" in *"tables|0"*)
+  ask -c "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate AND datname <> current_database()" </dev/null |
+  while IFS= read -r PGDATABASE; do
+    if found="$(look 2>/dev/null)"; then printf 'database|%s\n%s\n' "$PGDATABASE" "$found"; fi
+  done
+esac
+`;
+
+/** Reads what {@link REVISION_SCRIPT} printed. */
 export function parseRevisions(output: string): SchemaReading {
-  const lines = output.split("\n").map((line) => line.trim().split("|"));
+  const [own = "", ...others] = output.split(/^database\|/m);
+  const first = parseDatabase(own.split("\n"));
+  if (first.state !== "absent") return first;
+  const found = others.flatMap((text) => {
+    const [database = "", ...lines] = text.split("\n");
+    const reading = parseDatabase(lines);
+    return reading.state === "read" ? [{ ...reading, database }] : [];
+  });
+  const auth = found.filter(({ database }) => /auth/i.test(database));
+  const [only, ...more] = auth.length === 1 ? auth : found;
+  if (!only) return first;
+  if (more.length === 0) return only;
+  const names = found.map(({ database }) => database).join(", ");
+  return { state: "not checked", why: `Alembic has tables in several databases of the server (${names})` };
+}
+
+function parseDatabase(output: readonly string[]): SchemaReading {
+  const lines = output.map((line) => line.trim().split("|"));
   const tables = lines.find(([what]) => what === "tables")?.[1];
   if (tables === undefined) return { state: "not checked", why: "psql did not answer as expected" };
   if (tables === "0") return { state: "absent" };
@@ -148,10 +188,11 @@ function describe(reading: SchemaReading, seen: readonly string[]): string {
       : `table alembic_version is gone; it was at ${before} when the gate last looked`;
   }
   const now = revisionText(reading.revisions);
-  if (before === undefined) return `schema revision ${now}`;
-  if (before === now) return `schema revision ${now}, as before`;
+  const where = reading.database === undefined ? "" : ` (database ${reading.database})`;
+  if (before === undefined) return `schema revision ${now}${where}`;
+  if (before === now) return `schema revision ${now}, as before${where}`;
   const back = seen.includes(now) ? "; the schema went BACK to a revision it had left" : "";
-  return `schema revision ${before} before, ${now} now${back}`;
+  return `schema revision ${before} before, ${now} now${where}${back}`;
 }
 
 /** What the next gate compares with: the sets seen so far, each once in a row, the newest 20. */

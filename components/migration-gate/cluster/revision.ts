@@ -1,5 +1,5 @@
 import { parseWaits, WAITS_SQL, waitLines } from "../lock-waits";
-import { parseRevisions, psqlScript, REVISION_SQL, type SchemaReading } from "../revision";
+import { parseRevisions, psqlScript, REVISION_SCRIPT, type SchemaReading } from "../revision";
 import type { MigrationTarget } from "../target";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { oneLine } from "../../../diagnosis/explanation";
@@ -18,7 +18,7 @@ export async function readRevision(
   access: KubectlAccess,
   database: MigrationTarget["database"],
 ): Promise<SchemaReading> {
-  const answer = await ask(client, access, database, REVISION_SQL);
+  const answer = await ask(client, access, database, REVISION_SCRIPT);
   return "why" in answer ? { state: "not checked", why: oneLine(answer.why) } : parseRevisions(answer.text);
 }
 
@@ -28,7 +28,7 @@ export async function readLockWaits(
   access: KubectlAccess,
   database: MigrationTarget["database"],
 ): Promise<string[]> {
-  const answer = await ask(client, access, database, WAITS_SQL);
+  const answer = await ask(client, access, database, psqlScript(WAITS_SQL));
   return "why" in answer ? [] : waitLines(parseWaits(answer.text)).map(oneLine);
 }
 
@@ -36,7 +36,7 @@ async function ask(
   client: ClusterClient,
   access: KubectlAccess,
   database: MigrationTarget["database"],
-  sql: string,
+  script: string,
 ): Promise<{ text: string } | { why: string }> {
   if (!database) return { why: "the chart brings no database for the auth service, so it is an external one" };
   const { kind, namespace, name, container } = database;
@@ -47,7 +47,7 @@ async function ask(
     if (!pod) return { why: `${kind} ${namespace}/${name} has no pod that is ready` };
     const where = ["--namespace", namespace, pod.metadata.name, "--container", container];
     const run = await startKubectl(access, ["exec", "--stdin", ...where, "--", "sh", "-s"], {
-      input: psqlScript(sql),
+      input: script,
       timeout: LIMIT_MS,
     });
     if (run.timedOut) return { why: `psql in pod ${pod.metadata.name} did not answer within ${LIMIT_MS / 1000} s` };

@@ -92,12 +92,16 @@ describe("the gate and real alembic", function () {
   }
 
   /** Runs the gate. @param seen what earlier gates of the stack saw. */
-  async function gate({ seen = [], seconds = 30 }: { seen?: string[]; seconds?: number } = {}) {
+  async function gate({
+    seen = [],
+    seconds = 30,
+    server = "casa-postgres-auth",
+  }: { seen?: string[]; seconds?: number; server?: string } = {}) {
     const at = { kind: "Deployment", namespace: NAMESPACE };
     const job: GateJob = {
       settings: {
         deployment: { ...at, name: "casa-auth-service" },
-        database: { ...at, name: "casa-postgres-auth", container: "postgres" },
+        database: { ...at, name: server, container: "postgres" },
         jobs: [],
         checkLogs: true,
         timeoutSeconds: seconds,
@@ -221,5 +225,14 @@ describe("the gate and real alembic", function () {
     expect(await passes()).to.contain("schema revision a1");
     await serviceRuns(`VERSION_TABLE=jobs_rev ${project({ id: "j1", does: "pass" })} upgrade head`);
     expect(await passes()).to.contain("schema revision a1 in ops.schema_rev, j1 in public.jobs_rev");
+  });
+
+  it("a database that the server's container does not name", async () => {
+    await serviceRuns(`${project(FIRST)} upgrade head`);
+    await fixture.apply(deployment("casa-own", 1, { name: "postgres", image: "own:1", env: { PGDATA: "/data" } }));
+    await fixture.kubectl("rollout", "status", "deployment/casa-own", "-n", NAMESPACE);
+    const { passed, text } = await gate({ server: "casa-own" });
+    expect(passed, text).to.equal(true);
+    expect(text).to.contain("schema revision a1 (database auth)");
   });
 });

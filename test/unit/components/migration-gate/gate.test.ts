@@ -88,6 +88,14 @@ describe("schema revision", () => {
     expect(parseRevisions("tables|2\nrow|a|v|1\nrow|b|v|2")).to.deep.equal(read("1 in a.v", "2 in b.v"));
     const beside = "tables|2\nrow|public|alembic_version|1\nrow|public|alembic_version_jobs|2";
     expect(parseRevisions(beside)).to.deep.equal(read("1"));
+    const elsewhere = "tables|0\ndatabase|a|b\ntables|0\ndatabase|users\ntables|1\nrow|public|alembic_version|x\n";
+    expect(parseRevisions(elsewhere)).to.deep.equal({ ...read("x"), database: "users" });
+    const several = `${elsewhere}database|casa_auth\ntables|1\nrow|public|alembic_version|y\n`;
+    expect(parseRevisions(several)).to.deep.equal({ ...read("y"), database: "casa_auth" });
+    expect(parseRevisions(several.replace("casa_auth", "realm")))
+      .to.have.property("why")
+      .that.contains("(users, realm)");
+    expect(parseRevisions("tables|0\ndatabase|a\ntables|0\n")).to.deep.equal({ state: "absent" });
     expect(parseRevisions("Unable to use a TTY")).to.have.property("state", "not checked");
   });
 
