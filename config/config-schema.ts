@@ -161,7 +161,7 @@ const migrationGate = z.strictObject({
   deployment: optionalText(
     {
       description:
-        "Deployment of the auth service; empty: `<release>-auth-service`, else the one labelled as auth-service",
+        "Deployment (or StatefulSet, Rollout, DaemonSet) of the auth service; empty: `<release>-auth-service`, else the one labelled as auth-service",
       example: "casa-auth-service",
       allowed: "the name of a Deployment",
     },

@@ -237,8 +237,8 @@ export interface MigrationGateArgs {
   /** Wait for the auth service's schema migration before MAS workloads are restarted. Default: true. */
   readonly enabled?: Input<boolean>;
   /**
-   * Deployment of the auth service; empty: `<release>-auth-service`, else the one labelled as auth-service.
-   * Allowed: the name of a Deployment.
+   * Deployment (or StatefulSet, Rollout, DaemonSet) of the auth service; empty: `<release>-auth-service`, else
+   * the one labelled as auth-service. Allowed: the name of a Deployment.
    */
   readonly deployment?: Input<string>;
   /** Fail when the log of a ready pod says that its migration failed. Default: true. */

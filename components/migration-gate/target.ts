@@ -1,4 +1,5 @@
 import { dig, digList, type KubeObject } from "../../kubernetes/objects";
+import { WORKLOAD_VERSIONS } from "../../kubernetes/rollout";
 import { isPostgresServer } from "../database-backup/postgres-server";
 
 /** An object of the chart, with the namespace it ends up in. */
@@ -10,9 +11,9 @@ export interface ObjectName {
 
 /** What of a rendered chart has to do with the schema migration of the auth service. */
 export interface MigrationTarget {
-  /** Deployment of the auth service, which migrates its database when it starts; undefined when none was found. */
+  /** Workload of the auth service, which migrates its database when it starts; undefined when none was found. */
   readonly deployment?: ObjectName;
-  /** Why no Deployment was found, in words. */
+  /** Why none was found, in words. */
   readonly missing?: string;
   /** Jobs of the chart that migrate. helm deletes those of hooks when it likes, so the gate does not wait for them. */
   readonly jobs: readonly (ObjectName & { readonly hook: boolean })[];
@@ -25,7 +26,7 @@ export interface TargetRules {
   readonly release: string;
   /** Namespace of objects that name none. */
   readonly namespace: string;
-  /** Name of the Deployment as configured; undefined: `<release>-auth-service`, else the one labelled as such. */
+  /** Name of the workload as configured; undefined: `<release>-auth-service`, else the one labelled as such. */
   readonly deployment?: string;
 }
 
@@ -43,8 +44,7 @@ export function findMigrationTarget(
     namespace: object.metadata.namespace ?? rules.namespace,
     name: object.metadata.name ?? "",
   });
-  const deployments = objects.filter(({ apiVersion, kind }) => apiVersion === "apps/v1" && kind === "Deployment");
-  const deployment = findDeployment(deployments, rules);
+  const deployment = findService(objects, rules);
   const jobs = (list: readonly KubeObject[], hook: boolean) =>
     list.filter(isMigrationJob).map((object) => ({ ...named(object), hook }));
   const database = findDatabase(objects, rules);
@@ -55,14 +55,22 @@ export function findMigrationTarget(
   };
 }
 
-function findDeployment(deployments: readonly KubeObject[], rules: TargetRules): KubeObject | string {
+/** Kinds that the service may be; a Deployment comes first. */
+const SERVES = ["Deployment", "StatefulSet", "Rollout", "DaemonSet"];
+
+function findService(objects: readonly KubeObject[], rules: TargetRules): KubeObject | string {
+  const ofKind = (wanted: string) =>
+    objects.filter(({ apiVersion, kind }) => kind === wanted && apiVersion === WORKLOAD_VERSIONS[wanted]);
+  const all = SERVES.flatMap(ofKind);
   const name = rules.deployment ?? `${rules.release}-auth-service`;
-  const byName = deployments.find(({ metadata }) => metadata.name === name);
+  const byName = all.find(({ metadata }) => metadata.name === name);
   if (byName) return byName;
-  const all = deployments.map(({ metadata }) => metadata.name).join(", ") || "none";
-  const not = `the chart has no Deployment ${name} (it has: ${all})`;
+  const deployments = ofKind("Deployment");
+  const names = deployments.map(({ metadata }) => metadata.name).join(", ") || "none";
+  const not = `the chart has no Deployment ${name} (it has: ${names})`;
   if (rules.deployment !== undefined) return not;
-  const labelled = deployments.filter((object) => hasComponent(object, "auth-service"));
+  const isLabelled = (object: KubeObject) => hasComponent(object, "auth-service");
+  const labelled = deployments.some(isLabelled) ? deployments.filter(isLabelled) : all.filter(isLabelled);
   if (labelled.length === 1 && labelled[0]) return labelled[0];
   const several = `several are labelled ${COMPONENT}=auth-service`;
   return `${not} and ${labelled.length > 1 ? several : `none labelled ${COMPONENT}=auth-service`}`;

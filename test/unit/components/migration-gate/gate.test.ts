@@ -47,6 +47,25 @@ describe("what the migration gate waits for", () => {
     expect(find([labelled], "casa-auth").missing).to.equal("the chart has no Deployment casa-auth (it has: auth)");
   });
 
+  it("another kind of workload, by name and by label; a Deployment comes first", () => {
+    const find = (objects: KubeObject[], deployment?: string) =>
+      findMigrationTarget(objects, [], { ...rules, ...(deployment === undefined ? {} : { deployment }) });
+    const set = workload("StatefulSet", "casa-auth-service");
+    expect(find([other, set]).deployment).to.deep.equal({
+      kind: "StatefulSet",
+      namespace: "ns",
+      name: "casa-auth-service",
+    });
+    expect(find([set, workload("Deployment", "casa-auth-service")]).deployment?.kind).to.equal("Deployment");
+    expect(find([other, workload("StatefulSet", "idp")], "idp").deployment?.kind).to.equal("StatefulSet");
+    const labelled = workload("StatefulSet", "idp", "auth-service");
+    expect(find([other, labelled]).deployment?.name).to.equal("idp");
+    expect(find([labelled, workload("Deployment", "auth", "auth-service")]).deployment?.name).to.equal("auth");
+    const rollout = { ...workload("Rollout", "idp", "auth-service"), apiVersion: "argoproj.io/v1alpha1" };
+    expect(find([rollout]).deployment?.kind).to.equal("Rollout");
+    expect(find([labelled, rollout]).missing).to.contain("several are labelled");
+  });
+
   it("Jobs that migrate, hooks apart; the database and its container", () => {
     const job = workload("Job", "casa-setup", undefined, [{ name: "main", command: ["alembic", "upgrade", "head"] }]);
     const unrelated = workload("Job", "casa-backup");
