@@ -1,7 +1,7 @@
 import { UserError } from "../shared/user-error";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation";
+import { CommandError, type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation";
 import type { Violation } from "../review/report/markdown-policies";
 import { PLAN_VARIABLE, REPORT_VARIABLE } from "../review/handover";
 import type { Target } from "./arguments";
@@ -41,6 +41,20 @@ export async function openStack(target: Target): Promise<Stack> {
       `the stack cannot be opened: ${firstError(error)}`,
       "run in the project's folder (or -C), log in (pulumi login), and name a stack of pulumi stack ls",
     );
+  }
+}
+
+/** What the CLI answers about a stack. @throws UserError with what it says where it refuses. */
+export async function answered<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    const said = firstError(error);
+    const passphrase =
+      "PULUMI_CONFIG_PASSPHRASE_FILE=<file with the stack's passphrase>, or PULUMI_CONFIG_PASSPHRASE, then repeat";
+    const fix = /passphrase/.test(said) ? `export ${passphrase}` : "repair what it names, then repeat";
+    throw new UserError("stack", `pulumi cannot read the stack: ${said}`, fix);
   }
 }
 

@@ -23,7 +23,7 @@ const NEWEST = 20;
 export async function historyCommand({ target, all }: Extract<Command, { name: "history" }>): Promise<Outcome> {
   const stack = await openStack(target);
   const [updates, { release, revisions, problem }] = await withProgress("reading the history", async () => {
-    return [await readHistory(stack), await revisionsOrWhyNot(stack)] as const;
+    return [await readHistory(stack, false), await revisionsOrWhyNot(stack)] as const;
   });
   const rows = historyRows(all ? updates : updates.slice(0, NEWEST), revisions);
   const outcome = { code: 0, result: rows };

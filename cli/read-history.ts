@@ -4,17 +4,22 @@ import { z } from "zod";
 import { readRelease, type Revision } from "../helm/release";
 import { parseHistory, type Update } from "../history/updates";
 
+import { answered } from "./engine";
 import type { ConnectedStack } from "./stack-config";
 
 /** Entries that the CLI is asked for at once; it decrypts each, and its answer must fit into memory. */
 const PAGE = 200;
 
-/** All updates of a stack, newest first, whatever its backend. Secrets in them are decrypted: never to be printed. */
-export async function readHistory(stack: Stack): Promise<Update[]> {
+/**
+ * All updates of a stack, newest first, whatever its backend.
+ *
+ * @param showSecrets secrets in them are decrypted, which takes the stack's key; they are never to be printed.
+ */
+export async function readHistory(stack: Stack, showSecrets: boolean): Promise<Update[]> {
   const { name } = await stack.workspace.projectSettings();
   const all: unknown[] = [];
   for (let page = 1; ; page++) {
-    const entries: unknown[] = (await stack.history(PAGE, page, true)).map(withTexts);
+    const entries: unknown[] = (await answered(stack.history(PAGE, page, showSecrets))).map(withTexts);
     all.push(...entries);
     if (entries.length < PAGE) break;
   }

@@ -4,6 +4,7 @@ import * as path from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { type Losses, lossesOf } from "../history/losses";
 import { decideRollback, inputsWarning } from "../history/rollback";
+import type { Update } from "../history/updates";
 import { renderJson } from "../review/report/json";
 import type { Review } from "../review/report/schema";
 import { summarize } from "../review/report/summary";
@@ -50,7 +51,7 @@ async function rollback(
   scratch: string,
 ): Promise<Outcome> {
   // Read: the stack's history and file, and the release.
-  const updates = await withProgress("reading the history", () => readHistory(stack));
+  const updates = await withProgress("reading the history", () => readHistory(stack, true));
   const file = await StackFile.of(stack);
   const connected = await connectStack(stack);
   const { namespace, release } = connected.config;
@@ -72,7 +73,9 @@ async function rollback(
   if (policies.length > 0) {
     say(`acknowledges for this run what policies say of going back: ${policies.join(", ")}`);
   }
-  const review = await reviewed(target, config);
+  const review = await reviewed(target, config).catch((error: unknown) => {
+    throw unreviewed(error, goal);
+  });
   const warning = inputsWarning(goal, revisions, review);
   if (warning !== undefined) say(`\nwarning: ${warning}`);
   refuseLosses(lossesOf(review, await schemasOnTheWay(stack.name, connected, review)), acceptDataLoss);
@@ -108,6 +111,17 @@ async function reviewed(target: Rollback["target"], config: string): Promise<Rev
     throw new UserError("refused", "the cluster would refuse it; repair what is named above");
   }
   return review;
+}
+
+/** What a preview says to set would be set in the stack's file, which is not the configuration that is gone back to. */
+function unreviewed(error: unknown, { number, commit }: Update): unknown {
+  if (!(error instanceof UserError) || error.code !== "no-review") return error;
+  const at = commit === undefined ? "" : ` (the project was at commit ${commit.slice(0, 12)} then)`;
+  return new UserError(
+    error.code,
+    `the configuration of update ${number} cannot be reviewed: ${error.message}`,
+    `for update ${number} what is set now does not count: bring back what is missing${at}, or casa-upgrade rollback --to another one`,
+  );
 }
 
 function refuseLosses({ refused, warnings }: Losses, accepted: boolean): void {

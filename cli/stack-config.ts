@@ -4,6 +4,7 @@ import type { Stack } from "@pulumi/pulumi/automation";
 import type { ClusterClient, ClusterWriter } from "../kubernetes/connect";
 import type { UpgradeConfig } from "../config/config";
 import { configOf, type LoadedConfig, prepareConfig } from "../config/config-load";
+import { answered } from "./engine";
 import { connectForWritingTo, connectTo } from "../upgrade/preflight";
 
 /** The stack's configuration as it is now, and its cluster. */
@@ -41,7 +42,7 @@ export async function programFolder(stack: Stack): Promise<string> {
 }
 
 async function textsOf(stack: Stack): Promise<Parameters<typeof configOf>> {
-  const [project, all] = await Promise.all([stack.workspace.projectSettings(), stack.getAllConfig()]);
+  const [project, all] = await Promise.all([stack.workspace.projectSettings(), answered(stack.getAllConfig())]);
   const texts = Object.fromEntries(Object.entries(all).map(([key, { value }]) => [key, value]));
   const secrets = Object.entries(all).flatMap(([key, { secret }]) => (secret ? [key] : []));
   return [project.name, texts, secrets];

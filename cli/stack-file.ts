@@ -4,6 +4,7 @@ import * as path from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";
 import execa from "execa";
 import { z } from "zod";
+import { answered } from "./engine";
 import { keyText } from "../config/config-commands";
 import { newConfig, type SecretLeaf, stackFile } from "../history/config-file";
 import { valueOf } from "../history/recorded";
@@ -29,7 +30,7 @@ export class StackFile {
 
   static async of(stack: Stack): Promise<StackFile> {
     const { workspace, name } = stack;
-    const [settings, all] = await Promise.all([workspace.projectSettings(), stack.getAllConfig()]);
+    const [settings, all] = await Promise.all([workspace.projectSettings(), answered(stack.getAllConfig())]);
     const folder = path.resolve(workspace.workDir, located.parse(settings).stackConfigDir ?? "");
     const prefix = `${settings.name}:`;
     const own = Object.entries(all).filter(([key]) => key.startsWith(prefix));

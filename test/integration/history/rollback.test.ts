@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -19,6 +19,7 @@ for (const backend of ["file", "S3"] as const) {
     let s3: S3Server | undefined;
     const scratchFolders = () => readdirSync(tmpdir()).filter((name) => name.startsWith("casa-upgrade-rollback-"));
     const scratchBefore = new Set(scratchFolders());
+    let firstChart: string;
     /** All that casa-upgrade printed. */
     let printed = "";
 
@@ -37,7 +38,8 @@ for (const backend of ["file", "S3"] as const) {
         values: { authService: { tokenCacheSeconds: 31 } },
         secretValues: secret({ keycloak: { adminPassword: PASSWORD } }),
       });
-      await upgradeTo("0.1.0");
+      firstChart = world.chartCopy("casa-runtime-0.1.0");
+      await upgradeTo("0.1.0", { chart: firstChart });
       await world.config({ secretValues: secret({ keycloak: { adminPassword: "another-s3cret" } }) });
       const values = { authService: { tokenCacheSeconds: 32 } };
       for (const version of versions.slice(1)) await upgradeTo(version, { values });
@@ -89,6 +91,31 @@ for (const backend of ["file", "S3"] as const) {
         expect(run.text).to.contain("casa-upgrade rollback --to 2 --yes");
         expect(config()).to.equal(before);
         expect(await world.fingerprint()).to.deep.equal(fingerprint);
+      });
+
+      it("history takes no passphrase, as pulumi's own; rollback names the variable", async () => {
+        const { environment } = world.engine;
+        const file = environment["PULUMI_CONFIG_PASSPHRASE_FILE"] ?? "";
+        renameSync(file, `${file}.away`);
+        writeFileSync(file, "wrong");
+        const [all, run] = [await cli("history"), await cli("rollback", "--json")];
+        renameSync(`${file}.away`, file);
+        expect(all.code, all.text).to.equal(0);
+        expect(all.text).to.contain("succeeded  0.3.0").and.contain("incorrect passphrase");
+        expect(run.code).to.equal(1);
+        expect(run.text).to.contain("pulumi cannot read the stack: decrypting secrets: incorrect passphrase");
+        expect(run.text).to.contain("export PULUMI_CONFIG_PASSPHRASE_FILE=").and.contain('"code": "stack"');
+      });
+
+      it("a chart that is gone since: what to bring back, as what is set now does not count", async () => {
+        renameSync(firstChart, `${firstChart}-away`);
+        const run = await cli("rollback", "--to", "1", "--yes");
+        renameSync(`${firstChart}-away`, firstChart);
+        expect(run.code).to.equal(1);
+        expect(run.text)
+          .to.contain("the configuration of update 1 cannot be reviewed: chart")
+          .and.contain("does not exist");
+        expect(run.text).to.match(/for update 1 what is set now does not count: bring back what is missing/);
       });
 
       it("an update that is none: refused, naming those that are", async () => {
