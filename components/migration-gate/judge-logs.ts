@@ -2,7 +2,14 @@ import { oneLine } from "../../diagnosis/explanation";
 import { type MigrationAttempt, wasDoneBy } from "./log-lines";
 
 /** What the log of one container says, or why it could not be read. */
-export type ContainerLog = { readonly pod: string } & (MigrationAttempt | { readonly unread: string });
+export type ContainerLog = LogPlace & (MigrationAttempt | { readonly unread: string });
+
+/** Whose log it is. */
+export interface LogPlace {
+  readonly pod: string;
+  /** The Job that the pod was of. */
+  readonly job?: string;
+}
 
 /**
  * Pods may be ready because a port is open while their log says that the migration failed. Of replicas that start
@@ -12,13 +19,15 @@ export function judgeLogs(logs: readonly ContainerLog[]): { problem: string; fin
   const attempts = logs.flatMap((log) => ("unread" in log ? [] : [log]));
   const notes: string[] = [];
   for (const attempt of attempts) {
-    const { pod, failure } = attempt;
+    const { pod, job, failure } = attempt;
     if (failure === undefined) continue;
     const by = wasDoneBy(attempt, attempts);
     const said = `the migration failed: ${oneLine(failure)}`;
     if (!by) {
       const fix = "should it say so for nothing: pulumi config set --path migrationGate.checkLogs false";
-      return { problem: `pod ${pod} is ready, but its log says that ${said}; ${fix}`, final: true };
+      const whose =
+        job === undefined ? `pod ${pod} is ready, but its log` : `Job ${job} completed, but the log of its pod ${pod}`;
+      return { problem: `${whose} says that ${said}; ${fix}`, final: true };
     }
     notes.push(`pod ${pod} says that ${said}; pod ${by.pod} did the same at the same time, and it went well`);
   }

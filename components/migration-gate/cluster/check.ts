@@ -1,9 +1,9 @@
-import { type ContainerLog, judgeLogs } from "../judge-logs";
+import { type ContainerLog, judgeLogs, type LogPlace } from "../judge-logs";
 import { migrationAttempt } from "../log-lines";
 import { judgeRevision, withSeen } from "../revision";
 import type { GateJob, GateReport, GateSettings } from "../settings";
 import { readRelease } from "../../../helm/release";
-import { parseManifest } from "../../../kubernetes/objects";
+import { dig, parseManifest } from "../../../kubernetes/objects";
 import { databaseNamedOtherwise } from "../target";
 import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
@@ -39,7 +39,7 @@ export async function checkMigration(
   const { namespace } = settings.deployment;
   const select = { labelSelector: rolledOut.podSelector };
   const pods = readyPods(await client.list({ apiVersion: "v1", kind: "Pod" }, namespace, podSchema, select));
-  const logs = settings.checkLogs ? judgeLogs(await readLogs(client, namespace, pods)) : { note: "" };
+  const logs = settings.checkLogs ? judgeLogs(await allLogs(client, settings, pods)) : { note: "" };
   if ("problem" in logs) return logs;
   const probed = await probeAll(access, namespace, pods, settings.probe);
   if (typeof probed !== "string") return probed;
@@ -91,18 +91,59 @@ async function jobsProblem(client: ClusterClient, { jobs }: GateSettings): Promi
   return undefined;
 }
 
-/** What the logs say of the migration. */
-async function readLogs(client: ClusterClient, namespace: string, pods: readonly LivePod[]): Promise<ContainerLog[]> {
+/** Between the clock of the API server and that of who upgrades, in milliseconds. */
+const LEEWAY_MS = 60_000;
+
+/** What the logs of the service's pods say of the migration, and those of Jobs that completed in this very upgrade. */
+async function allLogs(
+  client: ClusterClient,
+  settings: GateSettings,
+  pods: readonly LivePod[],
+): Promise<ContainerLog[]> {
+  const { deployment, jobs, rollback } = settings;
+  if (jobs.length === 0) return readLogs(client, deployment.namespace, pods);
+  const installed = await readRelease(client, rollback.namespace, rollback.release).catch(() => undefined);
+  const since = Date.parse(installed?.latest.deployedAt ?? "") - LEEWAY_MS;
+  const ofJobs = jobs.map(async ({ namespace, name }) => {
+    const ended = await endedPods(client, { namespace, name }, since);
+    return readLogs(client, namespace, ended, `${namespace}/${name}`);
+  });
+  return (await Promise.all([readLogs(client, deployment.namespace, pods), ...ofJobs])).flat();
+}
+
+/** The pods in which a Job ended well; none of a Job that is gone or older. */
+async function endedPods(client: ClusterClient, job: { namespace: string; name: string }, since: number) {
+  try {
+    const live = await client.api.get({ apiVersion: "batch/v1", kind: "Job" }, job.namespace, job.name);
+    const created = Date.parse(String(dig(live, "metadata", "creationTimestamp")));
+    if (live === undefined || created < since) return [];
+    const select = { labelSelector: rolloutOf("Job", live).podSelector };
+    const all = await client.list({ apiVersion: "v1", kind: "Pod" }, job.namespace, podSchema, select);
+    return all.filter(({ status }) => status.phase === "Succeeded");
+  } catch (error) {
+    // Those of hooks are helm's, and need not be readable.
+    if (error instanceof ApiError) return [];
+    throw error;
+  }
+}
+
+async function readLogs(
+  client: ClusterClient,
+  namespace: string,
+  pods: readonly LivePod[],
+  job?: string,
+): Promise<ContainerLog[]> {
   const containers = pods.flatMap(({ metadata: { name: pod }, status }) =>
     [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])].map(({ name }) => ({ pod, name })),
   );
   return Promise.all(
     containers.map(async ({ pod, name }) => {
+      const place: LogPlace = { pod, ...(job === undefined ? {} : { job }) };
       try {
         const text = await readLog(client, { namespace, pod, container: name, ...LOG_LIMITS.long });
-        return { pod, ...migrationAttempt(text) };
+        return { ...place, ...migrationAttempt(text) };
       } catch (error) {
-        if (error instanceof ApiError) return { pod, unread: error.message };
+        if (error instanceof ApiError) return { ...place, unread: error.message };
         throw error;
       }
     }),

@@ -96,13 +96,14 @@ describe("the gate and real alembic", function () {
     seen = [],
     seconds = 30,
     server = "casa-postgres-auth",
-  }: { seen?: string[]; seconds?: number; server?: string } = {}) {
+    jobs = [],
+  }: { seen?: string[]; seconds?: number; server?: string; jobs?: GateJob["settings"]["jobs"] } = {}) {
     const at = { kind: "Deployment", namespace: NAMESPACE };
     const job: GateJob = {
       settings: {
         deployment: { ...at, name: "casa-auth-service" },
         database: { ...at, name: server, container: "postgres" },
-        jobs: [],
+        jobs,
         checkLogs: true,
         timeoutSeconds: seconds,
         rollback: {
@@ -234,5 +235,29 @@ describe("the gate and real alembic", function () {
     const { passed, text } = await gate({ server: "casa-own" });
     expect(passed, text).to.equal(true);
     expect(text).to.contain("schema revision a1 (database auth)");
+  });
+
+  it("a Job of a hook that completes although its migration failed", async () => {
+    await serviceRuns("true");
+    await fixture.apply({
+      apiVersion: "batch/v1",
+      kind: "Job",
+      metadata: { name: "casa-migrate", namespace: NAMESPACE },
+      spec: {
+        template: {
+          metadata: {
+            annotations: { "sandbox.casa-upgrade.dev/process": `PGPORT=1 ${project(FIRST)} upgrade head || true` },
+          },
+          spec: { restartPolicy: "Never", containers: [{ name: "main", image: "auth:1" }] },
+        },
+      },
+    });
+    await fixture.kubectl("wait", "--for=condition=complete", "job/casa-migrate", "-n", NAMESPACE, "--timeout=60s");
+    const jobs = [{ kind: "Job", namespace: NAMESPACE, name: "casa-migrate", hook: true }];
+    expect(await refuses({ jobs })).to.match(
+      /Job casa-runtime\/casa-migrate completed, but the log of its pod \S+ says that the migration failed: sqlalchemy/,
+    );
+    await fixture.kubectl("delete", "job", "casa-migrate", "-n", NAMESPACE);
+    await passes();
   });
 });

@@ -13,6 +13,13 @@ describe("what the logs of all pods say", () => {
     });
   });
 
+  it("a Job that completed although its migration failed", () => {
+    const failed = { pod: "a", job: "ns/migrate", steps: [], failure: "FATAL migration failed" };
+    expect(judgeLogs([failed]))
+      .to.have.property("problem")
+      .that.contains("Job ns/migrate completed, but the log of its pod a says that the migration failed: FATAL");
+  });
+
   it("logs that could not be read are said, once a pod", () => {
     const unread = { pod: "a", unread: "pods is forbidden" };
     expect(judgeLogs([unread, unread, { pod: "b", steps: [] }])).to.deep.equal({
