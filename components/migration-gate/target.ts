@@ -112,15 +112,42 @@ function postgresContainer(workload: KubeObject): string {
 /** A Job that says in its name, its containers' names or their command lines that it migrates. */
 function isMigrationJob(object: KubeObject): boolean {
   if (object.kind !== "Job") return false;
+  return [object.metadata.name, ...commandLines(object).flat()].some((word) => MIGRATES.test(textOf(word)));
+}
+
+/** For each container its name, command and arguments. */
+function commandLines(object: KubeObject): unknown[][] {
   const containers = ["initContainers", "containers"].flatMap((list) =>
     digList(object, "spec", "template", "spec", list),
   );
-  const words = containers.flatMap((container) => [
+  return containers.map((container) => [
     dig(container, "name"),
     ...digList(container, "command"),
     ...digList(container, "args"),
   ]);
-  return [object.metadata.name, ...words].some((word) => MIGRATES.test(textOf(word)));
+}
+
+/** Command lines that migrate without a word that says so. */
+const MIGRATING_COMMAND = /(^|\s)(db upgrade|database update|yoyo apply|sqitch deploy)(\s|$)|\befbundle\b/;
+
+/**
+ * What else of a release migrates, by its containers' names and command lines: Jobs, and workloads beside the auth
+ * service, such as its worker. Looked for when it is needed, because what the gate was told is recorded.
+ */
+export function alsoMigrating(
+  objects: readonly KubeObject[],
+  namespace: string,
+  known: readonly ObjectName[],
+): ObjectName[] {
+  const migrates = (object: KubeObject) =>
+    commandLines(object).some(
+      (words) =>
+        words.some((word) => MIGRATES.test(textOf(word))) || MIGRATING_COMMAND.test(words.map(textOf).join(" ")),
+    );
+  return objects
+    .filter((object) => [...SERVES, "Job"].includes(object.kind) && migrates(object))
+    .map(({ kind, metadata }) => ({ kind, namespace: metadata.namespace ?? namespace, name: metadata.name ?? "" }))
+    .filter((one) => !known.some(({ kind, name }) => kind === one.kind && name === one.name));
 }
 
 function textOf(value: unknown): string {

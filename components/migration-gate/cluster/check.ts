@@ -2,9 +2,9 @@ import { type ContainerLog, judgeLogs, type LogPlace } from "../judge-logs";
 import { migrationAttempt } from "../log-lines";
 import { judgeRevision, withSeen } from "../revision";
 import type { GateJob, GateReport, GateSettings } from "../settings";
-import { readRelease } from "../../../helm/release";
+import { readRelease, type ReleaseState } from "../../../helm/release";
 import { dig, parseManifest } from "../../../kubernetes/objects";
-import { databaseNamedOtherwise } from "../target";
+import { alsoMigrating, databaseNamedOtherwise, type ObjectName } from "../target";
 import { ApiError } from "../../../kubernetes/api";
 import type { ClusterClient } from "../../../kubernetes/connect";
 import { LOG_LIMITS, readLog } from "../../../diagnosis/diagnose";
@@ -34,18 +34,28 @@ export async function checkMigration(
 ): Promise<GateReport | GateProblem> {
   const rolledOut = await workloadProblem(client, settings.deployment);
   if ("problem" in rolledOut) return rolledOut;
-  const jobs = await jobsProblem(client, settings);
-  if (jobs) return jobs;
+  const { installed, jobs, others } = await alsoOf(client, settings);
+  const problem = await jobsProblem(client, [...settings.jobs, ...jobs]);
+  if (problem) return problem;
   const { namespace } = settings.deployment;
-  const select = { labelSelector: rolledOut.podSelector };
-  const pods = readyPods(await client.list({ apiVersion: "v1", kind: "Pod" }, namespace, podSchema, select));
-  const logs = settings.checkLogs ? judgeLogs(await allLogs(client, settings, pods)) : { note: "" };
+  const pods = await readyPodsOf(client, namespace, rolledOut.podSelector);
+  const logs = settings.checkLogs
+    ? judgeLogs(
+        (
+          await Promise.all([
+            readLogs(client, namespace, pods),
+            jobLogs(client, [...settings.jobs, ...jobs], installed),
+            ...others.map((other) => workloadLogs(client, other)),
+          ])
+        ).flat(),
+      )
+    : { note: "" };
   if ("problem" in logs) return logs;
   const probed = await probeAll(access, namespace, pods, settings.probe);
   if (typeof probed !== "string") return probed;
   const reading = await readRevision(client, access, await databaseOf(client, settings));
-  const { problem, note } = judgeRevision(reading, { expected: settings.expected, seen, acceptsLoss });
-  if (problem) return { problem };
+  const { problem: unfit, note } = judgeRevision(reading, { expected: settings.expected, seen, acceptsLoss });
+  if (unfit) return { problem: unfit };
   return {
     podsReady: pods.map(({ metadata }) => metadata.name).sort(),
     revision: reading.state === "read" ? [...reading.revisions] : null,
@@ -77,38 +87,61 @@ async function workloadProblem(client: ClusterClient, { kind, namespace, name }:
   return { problem: `${kind} ${namespace}/${name}: ${progress}`, isWatched: true, podSelector };
 }
 
+/** A Job that the gate waits for; one that it was not told of is not watched. */
+type GateJobName = ObjectName & { readonly hook: boolean; readonly isWatched?: boolean };
+
+/** The release as helm has it, and what of it migrates beside what the gate was told. */
+async function alsoOf(client: ClusterClient, { deployment, jobs, rollback: { release, namespace } }: GateSettings) {
+  const installed = await readRelease(client, namespace, release).catch(() => undefined);
+  const objects = parseManifest(installed?.latest.manifest ?? "").map(({ object }) => object);
+  const also = alsoMigrating(objects, namespace, [deployment, ...jobs]);
+  return {
+    installed,
+    jobs: also.flatMap((one): GateJobName[] => (one.kind === "Job" ? [{ ...one, hook: false, isWatched: false }] : [])),
+    others: also.filter(({ kind }) => kind !== "Job"),
+  };
+}
+
 /** A Job that is gone was removed after it had ended (its TTL, a hook's delete policy). */
-async function jobsProblem(client: ClusterClient, { jobs }: GateSettings): Promise<GateProblem | undefined> {
-  for (const { namespace, name, hook } of jobs) {
+async function jobsProblem(client: ClusterClient, jobs: readonly GateJobName[]): Promise<GateProblem | undefined> {
+  for (const { namespace, name, hook, isWatched = true } of jobs) {
     if (hook) continue;
     const live = await client.api.get({ apiVersion: "batch/v1", kind: "Job" }, namespace, name);
     if (live === undefined) continue;
     const { complete, progress, failures } = rolloutOf("Job", live);
     if (complete) continue;
     const final = failures.some((text) => /^Failed/.test(text));
-    return { problem: `Job ${namespace}/${name}: ${progress}`, final, isWatched: true };
+    return { problem: `Job ${namespace}/${name}: ${progress}`, final, isWatched };
   }
   return undefined;
+}
+
+async function readyPodsOf(client: ClusterClient, namespace: string, labelSelector: string): Promise<LivePod[]> {
+  return readyPods(await client.list({ apiVersion: "v1", kind: "Pod" }, namespace, podSchema, { labelSelector }));
 }
 
 /** Between the clock of the API server and that of who upgrades, in milliseconds. */
 const LEEWAY_MS = 60_000;
 
-/** What the logs of the service's pods say of the migration, and those of Jobs that completed in this very upgrade. */
-async function allLogs(
+/** What the logs of Jobs that completed in this very upgrade say. */
+async function jobLogs(
   client: ClusterClient,
-  settings: GateSettings,
-  pods: readonly LivePod[],
+  jobs: readonly GateJobName[],
+  installed: ReleaseState | undefined,
 ): Promise<ContainerLog[]> {
-  const { deployment, jobs, rollback } = settings;
-  if (jobs.length === 0) return readLogs(client, deployment.namespace, pods);
-  const installed = await readRelease(client, rollback.namespace, rollback.release).catch(() => undefined);
   const since = Date.parse(installed?.latest.deployedAt ?? "") - LEEWAY_MS;
-  const ofJobs = jobs.map(async ({ namespace, name }) => {
+  const logs = jobs.map(async ({ namespace, name }) => {
     const ended = await endedPods(client, { namespace, name }, since);
     return readLogs(client, namespace, ended, `${namespace}/${name}`);
   });
-  return (await Promise.all([readLogs(client, deployment.namespace, pods), ...ofJobs])).flat();
+  return (await Promise.all(logs)).flat();
+}
+
+/** What the logs of a workload beside the service say. helm has waited for it. */
+async function workloadLogs(client: ClusterClient, { kind, namespace, name }: ObjectName): Promise<ContainerLog[]> {
+  const live = await client.api.get({ apiVersion: WORKLOAD_VERSIONS[kind] ?? "", kind }, namespace, name);
+  if (live === undefined) return [];
+  return readLogs(client, namespace, await readyPodsOf(client, namespace, rolloutOf(kind, live).podSelector));
 }
 
 /** The pods in which a Job ended well; none of a Job that is gone or older. */

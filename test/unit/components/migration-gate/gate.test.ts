@@ -7,7 +7,11 @@ import {
 } from "../../../../components/migration-gate/revision";
 import { rollbackLines, type RollbackFacts } from "../../../../components/migration-gate/rollback";
 import { failureText, parseReport } from "../../../../components/migration-gate/settings";
-import { databaseNamedOtherwise, findMigrationTarget } from "../../../../components/migration-gate/target";
+import {
+  alsoMigrating,
+  databaseNamedOtherwise,
+  findMigrationTarget,
+} from "../../../../components/migration-gate/target";
 import type { KubeObject } from "../../../../kubernetes/objects";
 import { gateNeeds } from "../../../../components/migration-gate/cluster/permissions";
 
@@ -64,6 +68,25 @@ describe("what the migration gate waits for", () => {
     const rollout = { ...workload("Rollout", "idp", "auth-service"), apiVersion: "argoproj.io/v1alpha1" };
     expect(find([rollout]).deployment?.kind).to.equal("Rollout");
     expect(find([labelled, rollout]).missing).to.contain("several are labelled");
+  });
+
+  it("what else migrates, by command lines", () => {
+    const runs = (kind: string, name: string, ...command: string[]) =>
+      workload(kind, name, undefined, [{ name: "main", command }]);
+    const objects = [
+      runs("Deployment", "casa-auth-service", "alembic", "upgrade", "head"),
+      runs("Deployment", "casa-auth-worker", "sh", "-c", "alembic upgrade head; worker"),
+      runs("Job", "setup", "flask", "db", "upgrade"),
+      runs("Job", "net", "dotnet", "ef", "database", "update"),
+      runs("Deployment", "ui", "serve", "--db", "upgrade.json"),
+      runs("CronJob", "nightly", "alembic", "check"),
+    ];
+    const known = [{ kind: "Deployment", namespace: "ns", name: "casa-auth-service" }];
+    expect(alsoMigrating(objects, "ns", known).map(({ kind, name }) => `${kind} ${name}`)).to.deep.equal([
+      "Deployment casa-auth-worker",
+      "Job setup",
+      "Job net",
+    ]);
   });
 
   it("Jobs that migrate, hooks apart; the database and its container", () => {
