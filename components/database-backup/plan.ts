@@ -215,7 +215,12 @@ export function destinationOf({ backup, namespace }: UpgradeConfig): Destination
   return parseDestination(backup.destination, { endpoint, region, namespace, image });
 }
 
-/** All databases of the installed release, those that somebody created on its servers included. @throws UserError */
+/**
+ * All databases of the installed release, those that somebody created on its servers included. A server that does not
+ * answer has the one that its workload names: what is done with it says why, and the others can be restored.
+ *
+ * @throws UserError
+ */
 export async function findDatabases(
   client: ClusterClient,
   config: UpgradeConfig,
@@ -225,9 +230,19 @@ export async function findDatabases(
   const inside = known.filter(({ at }) => !("host" in at));
   // A restore makes a new database in any case. Those outside of the cluster are asked when it begins.
   const servers = await targetsByPod(client, inside);
-  const all = onServers(await withAdmins(client, await askServers(client, servers.targets), () => "database"));
+  const silent: DatabaseTarget[] = [];
+  const answers = servers.targets.map(async (target) => {
+    try {
+      return await withAdmins(client, await askServers(client, [target]), () => "database");
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      silent.push(target);
+      return [];
+    }
+  });
+  const all = onServers((await Promise.all(answers)).flat());
   const outside = known.filter(({ at }) => "host" in at);
-  return [...all.targets.filter(({ name }) => !outside.some((one) => one.name === name)), ...outside];
+  return [...[...all.targets, ...silent].filter(({ name }) => !outside.some((one) => one.name === name)), ...outside];
 }
 
 const objectsOf = ({ latest }: ReleaseState) => parseManifest(latest.manifest).map(({ object }) => object);

@@ -7,6 +7,7 @@ import type { DatabaseProperty } from "../properties";
 import type { DatabaseTarget } from "../references";
 import { whereIs } from "../references";
 import type { ClusterClient } from "../../../kubernetes/connect";
+import { shellWord } from "../../../shared/shell-word";
 import { serverPod } from "./pods";
 
 import { type Fact, runScript } from "./run-script";
@@ -100,7 +101,21 @@ export class DatabaseSession {
 
   private failure(step: string, code: number | null, messages: readonly string[]): UserError {
     const { problem, fix } = explainFailure({ step, code, messages });
-    return new UserError("backup", `database ${this.target.name} (${whereIs(this.target)}): ${problem}`, fix);
+    const isGone = messages.some((line) => line.includes(`FATAL:  database "${this.database}" does not exist`));
+    return new UserError(
+      "backup",
+      `database ${this.target.name} (${whereIs(this.target)}): ${problem}`,
+      isGone ? this.makingIt() : fix,
+    );
+  }
+
+  /** A backup takes the place of a database, so there must be one. */
+  private makingIt(): string {
+    const { at, name } = this.target;
+    const place = "host" in at ? ["--host", at.host, "--port", `${at.port}`] : [];
+    const exec = this.command.map((word) => (word === "--stdin" ? "-it" : word));
+    const line = [...exec, "createdb", ...place, "--username", this.login.user, this.database].map(shellWord).join(" ");
+    return `if it is lost, make it empty (${line}), then: npx casa-upgrade restore --database ${shellWord(name)}`;
   }
 }
 

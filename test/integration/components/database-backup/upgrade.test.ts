@@ -241,6 +241,19 @@ describe("database backups", function () {
       writeFileSync(file, content);
     });
 
+    it("a database that is gone: the line that makes it empty; the others can be restored", async () => {
+      const end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('auth', 'auth_away');";
+      await sql("postgres", `${end} ALTER DATABASE auth RENAME TO auth_away;`);
+      const run = await world.cli("restore", "--database", "auth", "--yes");
+      const unknown = await world.cli("restore", "--database", "nothing", "--yes");
+      await sql("postgres", `${end} ALTER DATABASE auth_away RENAME TO auth;`);
+      expect(run.code, run.text).to.equal(1);
+      expect(run.text).to.match(
+        /if it is lost, make it empty \(kubectl .* exec -it \S+ --container \S+ -- createdb --username \S+ auth\)/,
+      );
+      expect(unknown.text).to.match(/there is no database nothing; this release has: .*keycloak/);
+    });
+
     it("no rollback to a version that ran with an older schema, unless the backup of then is restored first", async () => {
       const revision = async () => (await sql("auth", "SELECT version_num FROM alembic_version;")).trim();
       const before = await revision();
