@@ -81,6 +81,8 @@ async function refusedPods(
 function isToCome(message: string, pod: ComingPod, brought: readonly KubeObject[], namespace: string): boolean {
   return NOT_THERE_YET.some(([pattern, kind]) => {
     const name = pattern.exec(message)?.[1];
+    // The release's own is made with the release.
+    if (kind === "Namespace" && name === namespace) return true;
     return brought.some(
       ({ kind: of, metadata }) =>
         of === kind &&

@@ -27,6 +27,7 @@ describe("a first install", function () {
     expect(created).to.include.members(["Namespace", "CustomResourceDefinition", "Deployment", "Secret"]);
     expect(review.objects.filter(({ writer }) => writer === "restart")).to.have.length(2);
     expect(review.breaking.distance.kind).to.equal("install");
+    expect(review.warnings.join("\n")).not.to.contain("refuses new pods");
   });
 
   it("changes nothing when it is repeated", async () => {
