@@ -139,9 +139,14 @@ async function jobLogs(
 
 /** What the logs of a workload beside the service say. helm has waited for it. */
 async function workloadLogs(client: ClusterClient, { kind, namespace, name }: ObjectName): Promise<ContainerLog[]> {
-  const live = await client.api.get({ apiVersion: WORKLOAD_VERSIONS[kind] ?? "", kind }, namespace, name);
-  if (live === undefined) return [];
-  return readLogs(client, namespace, await readyPodsOf(client, namespace, rolloutOf(kind, live).podSelector));
+  try {
+    const live = await client.api.get({ apiVersion: WORKLOAD_VERSIONS[kind] ?? "", kind }, namespace, name);
+    if (live === undefined) return [];
+    return await readLogs(client, namespace, await readyPodsOf(client, namespace, rolloutOf(kind, live).podSelector));
+  } catch (error) {
+    if (error instanceof ApiError) return [{ pod: `of ${kind} ${namespace}/${name}`, unread: error.message }];
+    throw error;
+  }
 }
 
 /** The pods in which a Job ended well; none of a Job that is gone or older. */
