@@ -217,7 +217,7 @@ describe("what injectors of others do to MAS pods", function () {
     };
     expect(await stale()).to.deep.equal(record.stale);
     // There is no kubectl rollout status for it.
-    await world.kubectl("delete", "pod", "ordered-0", "-n", at);
+    await world.kubectl("delete", "pod", "ordered-0", "-n", at, "--wait=false");
     await eventually(async () => expect(await stale()).to.deep.equal(["Deployment/gone/gone"]));
   });
 
