@@ -66,8 +66,6 @@ export function podOf(source: PodSource): object {
 function ownLabels({ kind, name, firstOrdinal = 0 }: PodSource): Record<string, string> {
   const hashLabel = BY_REPLICA_SET[kind];
   if (hashLabel !== undefined) return { [hashLabel]: HASH };
-  if (kind === "Job")
-    return name.length > MOST_OF_LABEL ? {} : { "job-name": name, "batch.kubernetes.io/job-name": name };
   if (kind === "DaemonSet") return { "controller-revision-hash": HASH, "pod-template-generation": "1" };
   if (kind === "Job") return short({ "job-name": name, "batch.kubernetes.io/job-name": name });
   if (kind !== "StatefulSet") return {};

@@ -26,14 +26,11 @@ import type { MigratedCrd } from "./crd-migration";
 import { AUTOSCALER, runtimeFacts } from "./facts";
 import type { ReviewInput } from "./input";
 import { type HookChange, hookChanges } from "./hooks";
-import { missingReferences } from "./missing-references";
 import { listIfAllowed, releaseRolls } from "./pods";
 import { redacted } from "./redacted";
-import { slowRolls } from "./slow-rolls";
 import { unseenWrites } from "./unseen-writes";
 import { vainWaits } from "./vain-waits";
 import { newClaims } from "./new-claims";
-import { podsThatDoNotCome } from "./pods-to-come";
 import { recordChanges } from "./records";
 import { type ReleaseObject, type ReleaseRendering, releaseObjects, scaledKey } from "./release-objects";
 import { restartChanges } from "./restart-objects";
@@ -86,12 +83,10 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
   const all = [...changes, ...records];
   const byServer = [...deleted, ...changes.flatMap(refusalOf)];
   const replaced = replacedWorkloads(rolls);
-  const [contents, waits, absent, needed, late, unseen] = await Promise.all([
+  const upgraded = { objects, hooks, replaced, namespace: release.namespace };
+  const [contents, waits, unseen] = await Promise.all([
     deletedContents(client, objects, hooks),
-    input.newRevision ? vainWaits(client, objects, replaced, release.namespace) : [],
-    input.newRevision ? podsThatDoNotCome(client, objects, hooks, replaced, release.namespace) : [],
-    input.newRevision ? missingReferences(client, objects, hooks, replaced, release.namespace) : [],
-    input.newRevision ? slowRolls(client, objects, replaced, release.namespace, config.timeouts.release) : [],
+    input.newRevision ? vainWaits(client, upgraded, config.timeouts.release) : [],
     input.newRevision ? unseenWrites(client, objects, await toRender.writes, release.namespace) : [],
   ]);
   const allCrds = [...crds.crds, ...templatedCrds.crds];
@@ -143,9 +138,6 @@ export async function buildReview(input: ReviewInput): Promise<Review> {
       ...unseen,
       ...beingDeleted(objects, client.context),
       ...waits,
-      ...absent,
-      ...needed,
-      ...late,
       ...unknown,
       ...stale,
       ...sorting,

@@ -6,6 +6,7 @@ import { ApiError } from "../kubernetes/api";
 import { listed } from "../shared/listed";
 import type { HookChange } from "./hooks";
 import type { ReleaseObject } from "./release-objects";
+import type { Upgraded } from "./upgraded";
 
 /** Objects of others that are read; more would only load the API server. */
 const MOST = 30;
@@ -30,19 +31,14 @@ interface Need {
  * What new pods of the release need and will not find: the API server takes them, and the kubelet or the scheduler
  * waits for what is not there until helm's time is up. And what an upgrade deletes although pods need it: the next ones
  * do not start.
- *
- * @param replaced ids of the workloads whose pods are replaced.
  */
 export async function missingReferences(
   client: ClusterClient,
-  objects: readonly ReleaseObject[],
-  hooks: readonly HookChange[],
-  replaced: ReadonlySet<string>,
-  namespace: string,
+  { objects, hooks, replaced, namespace }: Upgraded,
 ): Promise<string[]> {
   const all = objects.flatMap(({ live, after }) => needsOf(live, after, replaced, namespace));
   const maybeMade = others(objects, hooks);
-  const open = all.filter(({ name }) => !EVERYWHERE.has(name) && !maybeMade(name));
+  const open = all.filter(({ name }) => !EVERYWHERE.has(name));
   const release = new Map(
     objects.flatMap((one) => [one.live, one.after].flatMap((of) => (of ? [[idOf(of, namespace), one] as const] : []))),
   );
@@ -52,14 +48,16 @@ export async function missingReferences(
     if (found.after) return need.isComing ? lacking(need, found.after) : [];
     return [{ need, why: "which this upgrade deletes", later: true }];
   });
+  const lost = own.filter(({ need }) => !maybeMade(need.name));
   const outside = new Map<string, Need[]>();
   for (const need of open) {
     // A pod with an account that does not exist is refused, which is told by the API server itself.
     if (!need.isComing || release.has(id(need)) || need.kind === "ServiceAccount") continue;
+    if (maybeMade(need.name)) continue;
     outside.set(id(need), [...(outside.get(id(need)) ?? []), need]);
   }
   const asked = await Promise.all([...outside.values()].slice(0, MOST).map((needs) => look(client, needs)));
-  const problems = [...own, ...asked.flatMap(({ problems: found }) => found)];
+  const problems = [...lost, ...asked.flatMap(({ problems: found }) => found)];
   const closed = asked.flatMap(({ closed: what }) => what ?? []);
   return [
     ...texts(problems),

@@ -3,7 +3,7 @@ import type { ClusterClient } from "../kubernetes/connect";
 import { dig, isMap, type KubeObject } from "../kubernetes/objects";
 import { podWorkload } from "../kubernetes/pod-templates";
 import { noneIfForbidden } from "./pods";
-import type { ReleaseObject } from "./release-objects";
+import type { Upgraded } from "./upgraded";
 
 const NODE = { apiVersion: "v1", kind: "Node" };
 
@@ -13,8 +13,7 @@ const NODE = { apiVersion: "v1", kind: "Node" };
  */
 export async function withoutNode(
   client: ClusterClient,
-  objects: readonly ReleaseObject[],
-  namespace: string,
+  { objects, namespace }: Pick<Upgraded, "objects" | "namespace">,
 ): Promise<string[]> {
   const asking = objects.flatMap(({ live, after }) => {
     const workload = podWorkload(after, namespace);

@@ -8,6 +8,7 @@ import { type PodProblem, tryPod } from "../kubernetes/try-pod";
 import { endlessContainers } from "./endless-jobs";
 import type { HookChange } from "./hooks";
 import type { ReleaseObject } from "./release-objects";
+import type { Upgraded } from "./upgraded";
 
 /** Pods that are tried; more would only load the API server. */
 const MOST = 30;
@@ -22,18 +23,11 @@ const NOT_THERE_YET: readonly [RegExp, kind: string][] = [
 /**
  * Pods of the release that would not come, as far as it can be seen before: the API server takes a Deployment and
  * refuses its pods, and helm waits for them until its time limit.
- *
- * @param replaced ids of the workloads whose pods are replaced.
  */
-export async function podsThatDoNotCome(
-  client: ClusterClient,
-  objects: readonly ReleaseObject[],
-  hooks: readonly HookChange[],
-  replaced: ReadonlySet<string>,
-  namespace: string,
-): Promise<string[]> {
+export async function podsThatDoNotCome(client: ClusterClient, upgraded: Upgraded): Promise<string[]> {
+  const { objects, hooks, replaced, namespace } = upgraded;
   return [
-    ...(await refusedPods(client, objects, hooks, replaced, namespace)),
+    ...(await refusedPods(client, upgraded)),
     ...earlyHooks(objects, hooks, namespace),
     ...blockedStatefulSets(objects, replaced, namespace),
   ];
@@ -50,10 +44,7 @@ interface ComingPod extends PodSource {
 /** Pods that the API server would refuse: Pod Security, limits, quotas, admission policies and webhooks. */
 async function refusedPods(
   client: ClusterClient,
-  objects: readonly ReleaseObject[],
-  hooks: readonly HookChange[],
-  replaced: ReadonlySet<string>,
-  namespace: string,
+  { objects, hooks, replaced, namespace }: Upgraded,
 ): Promise<string[]> {
   if (client.readOnly) return [];
   const coming = [

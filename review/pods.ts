@@ -50,18 +50,19 @@ export async function releaseRolls(
       lost.includes(metadata.name ?? ""),
     ),
   );
+  const replaced = replacedWorkloads(rolls);
   const touched = pairs.flatMap(({ before }) => before ?? []);
   return {
     rolls,
-    images: imageFindings(predicted, replacedWorkloads(rolls), namespace),
+    images: imageFindings(predicted, replaced, namespace),
     claims: deletedClaims(pairs, { ...storage, volumes }),
     databases: [
       ...databaseFindings(pairs, {
         namespace,
-        replaced: replacedWorkloads(rolls),
+        replaced,
         running: await askRunningServers(client, touched, namespace),
       }),
-      ...otherDatabaseFindings(pairs, { namespace, replaced: replacedWorkloads(rolls), predicted }),
+      ...otherDatabaseFindings(pairs, { namespace, replaced, predicted }),
     ],
     keycloak: keycloakFindings(
       pairs,
@@ -71,7 +72,7 @@ export async function releaseRolls(
     ),
     unknown,
     stale: [...stale.flatMap(staleText), ...services],
-    sorting: sortedByOthers(pairs, namespace, replacedWorkloads(rolls)),
+    sorting: sortedByOthers(pairs, namespace, replaced),
     liveClaims,
   };
 }

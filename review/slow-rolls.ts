@@ -3,20 +3,17 @@ import { rolloutSeconds } from "../components/workload-restarts/restart-estimate
 import type { ClusterClient } from "../kubernetes/connect";
 import { podWorkload } from "../kubernetes/pod-templates";
 import { listed } from "../shared/listed";
-import type { ReleaseObject } from "./release-objects";
+import type { Upgraded } from "./upgraded";
 
 /**
  * Workloads of the release that helm would give up on, because replacing their pods takes longer than it waits: by how
  * long their pods took to start and by their update strategy.
  *
- * @param replaced ids of the workloads whose pods are replaced.
  * @param limit longest wait of helm, in seconds.
  */
 export async function slowRolls(
   client: ClusterClient,
-  objects: readonly ReleaseObject[],
-  replaced: ReadonlySet<string>,
-  namespace: string,
+  { objects, replaced, namespace }: Upgraded,
   limit: number,
 ): Promise<string[]> {
   const rolling = objects.flatMap(({ after }) => {

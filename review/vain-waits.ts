@@ -4,9 +4,13 @@ import { dig, groupKind, type KubeObject } from "../kubernetes/objects";
 import { POD_SPECS, podWorkload } from "../kubernetes/pod-templates";
 import { rolloutOf } from "../kubernetes/rollout";
 import { claimNames } from "../kubernetes/references";
+import { missingReferences } from "./missing-references";
 import { withoutNode } from "./no-node";
 import { noneIfForbidden } from "./pods";
+import { podsThatDoNotCome } from "./pods-to-come";
 import type { ReleaseObject } from "./release-objects";
+import { slowRolls } from "./slow-rolls";
+import type { Upgraded } from "./upgraded";
 
 const CLASS = { apiVersion: "storage.k8s.io/v1", kind: "StorageClass" };
 
@@ -14,21 +18,20 @@ const CLASS = { apiVersion: "storage.k8s.io/v1", kind: "StorageClass" };
  * What helm would wait for until its time limit, as far as it can be seen before: the upgrade then counts as failed
  * although every object was taken.
  *
- * @param replaced ids of the workloads whose pods are replaced.
+ * @param limit longest wait of helm, in seconds.
  */
-export async function vainWaits(
-  client: ClusterClient,
-  objects: readonly ReleaseObject[],
-  replaced: ReadonlySet<string>,
-  namespace: string,
-): Promise<string[]> {
+export async function vainWaits(client: ClusterClient, upgraded: Upgraded, limit: number): Promise<string[]> {
+  const { objects, replaced, namespace } = upgraded;
   const after = objects.flatMap((object) => object.after ?? []);
-  return [
-    ...(await unboundClaims(client, objects, after, namespace)),
-    ...(await withoutNode(client, objects, namespace)),
-    ...withoutAddress(objects),
-    ...notRolledOut(objects, replaced, namespace),
-  ];
+  const [claims, nodes, refused, missing, slow] = await Promise.all([
+    unboundClaims(client, objects, after, namespace),
+    withoutNode(client, upgraded),
+    podsThatDoNotCome(client, upgraded),
+    missingReferences(client, upgraded),
+    slowRolls(client, upgraded, limit),
+  ]);
+  const known = [...withoutAddress(objects), ...notRolledOut(objects, replaced, namespace)];
+  return [...claims, ...nodes, ...known, ...refused, ...missing, ...slow];
 }
 
 /** Claims that are bound with their first pod, and that no pod of the release mounts. */

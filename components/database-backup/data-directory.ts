@@ -56,10 +56,15 @@ export function serverTemplate(workload: PodWorkload, object: KubeObject): Serve
     upgrades: upgradesData(server.fields),
     directory: directoryOf(server.fields),
     placeOf: (directory, mountPoint) => placeOf({ directory, mountPoint }, server.fields, workload, object),
-    claimMounts: mountsOf(server.fields)
-      .filter(({ name }) => volumeOf(name, workload, object).kind === "claim")
-      .map(({ path }) => path),
+    claimMounts: claimMounts(server.fields, workload, object),
   };
+}
+
+/** Where a workload's container mounts claims. */
+export function claimMounts(container: Record<string, unknown>, workload: PodWorkload, object: KubeObject): string[] {
+  return mountsOf(container)
+    .filter(({ name }) => volumeOf(name, workload, object).kind === "claim")
+    .map(({ path }) => path);
 }
 
 /** Variables by which an image makes a server that only follows another one; Bitnami's first. */

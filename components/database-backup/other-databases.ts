@@ -1,6 +1,7 @@
 import { dig, digList, type KubeObject } from "../../kubernetes/objects";
 import { parseImage } from "../../kubernetes/image";
 import { containersOf, podWorkload, type PodWorkload, textOf } from "../../kubernetes/pod-templates";
+import { claimNames } from "../../kubernetes/references";
 import { listed } from "../../shared/listed";
 import { containerEnvironment, variablesOf } from "./environment";
 import { isNoServer, isPostgresServer } from "./postgres-server";
@@ -120,7 +121,7 @@ export function notSaved(objects: readonly KubeObject[], namespace: string, conf
     const spec = workload.template["spec"];
     if (containersOf(spec).some(({ fields }) => isPostgresServer(fields))) return [];
     const claims = [
-      ...digList(spec, "volumes").flatMap((volume) => textOf(dig(volume, "persistentVolumeClaim", "claimName")) ?? []),
+      ...claimNames(spec),
       ...digList(object, "spec", "volumeClaimTemplates").flatMap(
         (claim) => textOf(dig(claim, "metadata", "name")) ?? [],
       ),

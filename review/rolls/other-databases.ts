@@ -1,4 +1,5 @@
 import {
+  claimMounts,
   type DataPlace,
   goesWithPod,
   isSamePlace,
@@ -6,7 +7,7 @@ import {
   placeText,
 } from "../../components/database-backup/data-directory";
 import { otherServers } from "../../components/database-backup/other-databases";
-import { dig, digList, type KubeObject } from "../../kubernetes/objects";
+import type { KubeObject } from "../../kubernetes/objects";
 import { type ObjectPair, podWorkload } from "../../kubernetes/pod-templates";
 import type { DatabaseFinding } from "../report/schema";
 
@@ -57,17 +58,10 @@ function keptBy(
     const place = placeIn(store.directory, container, workload, object);
     // Several servers may be one another's copies, and one with a claim may be set to keep its data there.
     const isDoubtful =
-      store.isGuess && (workload.replicas > 1 || (place.kind === "none" && mountsClaim(container, object)));
+      store.isGuess &&
+      (workload.replicas > 1 || (place.kind === "none" && claimMounts(container, workload, object).length > 0));
     return isDoubtful ? [] : [{ make: store.make, place }];
   });
-}
-
-function mountsClaim(container: Record<string, unknown>, object: KubeObject): boolean {
-  const volumes = digList(object, "spec", "template", "spec", "volumes");
-  const isClaim = (name: unknown) =>
-    digList(object, "spec", "volumeClaimTemplates").some((claim) => dig(claim, "metadata", "name") === name) ||
-    volumes.some((volume) => dig(volume, "name") === name && dig(volume, "persistentVolumeClaim") !== undefined);
-  return digList(container, "volumeMounts").some((mount) => isClaim(dig(mount, "name")));
 }
 
 const howToKeep = (make: string) =>

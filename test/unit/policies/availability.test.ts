@@ -6,7 +6,7 @@ import { REVIEW_TYPE } from "../../../policies/rule";
 import { judge } from "../../../policies/testing";
 import type { RuntimeFacts, RuntimeWorkload } from "../../../review/facts/schema";
 import { reviewArgs } from "../../../upgrade/upgrade-review";
-import { reviewOf } from "../../fixtures/review";
+import { reviewOf, runtimeWorkload } from "../../fixtures/review";
 
 /** What a policy says of a runtime with these facts. */
 function check(policy: ResourceValidationPolicy, facts: Partial<RuntimeFacts>): string[] {
@@ -14,25 +14,10 @@ function check(policy: ResourceValidationPolicy, facts: Partial<RuntimeFacts>): 
   return judge(policy, { type: REVIEW_TYPE, name: "casa-review", props }).messages;
 }
 
-function workload(over: Partial<RuntimeWorkload>): RuntimeWorkload {
-  return {
-    workload: "Deployment/casa-runtime/casa-x",
-    component: "other",
-    replicas: 1,
-    rolls: true,
-    strategy: "RollingUpdate",
-    exclusiveClaims: [],
-    budget: null,
-    clustering: null,
-    images: [],
-    ...over,
-  };
-}
-
 describe("the rules about what is replaced", () => {
   it("Keycloak: replicas that are all replaced at once are as one", () => {
     const keycloak = (over: Partial<RuntimeWorkload>) =>
-      check(keycloakHighlyAvailable, { workloads: [workload({ component: "keycloak", replicas: 3, ...over })] });
+      check(keycloakHighlyAvailable, { workloads: [runtimeWorkload({ component: "keycloak", replicas: 3, ...over })] });
     expect(keycloak({ strategy: "Recreate", unavailable: 3 })[0]).to.contain("all of its 3 replicas at once");
     expect(keycloak({ unavailable: 3 })[0]).to.contain("maxUnavailable allows 3");
     expect(keycloak({ unavailable: 1 })).to.deep.equal([]);
@@ -41,12 +26,12 @@ describe("the rules about what is replaced", () => {
   });
 
   it("the sidecar matters where its silence lets pass, too; a review of before does not say so", () => {
-    const one = [workload({ component: "sidecar" })];
+    const one = [runtimeWorkload({ component: "sidecar" })];
     expect(check(sidecarHighlyAvailable, { workloads: one, failOpen: ["EnvoyFilter f"] })[0]).to.contain(
       "EnvoyFilter f lets pass, without anybody being told, what it does not answer",
     );
     expect(check(sidecarHighlyAvailable, { workloads: one })).to.deep.equal([]);
-    const two = [workload({ component: "sidecar", replicas: 2, budget: "b" })];
+    const two = [runtimeWorkload({ component: "sidecar", replicas: 2, budget: "b" })];
     expect(check(sidecarHighlyAvailable, { workloads: two, failOpen: ["EnvoyFilter f"] })).to.deep.equal([]);
   });
 });

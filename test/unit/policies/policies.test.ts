@@ -8,7 +8,7 @@ import { LIMITS, REVIEW_TYPE } from "../../../policies/rule";
 import { judge, judgeStack, stackResource, UNKNOWN } from "../../../policies/testing";
 import type { RuntimeFacts, RuntimeWorkload } from "../../../review/facts/schema";
 import type { Review } from "../../../review/report/schema";
-import { reviewOf } from "../../fixtures/review";
+import { reviewOf, runtimeWorkload } from "../../fixtures/review";
 
 const RELEASE = "kubernetes:helm.sh/v3:Release";
 const OURS =
@@ -41,18 +41,7 @@ function runtime(facts: Partial<RuntimeFacts>): { runtime: RuntimeFacts } {
 
 function workload(over: Partial<RuntimeWorkload>): { runtime: RuntimeFacts } {
   const image = { container: "main", image: "r.io/a:1.2.3", registry: "r.io", digest: false, moving: false };
-  const plain: RuntimeWorkload = {
-    workload: "Deployment/casa-runtime/casa-x",
-    component: "other",
-    replicas: 1,
-    rolls: true,
-    strategy: "RollingUpdate",
-    exclusiveClaims: [],
-    budget: null,
-    clustering: null,
-    images: [image],
-  };
-  return runtime({ workloads: [{ ...plain, ...over }] });
+  return runtime({ workloads: [runtimeWorkload({ images: [image], ...over })] });
 }
 
 const today = () => new Date().toISOString().slice(0, 10);
